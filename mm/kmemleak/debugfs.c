@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The files of the detector in debugfs: kmemleak, which shows the published
+ * leaks and takes commands, and kmemleak_stats. What a report looks like is in
+ * report.c, what the commands are called in command.c.
+ */
+#define pr_fmt(fmt) "kmemleak: " fmt
+
+#include <linux/compiler.h>
+#include <linux/debugfs.h>
+#include <linux/errno.h>
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/printk.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/seq_file.h>
+#include <linux/sizes.h>
+#include <linux/uaccess.h>
+
+#include "glue.h"
+
+/*
+ * One command at a time. Outermost: taken before the lock of thread.c and
+ * before kmemleak_scan_mutex, which a command takes only where it needs it, so
+ * that one that stops the thread does not wait for the thread's scan.
+ */
+static DEFINE_MUTEX(write_lock);
+
+/* ------------------------------------------------------------- reading -- */
+
+/* Holds any report of ordinary length, so that seq_read() need not replace it. */
+#define BUF_SIZE	SZ_16K
+
+/**
+ * struct reader - an open file
+ * @set: what it shows, or NULL; changes only when it reads from the beginning
+ * @next: the leak to show next, or the list's head after the last
+ * @index: its number
+ *
+ * Guarded by the lock of the seq_file.
+ */
+struct reader {
+	struct kmemleak_published *set;
+	struct list_head *next;
+	loff_t index;
+};
+
+static void forget_set(struct reader *reader)
+{
+	if (reader->set)
+		kmemleak_published_put(reader->set);
+	reader->set = NULL;
+}
+
+static void *leak_at(struct reader *reader)
+{
+	if (reader->next == &reader->set->leaks.list)
+		return NULL;
+	return list_entry(reader->next, struct kmemleak_leak, list);
+}
+
+static void step(struct reader *reader)
+{
+	reader->next = reader->next->next;
+	reader->index++;
+}
+
+/* Begins anew at 0; anywhere else it is nearly always where it was left. */
+static void *leaks_start(struct seq_file *m, loff_t *pos)
+{
+	struct reader *reader = m->private;
+
+	if (!*pos) {
+		forget_set(reader);
+		reader->set = kmemleak_published_get();
+	}
+	if (!reader->set)
+		return NULL;
+	if (!*pos || *pos < reader->index) {
+		reader->next = reader->set->leaks.list.next;
+		reader->index = 0;
+	}
+	while (reader->index < *pos && leak_at(reader)) {
+		step(reader);
+		cond_resched();
+	}
+	return leak_at(reader);
+}
+
+static void *leaks_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	struct reader *reader = m->private;
+
+	/* A long run of skipped leaks does not return to user space. */
+	cond_resched();
+	step(reader);
+	*pos = reader->index;
+	return leak_at(reader);
+}
+
+static void leaks_stop(struct seq_file *m, void *v)
+{
+}
+
+/*
+ * While blocks are tracked it is known which leaks were freed since. Whoever
+ * turns tracking off waits for a grace period before the objects go that the
+ * records refer to.
+ */
+static bool was_freed(const struct kmemleak_leak *leak)
+{
+	bool freed;
+
+	rcu_read_lock();
+	freed = kmemleak_is_on() && !kmemleak_leak_lives(&kmemleak_tracker, leak);
+	rcu_read_unlock();
+	return freed;
+}
+
+static int leaks_show(struct seq_file *m, void *v)
+{
+	if (was_freed(v))
+		return SEQ_SKIP;
+	kmemleak_report_leak(m, v);
+	return 0;
+}
+
+static const struct seq_operations leaks_seq_ops = {
+	.start = leaks_start,
+	.next = leaks_next,
+	.stop = leaks_stop,
+	.show = leaks_show,
+};
+
+/*
+ * The buffer that seq_read() would get for itself is not zeroed. While the file
+ * is open, what is left in it from an earlier owner would count as references.
+ */
+static int leaks_open(struct inode *inode, struct file *file)
+{
+	struct seq_file *m;
+	char *buf;
+	int ret;
+
+	buf = kvzalloc(BUF_SIZE, GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+	ret = seq_open_private(file, &leaks_seq_ops, sizeof(struct reader));
+	if (ret) {
+		kvfree(buf);
+		return ret;
+	}
+	m = file->private_data;
+	m->buf = buf;
+	m->size = BUF_SIZE;
+	return 0;
+}
+
+static int leaks_release(struct inode *inode, struct file *file)
+{
+	struct seq_file *m = file->private_data;
+
+	forget_set(m->private);
+	return seq_release_private(inode, file);
+}
+
+/*
+ * seq_read() gives at most one of its buffers a call, but there are readers
+ * that call once with a large buffer and take what they get for all there is.
+ */
+static ssize_t leaks_read(struct file *file, char __user *buf, size_t size, loff_t *ppos)
+{
+	ssize_t ret, done = 0;
+
+	do {
+		ret = seq_read(file, buf + done, size - done, ppos);
+		if (ret > 0)
+			done += ret;
+	} while (ret > 0 && done < size && !signal_pending(current));
+
+	return done ?: ret;
+}
+
+/* ------------------------------------------------------------- writing -- */
+
+static void explain_off(void)
+{
+	const char *why = READ_ONCE(kmemleak_tracker.failed);
+
+	if (why)
+		pr_notice_once("Turned off by an error (%s), writes fail; to turn it on, boot with kmemleak=on\n",
+			       why);
+	else
+		pr_notice_once("Turned off, writes fail; to turn it on, boot with kmemleak=on\n");
+}
+
+static int scan(void)
+{
+	int ret;
+
+	if (mutex_lock_interruptible(&kmemleak_scan_mutex))
+		return -EINTR;
+	/* An error may have turned it off meanwhile. */
+	ret = kmemleak_is_on() ? kmemleak_scan() : -EPERM;
+	mutex_unlock(&kmemleak_scan_mutex);
+	return ret;
+}
+
+static int clear(void)
+{
+	if (mutex_lock_interruptible(&kmemleak_scan_mutex))
+		return -EINTR;
+	if (kmemleak_is_on())
+		kmemleak_scan_clear();
+	else
+		kmemleak_give_back();
+	mutex_unlock(&kmemleak_scan_mutex);
+	return 0;
+}
+
+/* The thread first: that ends a scan it is making, so the mutex is soon free. */
+static void off(void)
+{
+	kmemleak_thread_stop();
+	mutex_lock(&kmemleak_scan_mutex);
+	kmemleak_turn_off();
+	mutex_unlock(&kmemleak_scan_mutex);
+}
+
+/* A new period counts at once; 0 keeps the old one for a later scan=on. */
+static int scan_every(unsigned int secs)
+{
+	kmemleak_thread_stop();
+	if (!secs)
+		return 0;
+	WRITE_ONCE(kmemleak_scan_secs, secs);
+	return kmemleak_thread_start();
+}
+
+static int run_command(enum kmemleak_command cmd, unsigned long arg)
+{
+	switch (cmd) {
+	case KMEMLEAK_CMD_SCAN:
+		return scan();
+	case KMEMLEAK_CMD_CLEAR:
+		return clear();
+	case KMEMLEAK_CMD_OFF:
+		off();
+		return 0;
+	case KMEMLEAK_CMD_ON:
+		/* Tracking cannot begin late yet. */
+		return -EINVAL;
+	case KMEMLEAK_CMD_DUMP:
+		return kmemleak_report_object(arg);
+	case KMEMLEAK_CMD_STACK_ON:
+		WRITE_ONCE(kmemleak_tracker.options.scan_stacks, true);
+		return 0;
+	case KMEMLEAK_CMD_STACK_OFF:
+		WRITE_ONCE(kmemleak_tracker.options.scan_stacks, false);
+		return 0;
+	case KMEMLEAK_CMD_SCAN_ON:
+		return kmemleak_thread_start();
+	case KMEMLEAK_CMD_SCAN_OFF:
+		kmemleak_thread_stop();
+		return 0;
+	case KMEMLEAK_CMD_SCAN_SECS:
+		return scan_every(arg);
+	}
+	return -EINVAL;
+}
+
+static int check_on(void)
+{
+	if (kmemleak_is_on())
+		return 0;
+	explain_off();
+	return -EPERM;
+}
+
+/*
+ * A write is one command, whole: never a part of one, never two. It does not
+ * move the position, which belongs to the reports: what is read from the same
+ * open file begins where reading left off, or at the beginning after a seek.
+ *
+ * Return: @size; -EFAULT; -EPERM if the detector is off, whatever is written
+ * except clear and on; -EINVAL and -ERANGE from the parser, an empty or overlong
+ * write being no command; -EINTR if a signal came while another command or scan
+ * was waited for, or if the scan was cut short; what the command fails with.
+ */
+static ssize_t leaks_write(struct file *file, const char __user *buf, size_t size, loff_t *ppos)
+{
+	enum kmemleak_command cmd = KMEMLEAK_CMD_SCAN;
+	char text[KMEMLEAK_CMD_MAX];
+	unsigned long arg = 0;
+	int ret = -EINVAL;
+
+	if (size < sizeof(text)) {
+		if (copy_from_user(text, buf, size))
+			return -EFAULT;
+		ret = kmemleak_command_parse(text, size, &cmd, &arg);
+	}
+	/* Nothing to run, so nothing to wait for. */
+	if (ret)
+		return check_on() ?: ret;
+
+	if (mutex_lock_interruptible(&write_lock))
+		return -EINTR;
+	if (cmd != KMEMLEAK_CMD_CLEAR && cmd != KMEMLEAK_CMD_ON)
+		ret = check_on();
+	if (!ret)
+		ret = run_command(cmd, arg);
+	mutex_unlock(&write_lock);
+	return ret ?: size;
+}
+
+static const struct file_operations leaks_fops = {
+	.owner = THIS_MODULE,
+	.open = leaks_open,
+	.read = leaks_read,
+	.write = leaks_write,
+	.llseek = seq_lseek,
+	.release = leaks_release,
+};
+
+static int kmemleak_stats_show(struct seq_file *m, void *v)
+{
+	kmemleak_report_stats(m);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(kmemleak_stats);
+
+/**
+ * kmemleak_debugfs_init() - create the files
+ *
+ * Context: process, once, when the tracker is set up.
+ */
+void kmemleak_debugfs_init(void)
+{
+	debugfs_create_file("kmemleak", 0644, NULL, NULL, &leaks_fops);
+	debugfs_create_file("kmemleak_stats", 0444, NULL, NULL, &kmemleak_stats_fops);
+}

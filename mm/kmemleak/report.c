@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The text of reports: the only file that formats. What it prints of a leak is
+ * read by scripts that are older than this file, so that format is fixed; a
+ * further fact goes to the statistics or on a line of its own that no parser
+ * can take for a frame. Nothing is printed with a lock held.
+ */
+#define pr_fmt(fmt) "kmemleak: " fmt
+
+#include <linux/jiffies.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/printk.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/seq_file.h>
+#include <linux/stackdepot.h>
+#include <linux/string.h>
+#include <linux/xarray.h>
+
+#include "glue.h"
+
+#define ROW_LEN		16
+
+/* Names of struct kmemleak_object::flags that are single bits. */
+static const struct {
+	u16 flag;
+	const char *name;
+} flag_names[] = {
+	{ KMEMLEAK_LIVE,	"live" },
+	{ KMEMLEAK_IGNORE,	"ignored" },
+	{ KMEMLEAK_NO_SCAN,	"no_scan" },
+	{ KMEMLEAK_AREAS,	"scan_areas" },
+	{ KMEMLEAK_ALIAS,	"alias" },
+	{ KMEMLEAK_FULL_SCAN,	"full_scan" },
+	{ KMEMLEAK_WIDE,	"wide" },
+	{ KMEMLEAK_SCANNED,	"scanned" },
+	{ KMEMLEAK_REPORTED,	"reported" },
+	{ KMEMLEAK_TRANSIENT,	"transient" },
+};
+
+/* To @m, or to the log if it is NULL. */
+static __printf(2, 3) void emit(struct seq_file *m, const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	va_start(args, fmt);
+	vaf.va = &args;
+	if (m)
+		seq_vprintf(m, fmt, args);
+	else
+		pr_warn("%pV", &vaf);
+	va_end(args);
+}
+
+/*
+ * Only the low half of the time of birth is kept: right for whatever is younger
+ * than 2^32 jiffies, which is 49 days or more.
+ */
+static unsigned long born_jiffies(u32 born)
+{
+	unsigned long now = jiffies;
+
+	return now - ((u32)now - born);
+}
+
+/* A task chooses its name: what is not printable could forge a line. */
+static void emit_origin(struct seq_file *m, u16 flags, const char *comm, s32 pid, u32 born)
+{
+	switch ((flags & KMEMLEAK_CTX_MASK) >> KMEMLEAK_CTX_SHIFT) {
+	case KMEMLEAK_HARDIRQ:
+		comm = "hardirq";
+		pid = 0;
+		break;
+	case KMEMLEAK_SOFTIRQ:
+		comm = "softirq";
+		pid = 0;
+		break;
+	}
+	emit(m, "  comm \"%*pE\", pid %d, jiffies %lu\n",
+	     (int)strnlen(comm, KMEMLEAK_COMM_LEN), comm, pid, born_jiffies(born));
+}
+
+static void emit_dump(struct seq_file *m, const struct kmemleak_leak *leak, bool percpu)
+{
+	/* Two digits and a blank each, a blank, the characters, NUL. */
+	char row[ROW_LEN * 3 + 1 + ROW_LEN + 1];
+	size_t at, len = min_t(size_t, leak->dump_len, sizeof(leak->dump));
+
+	if (!len)
+		return;
+	emit(m, "  hex dump (first %zu bytes%s):\n", len, percpu ? " on cpu 0" : "");
+	for (at = 0; at < len; at += ROW_LEN) {
+		hex_dump_to_buffer(leak->dump + at, len - at, ROW_LEN, 1, row, sizeof(row), true);
+		emit(m, "    %s\n", row);
+	}
+}
+
+static void emit_trace(struct seq_file *m, u32 trace)
+{
+	unsigned long *entries;
+	unsigned int i, nr;
+
+	nr = stack_depot_fetch(trace, &entries);
+	for (i = 0; i < nr; i++)
+		emit(m, "    [<%p>] %pS\n", (void *)entries[i], (void *)entries[i]);
+}
+
+/**
+ * kmemleak_report_leak() - print one leak
+ * @m: where to, or NULL for the log
+ * @leak: what
+ *
+ * Context: process.
+ */
+void kmemleak_report_leak(struct seq_file *m, const struct kmemleak_leak *leak)
+{
+	bool percpu = (leak->flags & KMEMLEAK_SPACE_MASK) == KMEMLEAK_PERCPU;
+
+	emit(m, "unreferenced object %s0x%08lx (size %zu):\n", percpu ? "(percpu) " : "",
+	     leak->ref.start, leak->size);
+	emit_origin(m, leak->flags, leak->comm, leak->pid, leak->born);
+	emit_dump(m, leak, percpu);
+	emit(m, "  backtrace (crc %x):\n", leak->crc);
+	emit_trace(m, leak->trace);
+}
+
+static bool is_new(const struct kmemleak_leak *leak)
+{
+	return !(leak->flags & KMEMLEAK_REPORTED);
+}
+
+/*
+ * How many new leaks each trace has. A trace that there is no memory to count
+ * is left out, and its leaks are all printed; so are leaks without a trace, as
+ * nothing says that they have anything in common. The counts are values, not
+ * pointers: if a mark sees this memory, it finds no reference in it.
+ */
+static void count_traces(const struct kmemleak_leaks *leaks, struct xarray *counts)
+{
+	const struct kmemleak_leak *leak;
+
+	list_for_each_entry(leak, &leaks->list, list) {
+		void *count;
+
+		if (!is_new(leak) || !leak->trace)
+			continue;
+		count = xa_load(counts, leak->trace);
+		/* What is there already can be replaced without memory. */
+		xa_store(counts, leak->trace, xa_mk_value(count ? xa_to_value(count) + 1 : 1),
+			 GFP_KERNEL | __GFP_NOWARN);
+		cond_resched();
+	}
+}
+
+/**
+ * kmemleak_report_log() - print the new leaks of a set to the log
+ * @leaks: the set; leaks with KMEMLEAK_REPORTED are not new
+ *
+ * In the set's order. Of leaks with the same trace the first is printed and the
+ * others are counted; leaks without a trace are all printed.
+ *
+ * Context: process. May allocate memory and does without if there is none.
+ */
+void kmemleak_report_log(const struct kmemleak_leaks *leaks)
+{
+	const struct kmemleak_leak *leak;
+	struct xarray counts;
+
+	xa_init(&counts);
+	count_traces(leaks, &counts);
+	list_for_each_entry(leak, &leaks->list, list) {
+		void *count;
+
+		if (!is_new(leak))
+			continue;
+		count = leak->trace ? xa_load(&counts, leak->trace) : NULL;
+		/* 0 stands for "done". */
+		if (count && !xa_to_value(count))
+			continue;
+		kmemleak_report_leak(NULL, leak);
+		if (count) {
+			if (xa_to_value(count) > 1)
+				pr_warn("... and %lu more object(s) with the same backtrace\n",
+					xa_to_value(count) - 1);
+			xa_store(&counts, leak->trace, xa_mk_value(0), GFP_KERNEL | __GFP_NOWARN);
+		}
+		cond_resched();
+	}
+	xa_destroy(&counts);
+}
+
+static void flags_to_words(u16 flags, char *text, size_t size)
+{
+	size_t i, len = 0;
+
+	text[0] = '\0';
+	for (i = 0; i < ARRAY_SIZE(flag_names); i++)
+		if (flags & flag_names[i].flag)
+			len += scnprintf(text + len, size - len, " %s", flag_names[i].name);
+}
+
+/**
+ * kmemleak_report_object() - print all that is known of a block to the log
+ * @addr: any address inside it, a kernel virtual or a per-cpu one
+ *
+ * Context: process.
+ * Return: 0, or -EINVAL if no block that is known holds @addr.
+ */
+int kmemleak_report_object(unsigned long addr)
+{
+	struct kmemleak_tracker *t = &kmemleak_tracker;
+	struct kmemleak_object object;
+	char comm[KMEMLEAK_COMM_LEN];
+	char words[128];
+	bool percpu;
+
+	percpu = !kmemleak_block_get(t, KMEMLEAK_VIRT, addr, &object);
+	if (percpu && !kmemleak_block_get(t, KMEMLEAK_PERCPU, addr, &object)) {
+		pr_warn("No known block holds 0x%08lx\n", addr);
+		return -EINVAL;
+	}
+	kmemleak_names_get(t, object.comm, comm);
+	flags_to_words(object.flags, words, sizeof(words));
+
+	emit(NULL, "Object %s0x%08lx (size %zu):\n", percpu ? "(percpu) " : "",
+	     object.start, object.size);
+	emit_origin(NULL, object.flags, comm, object.pid, object.born);
+	emit(NULL, "  min_count = %u, count = %u, epoch = %u\n", object.min_count, object.count,
+	     object.epoch);
+	emit(NULL, "  unreferenced in the last %u scans\n", object.unref);
+	emit(NULL, "  flags = 0x%x%s\n", object.flags, words);
+	emit(NULL, "  backtrace:\n");
+	emit_trace(NULL, object.trace);
+	return 0;
+}
+
+/* Numbers that need the metadata to stay where it is while they are read. */
+struct pool_numbers {
+	long in_use;
+	long free;
+	unsigned long memory;
+	unsigned long shards;
+	unsigned int names;
+};
+
+static unsigned long in_pages(size_t bytes)
+{
+	return bytes ? PAGE_SIZE << get_order(bytes) : 0;
+}
+
+static void read_numbers(struct kmemleak_tracker *t, struct pool_numbers *n)
+{
+	n->in_use = kmemleak_pool_in_use(t);
+	n->free = kmemleak_pool_free_entries(t);
+	n->shards = BIT(t->index.bits);
+	n->names = t->names ? READ_ONCE(t->names->nr) : 0;
+	n->memory = READ_ONCE(t->pool.nr_pages) * PAGE_SIZE +
+		    t->pool.reserve_nr * sizeof(*t->pool.reserve) +
+		    in_pages(t->pool.nr_caches * sizeof(*t->pool.caches)) +
+		    in_pages(t->names ? sizeof(*t->names) : 0) +
+		    (t->index.order < 0 ? 0 : PAGE_SIZE << t->index.order);
+}
+
+/*
+ * A tracker that is on stays whole for a grace period; that way a reader does
+ * not wait for a scan. One that is off can lose its metadata at any moment, but
+ * then there is no scan to wait for.
+ */
+static void get_numbers(struct kmemleak_tracker *t, struct pool_numbers *n)
+{
+	rcu_read_lock();
+	if (kmemleak_is_on()) {
+		read_numbers(t, n);
+		rcu_read_unlock();
+		return;
+	}
+	rcu_read_unlock();
+
+	mutex_lock(&kmemleak_scan_mutex);
+	read_numbers(t, n);
+	mutex_unlock(&kmemleak_scan_mutex);
+}
+
+/**
+ * kmemleak_report_stats() - the text of the statistics file
+ * @m: where to
+ *
+ * One line each, a name and a value. "failed" stands last, as its value may be
+ * several words.
+ *
+ * Context: process. May take kmemleak_scan_mutex.
+ */
+void kmemleak_report_stats(struct seq_file *m)
+{
+	struct kmemleak_tracker *t = &kmemleak_tracker;
+	struct kmemleak_published *set;
+	struct pool_numbers n;
+	unsigned int i;
+
+	get_numbers(t, &n);
+	seq_printf(m, "enabled %d\n", kmemleak_is_on());
+	seq_printf(m, "entries_in_use %ld\n", n.in_use);
+	seq_printf(m, "entries_free %ld\n", n.free);
+	seq_printf(m, "memory_bytes %lu\n", n.memory);
+	seq_printf(m, "shards %lu\n", n.shards);
+	seq_printf(m, "task_names %u\n", n.names);
+	seq_printf(m, "opaque_ranges %u\n", READ_ONCE(t->opaque.nr));
+	seq_printf(m, "epoch %u\n", READ_ONCE(t->epoch));
+	seq_printf(m, "marking %d\n", READ_ONCE(t->marking));
+
+	set = kmemleak_published_get();
+	seq_printf(m, "leaks %lu\n", set ? set->leaks.nr : 0);
+	seq_printf(m, "leaks_new %lu\n", set ? set->leaks.nr_new : 0);
+	if (set)
+		kmemleak_published_put(set);
+
+	for (i = 0; i < KMEMLEAK_NR_COUNTERS; i++)
+		seq_printf(m, "%s %ld\n", kmemleak_counter_names[i],
+			   atomic_long_read(&t->counters[i]));
+	seq_printf(m, "failed %s\n", READ_ONCE(t->failed) ?: "no");
+}
