@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Entry points only; `make help` lists them. Set-up is scripts/setup.sh, the
+# work is done by scripts/kmemleak-dev and scripts/kmemleak-tree.
+
+O ?= build
+export O KDIR BASE JOBS ACCEL FLAVOR CMD FILES APPEND LIMIT
+
+DEV := scripts/kmemleak-dev
+TREE := scripts/kmemleak-tree
+TIERS := host tools kunit guest debug
+
+.PHONY: help run test $(TIERS:%=test-%) shell guest apply remove patch lint clean
+
+help:
+	@echo 'make run           boot a kernel, leak on purpose, show the report'
+	@echo 'make test          all tests: $(TIERS)'
+	@echo 'make test-TIER     the tests of one tier'
+	@echo 'make shell         the same guest with a prompt'
+	@echo "make guest CMD='…' one command in the guest"
+	@echo 'make apply KDIR=T  lay the subsystem over the kernel tree T'
+	@echo '                   (UPDATE=1: over an older version of itself)'
+	@echo 'make remove KDIR=T the tree T as it was'
+	@echo 'make patch         the same as patches for git am'
+	@echo 'make lint          checkpatch, sparse, W=1, kernel-doc, shellcheck'
+	@echo 'make clean         remove the build folder'
+	@echo
+	@echo 'O=DIR     build folder (build)        JOBS=N     jobs (all CPUs)'
+	@echo 'KDIR=T    build from the tree T, which is copied and not touched'
+	@echo 'BASE=TAR  tarball of the base tree    LIMIT=SEC  when a guest hangs'
+	@echo 'ACCEL=kvm instead of tcg              FLAVOR=debug for shell, guest'
+	@echo "APPEND='…' kernel parameters and FILES='…' into /root, for guest"
+
+run:
+	@scripts/setup.sh run
+	@$(DEV) run
+
+test:
+	@scripts/setup.sh test
+	@$(DEV) test $(TIERS)
+
+$(TIERS:%=test-%):
+	@scripts/setup.sh test
+	@$(DEV) test $(@:test-%=%)
+
+shell guest:
+	@scripts/setup.sh run
+	@$(DEV) $@
+
+patch:
+	@scripts/setup.sh run
+	@$(DEV) patch
+
+lint:
+	@scripts/setup.sh lint
+	@$(DEV) lint
+
+apply remove:
+	@test -n '$(KDIR)' || { echo 'make $@ needs KDIR=<kernel tree>'; exit 2; }
+	@scripts/setup.sh tree
+	@$(TREE) $@ $(if $(filter apply,$@),$(if $(UPDATE),--update)) '$(KDIR)'
+
+clean:
+	rm -rf '$(O)'

@@ -1,0 +1,63 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Installs the Debian packages that a make target needs and that are missing:
+#   setup.sh run|test|lint|kdir
+# As root, or through sudo; otherwise names them and stops. Silent if there is
+# nothing to do.
+
+set -u
+
+# What each package is for: the kernel build (objtool reads ELF), the guest,
+# tests (32-bit host tests, git am of the patches), lint.
+build="make gcc libc6-dev flex bison bc libelf-dev xz-utils python3"
+case "${1-}" in
+run)	want="$build linux-source-6.1 qemu-system-x86 busybox-static" ;;
+test)	want="$build linux-source-6.1 qemu-system-x86 busybox-static
+	      gcc-multilib git" ;;
+lint)	want="$build linux-source-6.1 perl sparse shellcheck" ;;
+tree)	want="python3" ;;
+*)	echo "usage: setup.sh run|test|lint|tree" >&2; exit 2 ;;
+esac
+
+# The user's own tree or tarball takes the place of the package's.
+[ -n "${KDIR-}${BASE-}" ] && want=$(echo "$want" | sed 's/linux-source-6.1//')
+
+missing=
+for package in $want; do
+	state=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)
+	[ "$state" = "install ok installed" ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+missing=${missing# }
+
+if ! command -v apt-get >/dev/null; then
+	echo "needed, and this is no Debian to install them on: $missing" >&2
+	exit 1
+fi
+if [ "$(id -u)" -eq 0 ]; then
+	sudo=
+elif command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
+	sudo=sudo
+else
+	echo "missing packages, install them first: apt-get install $missing" >&2
+	exit 1
+fi
+
+echo "installing: $missing"
+# shellcheck disable=SC2086 # words of a list
+install() {
+	$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+		--no-install-recommends $missing
+}
+log=$(mktemp) || exit 1
+trap 'rm -f "$log"' EXIT
+# The lists may be missing or stale; fetch them only if so.
+if ! install >"$log" 2>&1; then
+	echo "fetching the package lists"
+	if ! $sudo apt-get update -q >"$log" 2>&1 || ! install >"$log" 2>&1; then
+		tail -n 20 "$log" >&2
+		echo "could not install: $missing" >&2
+		exit 1
+	fi
+fi

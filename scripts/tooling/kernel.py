@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From a tarball or a tree of the user's to built kernels: unpack or copy,
+lay the project over it, configure, build. Each step leaves a stamp, a hash of
+everything that went into it, and is skipped while that holds."""
+
+import glob
+import os
+import re
+import shutil
+import subprocess
+
+from . import series, tree
+from .work import (Failed, ROOT, SCRIPTS, Step, clean_environ, compiler, digest,
+                   read_stamp, run_logged, write_stamp)
+
+FLAVORS = {
+    "guest": ["guest.config"],
+    "debug": ["guest.config", "debug.config"],
+}
+# What a kernel is made of; the rest of the project needs no new build.
+KERNEL_PARTS = ("mm", "include", "lib", "samples", "kernel")
+# Left out of a copy of the user's tree: what an in-tree build leaves makes
+# kbuild refuse to build elsewhere.
+BUILT = re.compile(r"(\.(o|a|ko|cmd|mod|mod\.c|order|symvers)|/vmlinux"
+                   r"|^\.config(\.old)?|^\.version)$")
+BUILT_DIRS = {".git", "include/config", "include/generated"}
+BUILT_GENERATED = re.compile(r"^arch/[^/]+/include/generated$")
+# Lines of kbuild's output that stand for one file.
+ONE_FILE = re.compile(r"^  (CC|AS)( \[M\])? ")
+ONE_FILE_DRY = re.compile(r"echo '  (?:CC|AS)(?: \[M\])? ")
+
+
+def find_tarball(setup):
+    if setup.base:
+        return os.path.abspath(setup.base)
+    found = sorted(glob.glob("/usr/src/linux-source-*.tar.xz"))
+    if not found:
+        raise Failed("no /usr/src/linux-source-*.tar.xz: install "
+                     "linux-source-6.1, or name a tarball with BASE=")
+    return found[-1]
+
+
+def drop_builds(setup):
+    for name in ("guest", "debug", "uml"):
+        shutil.rmtree(setup.path(name), ignore_errors=True)
+
+
+def unpack(setup):
+    """The base tree in build/linux, anew if the tarball is another one."""
+    tarball = find_tarball(setup)
+    info = os.stat(tarball)
+    stamp = setup.path("linux.stamp")
+    value = digest(tarball, info.st_size, info.st_mtime_ns)
+    if read_stamp(stamp) == value and os.path.isdir(setup.linux):
+        return
+    part = setup.linux + ".part"
+    for old in (part, setup.linux):
+        shutil.rmtree(old, ignore_errors=True)
+    # Sources of another version can be older than the objects made of them.
+    drop_builds(setup)
+    os.makedirs(part)
+    # The number of files is not known beforehand; about so many.
+    with Step(f"unpack {os.path.basename(tarball)}", 83000) as step:
+        run_logged(["tar", "-C", part, "--strip-components=1", "-xvf", tarball],
+                   setup.log("unpack"), step, counts=lambda line: True)
+        step.total = step.done
+    os.rename(part, setup.linux)
+    write_stamp(stamp, value)
+
+
+def list_tree(root):
+    """[(path, size, mtime, mode)] of the sources in a tree of the user's."""
+    found = []
+    for folder, folders, names in os.walk(root):
+        rel = os.path.relpath(folder, root)
+        rel = "" if rel == "." else rel + "/"
+        folders[:] = [d for d in folders if rel + d not in BUILT_DIRS
+                      and not BUILT_GENERATED.match(rel + d)]
+        for name in names:
+            if BUILT.search(rel + name) and not name.endswith(".mod.c.in"):
+                continue
+            info = os.lstat(os.path.join(folder, name))
+            found.append((rel + name, info.st_size, info.st_mtime_ns,
+                          info.st_mode))
+    return sorted(found)
+
+
+def copy_kdir(setup):
+    """The user's tree is read only: a copy of it is what gets built, brought
+    up to date when something in it changed."""
+    listing = list_tree(setup.kdir)
+    if not any(path == "Kbuild" for path, *_ in listing):
+        raise Failed(f"{setup.kdir}: not a kernel tree")
+    stamp = setup.path("linux.stamp")
+    value = digest(repr(listing))
+    if read_stamp(stamp) == value:
+        return
+    os.makedirs(setup.linux, exist_ok=True)
+    if os.path.exists(stamp):
+        os.unlink(stamp)
+    with_tree(setup.linux, tree.remove)
+    shutil.rmtree(os.path.join(setup.linux, tree.STATE), ignore_errors=True)
+    with Step(f"copy {setup.kdir}", len(listing)) as step:
+        for done, (path, size, mtime, _mode) in enumerate(listing, 1):
+            src = os.path.join(setup.kdir, path)
+            dst = os.path.join(setup.linux, path)
+            try:
+                info = os.lstat(dst)
+                same = (info.st_size, info.st_mtime_ns) == (size, mtime)
+            except FileNotFoundError:
+                same = False
+                os.makedirs(os.path.dirname(dst), exist_ok=True)
+            if not same:
+                if os.path.lexists(dst):
+                    os.unlink(dst)
+                shutil.copy2(src, dst, follow_symlinks=False)
+            step.tick(done)
+        wanted = {path for path, *_ in listing}
+        for path, *_ in list_tree(setup.linux):
+            if path not in wanted:
+                os.unlink(os.path.join(setup.linux, path))
+    # A tree that has the project already is built without it, then with ours.
+    with_tree(setup.linux, tree.remove)
+    write_stamp(stamp, value)
+
+
+def with_tree(path, action, *args):
+    target = tree.Tree(path)
+    try:
+        return action(target, *args)
+    except tree.Refused as err:
+        raise Failed("\n".join(f"{path}: {line}" for line in err.args)) from err
+    finally:
+        target.close()
+
+
+def load_series():
+    try:
+        return series.read_series(os.path.join(SCRIPTS, "series"), ROOT)
+    except series.SeriesError as err:
+        raise Failed(str(err)) from err
+
+
+def prepare_tree(setup):
+    """The tree to build from, with the project laid over it."""
+    os.makedirs(setup.work, exist_ok=True)
+    if setup.kdir:
+        copy_kdir(setup)
+    else:
+        unpack(setup)
+    done = with_tree(setup.linux, tree.apply, load_series(), ROOT, True)
+    if not done.startswith("already"):
+        print(f"{setup.linux}: {done}", flush=True)
+
+
+def source_hash(setup):
+    """Everything that decides what a kernel built from the tree contains."""
+    parts = [read_stamp(setup.path("linux.stamp")), compiler(),
+             gcc_version()]
+    for top in KERNEL_PARTS:
+        for path in tree.files_below(ROOT, top):
+            with open(os.path.join(ROOT, path), "rb") as src:
+                parts += [path, src.read()]
+    for path in sorted(glob.glob(os.path.join(SCRIPTS, "series", "*.series"))):
+        with open(path, "rb") as src:
+            parts += [os.path.basename(path), src.read()]
+    return digest(*parts)
+
+
+def gcc_version():
+    got = subprocess.run(["gcc", "-dumpfullversion"], capture_output=True,
+                         text=True, check=False)
+    return got.stdout.strip()
+
+
+def fragment(flavor):
+    """The flavor's options, later files over earlier ones: {name: line}."""
+    lines = {}
+    for name in FLAVORS[flavor]:
+        with open(os.path.join(SCRIPTS, "configs", name), encoding="utf-8") as src:
+            for line in src:
+                got = re.match(r"(?:# )?(CONFIG_\w+)[ =]", line)
+                if got:
+                    lines[got[1]] = line.strip()
+    return lines
+
+
+def make_command(setup, folder, *goals, arch="x86"):
+    return ["make", "-C", setup.linux, f"O={folder}", f"ARCH={arch}",
+            f"CC={compiler()}", f"HOSTCC={compiler()}", f"-j{setup.jobs}",
+            *goals]
+
+
+def configure(setup, flavor):
+    """The flavor's .config: allnoconfig with the fragment, and every line of
+    the fragment checked against the result."""
+    folder = setup.path(flavor)
+    want = fragment(flavor)
+    allconfig = os.path.join(folder, "fragment.config")
+    os.makedirs(folder, exist_ok=True)
+    with open(allconfig, "w", encoding="utf-8") as out:
+        out.write("\n".join(want.values()) + "\n")
+    run_logged(make_command(setup, folder, "allnoconfig"),
+               setup.log(flavor + "-config"),
+               env={**clean_environ(), "KCONFIG_ALLCONFIG": allconfig})
+    with open(os.path.join(folder, ".config"), encoding="utf-8") as src:
+        have = set(src.read().splitlines())
+    lost = [line for name, line in want.items() if line not in have
+            and not (line.endswith("is not set")
+                     and not any(h.startswith(name + "=") for h in have))]
+    if lost:
+        raise Failed(f"{folder}/.config: options that did not take:\n  "
+                     + "\n  ".join(lost))
+
+
+def count_files(command):
+    """How many files a make will compile: ask it, without doing it."""
+    got = subprocess.run(command + ["-k", "-n"], stdout=subprocess.PIPE,
+                         stderr=subprocess.DEVNULL, text=True, errors="replace",
+                         stdin=subprocess.DEVNULL, env=clean_environ(),
+                         check=False)
+    return len(ONE_FILE_DRY.findall(got.stdout))
+
+
+def run_make(setup, title, name, *command):
+    """One long make with progress; its count is asked for beforehand."""
+    prepare = [part for part in command if part not in ("vmlinux", "modules")]
+    with Step(title) as step:
+        run_logged(prepare + ["prepare"], setup.log(name + "-prepare"), step,
+                   env=clean_environ())
+        step.total = count_files(list(command))
+        run_logged(list(command), setup.log(name + "-build"), step,
+                   counts=ONE_FILE.match, env=clean_environ())
+        step.total = step.done
+
+
+def build(setup, flavor):
+    """The flavor's vmlinux and modules, in build/<flavor>/."""
+    prepare_tree(setup)
+    folder = setup.path(flavor)
+    stamp = os.path.join(folder, "build.stamp")
+    value = digest(source_hash(setup), repr(fragment(flavor)))
+    if read_stamp(stamp) == value and os.path.exists(
+            os.path.join(folder, "vmlinux")):
+        return
+    if os.path.exists(stamp):
+        os.unlink(stamp)
+    configure(setup, flavor)
+    run_make(setup, f"build the {flavor} kernel", flavor,
+             *make_command(setup, folder, "vmlinux", "modules"))
+    write_stamp(stamp, value)

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Reads test output: KTAP of the selftests, the count line of the host tests,
+the summary of kunit.py; and looks for complaints in a kernel log. What is
+missing counts as failed: a test that says nothing has not passed."""
+
+import re
+from dataclasses import dataclass, field
+
+RESULT = re.compile(r"(ok|not ok)\b(?: (\d+))?(.*)")
+PLAN = re.compile(r"1\.\.(\d+)(.*)")
+SKIP = re.compile(r"# *SKIP\b", re.I)
+COUNT_LINE = re.compile(r"(\d+) passed, (\d+) failed, (\d+) skipped")
+KUNIT = re.compile(r"Testing complete\. Ran (\d+) tests?:(.*)")
+ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+SHOWN = 40      # lines of a kernel log shown from a complaint on
+
+# What the kernel says when something is wrong with it. There is no list of
+# exceptions: a test that provokes one of these has to do it some other way.
+SPLATS = re.compile("|".join((
+    r"\bBUG\b", r"\bWARNING:", r"\bOops\b", r"\bKASAN\b(?!.*initialized)",
+    r"UBSAN:", r"general protection fault", r"unable to handle", r"kernel panic",
+    r"INFO: task .* blocked", r"INFO: rcu", r"rcu: INFO", r"self-detected stall",
+    r"detected stalls", r"kthread starved", r"INFO: trying to register",
+    r"INFO: lockdep is turned off", r"possible circular", r"possible recursive",
+    r"possible irq lock inversion", r"inconsistent lock state",
+    r"Invalid wait context", r"suspicious RCU usage", r"bad unlock balance",
+    r"held lock freed", r"lock held when returning", r"DEBUG_LOCKS_WARN_ON",
+    r"turning off the locking correctness", r"soft lockup", r"hard LOCKUP",
+    r"list_(add|del) corruption", r"refcount_t:", r"page dumped because",
+    r"\bsegfault at\b", r"stack guard page", r"corrupted stack end",
+    r"sleeping function called", r"scheduling while atomic",
+    r"kmemleak: .*disabled by (an )?error", r"Modules? .*bad taint",
+    r"cut here",
+)), re.I)
+
+
+@dataclass
+class Counts:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    notes: list = field(default_factory=list)   # what failed, for the user
+
+    def fail(self, note, times=1):
+        self.failed += times
+        self.notes.append(note)
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.notes += other.notes
+
+    def total(self):
+        return self.passed + self.failed + self.skipped
+
+    def line(self):
+        return (f"{self.passed} passed, {self.failed} failed, "
+                f"{self.skipped} skipped")
+
+
+def read_ktap(name, lines, status):
+    """One program's KTAP and exit status as Counts."""
+    counts, plan, seen = Counts(), None, 0
+    for line in lines:
+        got = PLAN.fullmatch(line)
+        if got:
+            if plan is not None:
+                counts.fail(f"{name}: a second plan: {line}")
+            plan = int(got[1])
+            if plan == 0 and SKIP.search(got[2]):
+                counts.skipped += 1
+            continue
+        if line.startswith("Bail out!"):
+            counts.fail(f"{name}: {line}")
+            continue
+        got = RESULT.fullmatch(line)
+        if not got:
+            continue
+        seen += 1
+        if got[2] is None or int(got[2]) != seen:
+            counts.fail(f"{name}: out of order, number {seen} expected: {line}")
+        elif got[1] == "not ok":
+            counts.fail(f"{name}: {line}")
+        elif SKIP.search(got[3]):
+            counts.skipped += 1
+        else:
+            counts.passed += 1
+    if plan is None:
+        counts.fail(f"{name}: no plan")
+    elif seen < plan:
+        counts.fail(f"{name}: {plan - seen} of {plan} tests did not report",
+                    plan - seen)
+    elif seen > plan:
+        counts.fail(f"{name}: {seen} tests reported, {plan} planned")
+    if counts.total() == 0:
+        counts.fail(f"{name}: no test ran")
+    if status != 0 and counts.failed == 0 and not (status == 4 and plan == 0):
+        counts.fail(f"{name}: exit status {status}")
+    return counts
+
+
+def read_selftests(lines, tests):
+    """The output of scripts/guest/run-selftests as Counts; tests are the
+    names that were to run."""
+    counts, ran, name, part = Counts(), set(), None, []
+    for line in lines:
+        begin = re.fullmatch(r"guest: begin (.+)", line)
+        end = re.fullmatch(r"guest: end (.+) (\d+)", line)
+        if begin:
+            name, part = begin[1], []
+        elif end and end[1] == name:
+            counts.add(read_ktap(name, part, int(end[2])))
+            ran.add(name)
+            name = None
+        elif name:
+            part.append(line)
+    if name:
+        counts.add(read_ktap(name, part, 0))
+        counts.fail(f"{name}: did not end")
+        ran.add(name)
+    for test in tests:
+        if test not in ran:
+            counts.fail(f"{test}: did not run")
+    return counts
+
+
+def read_count_line(name, lines, status):
+    """A program that ends with `N passed, N failed, N skipped`."""
+    counts = Counts()
+    found = [COUNT_LINE.fullmatch(line.strip()) for line in lines]
+    found = [got for got in found if got]
+    if not found:
+        counts.fail(f"{name}: no count line")
+        return counts
+    counts.passed, failed, counts.skipped = map(int, found[-1].groups())
+    if failed:
+        counts.fail(f"{name}: {failed} failed", failed)
+    if counts.total() == 0:
+        counts.fail(f"{name}: no test ran")
+    if status != 0 and not counts.failed:
+        counts.fail(f"{name}: exit status {status}")
+    return counts
+
+
+def read_kunit(lines, status):
+    """The summary that kunit.py prints in the end."""
+    counts, found = Counts(), None
+    for line in lines:
+        got = KUNIT.search(ESCAPES.sub("", line))
+        found = got or found
+    if not found:
+        counts.fail("kunit.py: no summary")
+        return counts
+    values = {key: int(value) for key, value
+              in re.findall(r"(\w+): (\d+)", found[2])}
+    counts.passed = values.get("passed", 0)
+    counts.skipped = values.get("skipped", 0)
+    for word in ("failed", "crashed", "errors"):
+        if values.get(word):
+            counts.fail(f"kunit.py: {word}: {values[word]}", values[word])
+    if int(found[1]) == 0 or counts.total() == 0:
+        counts.fail("kunit.py: no test ran")
+    if status != 0 and not counts.failed:
+        counts.fail(f"kunit.py: exit status {status}")
+    return counts
+
+
+def splats(lines):
+    """The first complaint of a kernel log and what follows it, or nothing."""
+    for number, line in enumerate(lines):
+        if SPLATS.search(line):
+            # The line before can be the ruler that opens the report.
+            start = max(0, number - 1)
+            more = sum(bool(SPLATS.search(ln)) for ln in lines[number:])
+            head = f"{more} line(s) of complaint in the kernel log, the first:"
+            return [head] + lines[start:start + SHOWN]
+    return []

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The tiers of `make test`. Each runs to its end and returns Counts; a tier
+that cannot run, or runs no test, is a failure."""
+
+import os
+import re
+import subprocess
+import time
+
+from . import guest, kernel, ktap
+from .work import Failed, ROOT, SCRIPTS, clean_environ, compiler, run_logged
+from .work import digest, read_stamp, write_stamp
+
+# Seconds until a guest is given up; LIMIT= overrides. Far above what is needed:
+# no test judges the time.
+LIMITS = {"run": 600, "guest": 1500, "debug": 2700, "kunit": 600}
+HOST_TESTS = "tools/testing/kmemleak"
+
+
+def limit(name):
+    return int(os.environ.get("LIMIT") or LIMITS[name])
+
+
+def run_program(command, log, show=False, **kwargs):
+    """Output lines and status of a program; the output also goes to a log."""
+    lines = []
+    with open(log, "w", encoding="utf-8") as out:
+        child = subprocess.Popen(command, stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT, text=True,
+                                 stdin=subprocess.DEVNULL, errors="replace",
+                                 env=clean_environ(), **kwargs)
+        for line in child.stdout:
+            out.write(line)
+            lines.append(line.rstrip("\n"))
+            if show:
+                print(line, end="", flush=True)
+        return lines, child.wait()
+
+
+def failing(lines):
+    return [line.strip() for line in lines
+            if re.match(r"\s*(not ok\b|FAIL|ERROR)", line)]
+
+
+def host(setup):
+    """Pure parts on the host, under sanitizers."""
+    kernel.prepare_tree(setup)
+    folder = os.path.join(ROOT, HOST_TESTS)
+    if not os.path.exists(os.path.join(folder, "Makefile")):
+        raise Failed(f"{HOST_TESTS}/Makefile is not there")
+    os.makedirs(setup.path("host"), exist_ok=True)
+    lines, status = run_program(
+        ["make", "-C", folder, f"O={setup.path('host')}", f"KSRC={setup.linux}",
+         f"-j{setup.jobs}", f"CC={compiler()}", "check"], setup.log("host"))
+    counts = ktap.read_count_line("host tests", lines, status)
+    if counts.failed:
+        counts.notes += failing(lines) or lines[-15:]
+        counts.notes.append(f"see {setup.log('host')}")
+    return counts
+
+
+def tools(setup):
+    """The tooling's own tests."""
+    kernel.prepare_tree(setup)
+    lines, status = run_program(
+        [os.path.join(SCRIPTS, "tests", "run"), setup.linux], setup.log("tools"))
+    counts = ktap.read_count_line("tools", lines, status)
+    if counts.failed:
+        counts.notes += lines[-40:]
+    return counts
+
+
+def kunit(setup):
+    """User-mode Linux through the base tree's kunit.py; the build is ours, so
+    that it shows its progress."""
+    kernel.prepare_tree(setup)
+    folder = setup.path("uml")
+    os.makedirs(folder, exist_ok=True)
+    tool = os.path.join(setup.linux, "tools/testing/kunit/kunit.py")
+    config = os.path.join(setup.linux, "mm/kmemleak/tests/.kunitconfig")
+    if not os.path.exists(config):
+        raise Failed("mm/kmemleak/tests/.kunitconfig is not there")
+    options = ["--build_dir", folder, "--kunitconfig", config]
+    stamp = os.path.join(folder, "build.stamp")
+    with open(config, "rb") as src:
+        value = digest(kernel.source_hash(setup), src.read())
+    if read_stamp(stamp) != value:
+        run_logged(["python3", tool, "config", *options,
+                    "--make_options", f"CC={compiler()}"],
+                   setup.log("kunit-config"), env=clean_environ())
+        kernel.run_make(setup, "build user-mode Linux", "kunit",
+                        *kernel.make_command(setup, folder, arch="um"))
+        write_stamp(stamp, value)
+    lines, status = run_program(
+        ["python3", tool, "exec", *options, "--timeout", str(limit("kunit"))],
+        setup.log("kunit"))
+    counts = ktap.read_kunit(lines, status)
+    if counts.failed:
+        bad = [ktap.ESCAPES.sub("", ln) for ln in lines]
+        counts.notes += [ln for ln in bad if "FAILED" in ln or "ERROR" in ln
+                         or "CRASHED" in ln]
+        counts.notes.append(f"see {setup.log('kunit')} and {folder}/test.log")
+    add_splats(counts, read_lines(os.path.join(folder, "test.log")))
+    return counts
+
+
+def read_lines(path):
+    if not os.path.exists(path):
+        return []
+    with open(path, errors="replace", encoding="utf-8") as src:
+        return src.read().splitlines()
+
+
+def add_splats(counts, lines):
+    found = ktap.splats(lines)
+    if found:
+        counts.fail(found[0])
+        counts.notes += ["  | " + line for line in found[1:]]
+
+
+def selftest_names(setup):
+    """TEST_PROGS of the selftests' Makefile, as make sees it."""
+    folder = os.path.join(setup.linux, guest.SELFTESTS)
+    if not os.path.exists(os.path.join(folder, "Makefile")):
+        raise Failed(f"{guest.SELFTESTS}/Makefile is not there")
+    got = subprocess.run(
+        ["make", "-s", "-C", folder, "--eval",
+         "print-tests: ; @echo tests: $(TEST_PROGS)", "print-tests"],
+        capture_output=True, text=True, env=clean_environ(), check=False)
+    names = [line.split()[1:] for line in got.stdout.splitlines()
+             if line.startswith("tests:")]
+    if got.returncode or not names or not names[0]:
+        raise Failed(f"{guest.SELFTESTS}/Makefile names no tests: "
+                     + got.stderr.strip())
+    return names[0]
+
+
+def selftests(setup, flavor):
+    kernel.build(setup, flavor)
+    names = selftest_names(setup)
+
+    def show(line):
+        if line.startswith("guest: begin "):
+            print(f"  {flavor}: {line.split()[-1]}", flush=True)
+
+    result = guest.boot(setup, flavor, "run-selftests", name=flavor,
+                        limit=limit(flavor), tests=names, show=show)
+    counts = ktap.read_selftests(result.lines, names)
+    if result.fault:
+        counts.fail(result.fault)
+    elif result.status != 0:
+        counts.fail(f"run-selftests: exit status {result.status}")
+    if flavor == "debug" and result.lockdep != "1" and not result.fault:
+        counts.fail("lockdep was not on in the end")
+    if not result.console:
+        counts.fail("no kernel log")
+    add_splats(counts, result.console)
+    if counts.failed:
+        counts.notes.append(f"see {setup.log(flavor + '-output')} and "
+                            f"{setup.log(flavor + '-console')}")
+    return counts
+
+
+TIERS = {
+    "host": host,
+    "tools": tools,
+    "kunit": kunit,
+    "guest": lambda setup: selftests(setup, "guest"),
+    "debug": lambda setup: selftests(setup, "debug"),
+}
+
+
+def run(setup, names):
+    """Run tiers, print a line for each and the sum alone in the end."""
+    total = ktap.Counts()
+    for name in names:
+        start = time.monotonic()
+        try:
+            counts = TIERS[name](setup)
+        except (Failed, OSError, subprocess.SubprocessError) as err:
+            counts = ktap.Counts()
+            counts.fail(f"the tier did not run: {err}")
+        if counts.passed + counts.skipped + counts.failed == 0:
+            counts.fail("the tier ran no test")
+        for note in counts.notes:
+            print(f"  {name}: {note}")
+        took = int(time.monotonic() - start)
+        print(f"{name}: {counts.line()} ({took // 60}:{took % 60:02})", flush=True)
+        total.add(counts)
+    print(total.line(), flush=True)
+    return 1 if total.failed else 0
+
+
+def sample(setup):
+    """`make run`: the sample's leaks, all of them and nothing else."""
+    kernel.build(setup, "guest")
+    result = guest.boot(setup, "guest", "run-sample", name="run",
+                        limit=limit("run"), show=print)
+    if result.fault:
+        raise Failed(result.fault)
+    found = ktap.splats(result.console)
+    if found:
+        print("\n".join("  | " + line for line in found))
+        return 1
+    return 1 if result.status else 0

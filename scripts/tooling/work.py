@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What every long step needs: where things are, the lock on the build folder,
+progress on the terminal, commands whose output goes to a log."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+SCRIPTS = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+ROOT = os.path.dirname(SCRIPTS)
+QUIET_EVERY = 20        # seconds between lines where there is no terminal
+TAIL = 25               # lines of a failed step's log that are shown
+
+
+class Failed(Exception):
+    """A step failed; the message is for the user."""
+
+
+class Setup:
+    """What the user asked for, from the environment that make hands on."""
+
+    def __init__(self, environ=os.environ):
+        self.out = os.path.abspath(environ.get("O") or os.path.join(ROOT, "build"))
+        self.kdir = environ.get("KDIR") or ""
+        self.jobs = int(environ.get("JOBS") or len(os.sched_getaffinity(0)))
+        self.accel = environ.get("ACCEL") or "tcg"
+        self.base = environ.get("BASE") or ""
+        self.work = self.out
+        if self.kdir:
+            self.kdir = os.path.abspath(self.kdir)
+            tag = hashlib.sha256(os.path.realpath(self.kdir).encode()).hexdigest()
+            self.work = os.path.join(self.out, "kdir-" + tag[:8])
+        self.linux = os.path.join(self.work, "linux")
+        self.logs = os.path.join(self.work, "logs")
+
+    def path(self, *names):
+        return os.path.join(self.work, *names)
+
+    def log(self, name):
+        os.makedirs(self.logs, exist_ok=True)
+        return os.path.join(self.logs, name + ".log")
+
+    def take_lock(self):
+        """Held until the process ends: one run at a time in a build folder."""
+        os.makedirs(self.out, exist_ok=True)
+        self.lock = os.open(os.path.join(self.out, ".lock"),
+                            os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another run in {self.out}", flush=True)
+            fcntl.flock(self.lock, fcntl.LOCK_EX)
+
+
+def clean_environ():
+    """The environment for makes of other projects: what is meant for our
+    Makefile must not reach theirs, where O= and KDIR= mean something else."""
+    gone = {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKEFILES",
+            "O", "KDIR", "JOBS", "ACCEL", "CMD", "FLAVOR", "BASE", "APPEND"}
+    return {k: v for k, v in os.environ.items() if k not in gone}
+
+
+def compiler(default="gcc"):
+    return f"ccache {default}" if shutil.which("ccache") else default
+
+
+class Step:
+    """Progress of one step: a line that rewrites itself on a terminal, a line
+    now and then elsewhere. Use as a context manager."""
+
+    def __init__(self, title, total=0):
+        self.title, self.total, self.done = title, total, 0
+        self.tty = sys.stdout.isatty()
+        self.start = self.shown = time.monotonic()
+
+    def __enter__(self):
+        self.show(end=False)
+        return self
+
+    def __exit__(self, kind, *_):
+        self.show(end=True, word="failed" if kind else "done")
+
+    def text(self, word=""):
+        took = int(time.monotonic() - self.start)
+        count = ""
+        if self.total:
+            count = f" {min(self.done, self.total)}/{self.total} files"
+        clock = f" {took // 60}:{took % 60:02}" if took or word else ""
+        return f"{self.title}:{count}{clock} {word}".rstrip()
+
+    def show(self, end, word=""):
+        if self.tty:
+            width = shutil.get_terminal_size().columns - 1
+            sys.stdout.write("\r" + self.text(word)[:width].ljust(width))
+            if end:
+                sys.stdout.write("\n")
+        else:
+            print(self.text(word or "..."))
+        sys.stdout.flush()
+        self.shown = time.monotonic()
+
+    def tick(self, done=None):
+        if done is not None:
+            self.done = done
+        if time.monotonic() - self.shown >= (0.2 if self.tty else QUIET_EVERY):
+            self.show(end=False)
+
+
+def tail(path):
+    with open(path, errors="replace") as src:
+        lines = src.read().splitlines()[-TAIL:]
+    return "\n".join("  | " + line for line in lines)
+
+
+def run_logged(command, log, step=None, counts=None, **kwargs):
+    """Run a command with its output in a log; Failed shows the log's end.
+
+    counts(line) says whether a line of output is one more file for step."""
+    done = step.done if step else 0
+    with open(log, "w", encoding="utf-8", errors="replace") as out:
+        out.write("$ " + " ".join(command) + "\n")
+        out.flush()
+        child = subprocess.Popen(command, stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT, text=True,
+                                 stdin=subprocess.DEVNULL, errors="replace",
+                                 **kwargs)
+        for line in child.stdout:
+            out.write(line)
+            if counts and counts(line):
+                done += 1
+            if step:
+                step.tick(done)
+        status = child.wait()
+    if status:
+        raise Failed(f"{command[0]} failed ({status}), the end of {log}:\n"
+                     + tail(log))
+
+
+def digest(*parts):
+    """One hash of strings and bytes."""
+    total = hashlib.sha256()
+    for part in parts:
+        data = part if isinstance(part, bytes) else str(part).encode()
+        total.update(len(data).to_bytes(8, "little") + data)
+    return total.hexdigest()
+
+
+def read_stamp(path):
+    try:
+        with open(path, encoding="utf-8") as src:
+            return src.read().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def write_stamp(path, value):
+    with open(path + ".part", "w", encoding="utf-8") as out:
+        out.write(value + "\n")
+    os.replace(path + ".part", path)
