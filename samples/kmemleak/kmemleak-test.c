@@ -1,0 +1,605 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A module that loses memory by named recipe and says of each block what the
+ * detector has to make of it:
+ *
+ *   kmemleak-test: recipe=<name> expect=<leak|none> addr=0x<hex> size=<bytes>
+ *
+ * with " percpu=1" for per-cpu blocks, and "kmemleak-test: done recipes=<n>" in
+ * the end. It only loses and announces; judging is left to whoever reads the
+ * log and the reports.
+ *
+ * A recipe that leaves a copy of an address where the detector looks would
+ * spoil its own verdict. So recipes run in a thread that wipes the unused part
+ * of its stack and ends before the last line is printed, addresses that have to
+ * be remembered are kept veiled, and sizes are ones that the allocators hand
+ * out exactly, since a report names the size that the allocator gave.
+ *
+ * Unloading frees the blocks that are expected to stay unreported, and those of
+ * the slab cache, which could not go otherwise. The other leaks stay.
+ */
+
+#define pr_fmt(fmt) "kmemleak-test: " fmt
+
+#include <linux/completion.h>
+#include <linux/err.h>
+#include <linux/irq_work.h>
+#include <linux/jiffies.h>
+#include <linux/kernel.h>
+#include <linux/kmemleak.h>
+#include <linux/kthread.h>
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/timer.h>
+#include <linux/vmalloc.h>
+
+static char *recipes = "all";
+module_param(recipes, charp, 0444);
+MODULE_PARM_DESC(recipes, "comma separated names of recipes, or \"all\"");
+
+/* ---------------------------------------------------- veiled addresses -- */
+
+/* Turns every kernel address into something that is none, and back. */
+#define VEIL	(~0UL / 0xff * 0x5a)
+
+static unsigned long veil(const void *ptr)
+{
+	return (unsigned long)ptr ^ VEIL;
+}
+
+static void *unveil(unsigned long veiled)
+{
+	return (void *)(veiled ^ VEIL);
+}
+
+enum how {
+	HOW_KFREE,
+	HOW_CACHE,
+};
+
+#define CACHE_SIZE	208	/* a multiple of 8, no size of kmalloc() */
+#define NR_KEPT		64
+
+/* What unloading gives back, besides what the variables below hold. */
+static struct {
+	unsigned long veiled;
+	enum how how;
+} kept[NR_KEPT];
+
+static unsigned int nr_kept;
+
+static struct kmem_cache *cache;
+
+/* A cache with a constructor is not merged with one of a similar size. */
+static void init_object(void *ptr)
+{
+	memset(ptr, 0, CACHE_SIZE);
+}
+
+static void keep(const void *ptr, enum how how)
+{
+	if (WARN_ON(nr_kept == NR_KEPT))
+		return;
+	kept[nr_kept].veiled = veil(ptr);
+	kept[nr_kept].how = how;
+	nr_kept++;
+}
+
+/* ------------------------------------------------------- announcements -- */
+
+enum verdict {
+	LEAK,
+	NONE,
+};
+
+static const char *recipe_name;
+
+static noinline void announce(const void *ptr, size_t size, enum verdict verdict)
+{
+	pr_info("recipe=%s expect=%s addr=0x%lx size=%zu\n", recipe_name,
+		verdict == LEAK ? "leak" : "none", (unsigned long)ptr, size);
+}
+
+static noinline void announce_percpu(const void __percpu *ptr, size_t size)
+{
+	pr_info("recipe=%s expect=leak addr=0x%lx size=%zu percpu=1\n",
+		recipe_name, (__force unsigned long)ptr, size);
+}
+
+/* -------------------------------------------------------- plain losses -- */
+
+#define NR_BULK		5
+
+static noinline int leak_cache_object(void)
+{
+	void *ptr = kmem_cache_alloc(cache, GFP_KERNEL);
+
+	if (!ptr)
+		return -ENOMEM;
+	announce(ptr, CACHE_SIZE, LEAK);
+	keep(ptr, HOW_CACHE);
+	return 0;
+}
+
+static noinline int leak_cache_bulk(void)
+{
+	void *ptrs[NR_BULK];
+	int i;
+
+	if (kmem_cache_alloc_bulk(cache, GFP_KERNEL, NR_BULK, ptrs) != NR_BULK)
+		return -ENOMEM;
+	for (i = 0; i < NR_BULK; i++) {
+		announce(ptrs[i], CACHE_SIZE, LEAK);
+		keep(ptrs[i], HOW_CACHE);
+	}
+	memzero_explicit(ptrs, sizeof(ptrs));
+	return 0;
+}
+
+static noinline int leak_kmalloc(void)
+{
+	static const size_t sizes[] = {
+		8, 64, 96, 192, 1024, 8192, SZ_64K, SZ_256K,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		void *ptr = kmalloc(sizes[i], GFP_KERNEL);
+
+		if (!ptr)
+			return -ENOMEM;
+		announce(ptr, sizes[i], LEAK);
+	}
+	return 0;
+}
+
+static noinline int leak_kzalloc(void)
+{
+	void *ptr = kzalloc(128, GFP_KERNEL);
+
+	if (!ptr)
+		return -ENOMEM;
+	announce(ptr, 128, LEAK);
+	return 0;
+}
+
+static noinline int leak_vmalloc(void)
+{
+	void *ptr = vmalloc(3 * PAGE_SIZE);
+
+	if (!ptr)
+		return -ENOMEM;
+	announce(ptr, 3 * PAGE_SIZE, LEAK);
+	return 0;
+}
+
+static noinline int leak_percpu(void)
+{
+	void __percpu *ptr = __alloc_percpu(64, 64);
+
+	if (!ptr)
+		return -ENOMEM;
+	announce_percpu(ptr, 64);
+	return 0;
+}
+
+/* ------------------------------------------------- blocks that hold blocks -- */
+
+struct node {
+	struct list_head list;
+	unsigned long payload[4];
+};
+
+static_assert(sizeof(struct node) <= 64);
+
+static noinline int leak_list(void)
+{
+	struct list_head *head = kmalloc(sizeof(*head), GFP_KERNEL);
+	struct node *node;
+	int i;
+
+	if (!head)
+		return -ENOMEM;
+	INIT_LIST_HEAD(head);
+	for (i = 0; i < 4; i++) {
+		node = kzalloc(64, GFP_KERNEL);
+		if (!node)
+			return -ENOMEM;
+		list_add_tail(&node->list, head);
+		announce(node, 64, LEAK);
+	}
+	/* The nodes still point at each other, and nobody at any of them. */
+	list_del_init(head);
+	kfree(head);
+	return 0;
+}
+
+static noinline int leak_cycle(void)
+{
+	void **a = kzalloc(32, GFP_KERNEL);
+	void **b = kzalloc(512, GFP_KERNEL);
+	void **c = vzalloc(PAGE_SIZE);
+
+	if (!a || !b || !c)
+		return -ENOMEM;
+	a[1] = b;
+	b[7] = c + 5;
+	c[100] = a;
+	announce(a, 32, LEAK);
+	announce(b, 512, LEAK);
+	announce(c, PAGE_SIZE, LEAK);
+	return 0;
+}
+
+/* --------------------------------------------------- interrupt context -- */
+
+static unsigned long veiled_irq;
+static DECLARE_COMPLETION(timer_done);
+
+/*
+ * Interrupt stacks are roots, and what a handler leaves below its frame stays
+ * there until another interrupt goes as deep; threads have the same trouble.
+ */
+static noinline void wipe_stack(int depth)
+{
+	unsigned long pad[128];
+
+	memzero_explicit(pad, sizeof(pad));
+	if (depth)
+		wipe_stack(depth - 1);
+	/* Also keeps the call above from becoming a jump. */
+	memzero_explicit(pad, sizeof(pad));
+}
+
+static noinline void leak_in_interrupt(void)
+{
+	WRITE_ONCE(veiled_irq, veil(kzalloc(256, GFP_ATOMIC)));
+}
+
+static void irq_handler(struct irq_work *work)
+{
+	leak_in_interrupt();
+	wipe_stack(2);
+}
+
+static noinline int announce_interrupt(void)
+{
+	void *ptr = unveil(veiled_irq);
+
+	if (!ptr)
+		return -ENOMEM;
+	announce(ptr, 256, LEAK);
+	return 0;
+}
+
+static noinline int leak_hardirq(void)
+{
+	static struct irq_work work = IRQ_WORK_INIT_HARD(irq_handler);
+
+	irq_work_queue(&work);
+	irq_work_sync(&work);
+	return announce_interrupt();
+}
+
+static void timer_handler(struct timer_list *timer)
+{
+	leak_in_interrupt();
+	wipe_stack(2);
+	complete(&timer_done);
+}
+
+static noinline int leak_softirq(void)
+{
+	static DEFINE_TIMER(timer, timer_handler);
+
+	reinit_completion(&timer_done);
+	mod_timer(&timer, jiffies + 1);
+	wait_for_completion(&timer_done);
+	del_timer_sync(&timer);
+	return announce_interrupt();
+}
+
+/* ---------------------------------------------------------------- parts -- */
+
+/*
+ * Four pages that their user told the detector about; then the second one is
+ * given back. What remains lost is the first page and, as a block of its own,
+ * the last two.
+ */
+static noinline int leak_free_part(void)
+{
+	char *ptr = alloc_pages_exact(4 * PAGE_SIZE, GFP_KERNEL | __GFP_ZERO);
+
+	if (!ptr)
+		return -ENOMEM;
+	kmemleak_alloc(ptr, 4 * PAGE_SIZE, 1, GFP_KERNEL);
+	kmemleak_free_part(ptr + PAGE_SIZE, PAGE_SIZE);
+	free_pages_exact(ptr + PAGE_SIZE, PAGE_SIZE);
+	announce(ptr, PAGE_SIZE, LEAK);
+	announce(ptr + 2 * PAGE_SIZE, 2 * PAGE_SIZE, LEAK);
+	return 0;
+}
+
+/* ------------------------------------------------------------ held blocks -- */
+
+static void *held_data[2] = { (void *)1UL, NULL };
+static void *held_bss;
+static DEFINE_PER_CPU(void *, held_percpu);
+static char *held_interior;
+static void **held_no_scan;
+static void **held_areas;
+
+static noinline int hold_interior(void)
+{
+	char *ptr = kzalloc(2048, GFP_KERNEL);
+
+	if (!ptr)
+		return -ENOMEM;
+	announce(ptr, 2048, NONE);
+	held_interior = ptr + 1999;
+	return 0;
+}
+
+static noinline int hold_data(void)
+{
+	held_data[1] = kzalloc(64, GFP_KERNEL);
+	if (!held_data[1])
+		return -ENOMEM;
+	announce(held_data[1], 64, NONE);
+	return 0;
+}
+
+static noinline int hold_bss(void)
+{
+	held_bss = kzalloc(64, GFP_KERNEL);
+	if (!held_bss)
+		return -ENOMEM;
+	announce(held_bss, 64, NONE);
+	return 0;
+}
+
+static noinline int hold_percpu(void)
+{
+	void *ptr = kzalloc(64, GFP_KERNEL);
+
+	if (!ptr)
+		return -ENOMEM;
+	announce(ptr, 64, NONE);
+	per_cpu(held_percpu, cpumask_last(cpu_possible_mask)) = ptr;
+	return 0;
+}
+
+/* ------------------------------------------------------------ annotations -- */
+
+static noinline int lose_annotated(void (*annotate)(const void *ptr))
+{
+	void *ptr = kzalloc(64, GFP_KERNEL);
+
+	if (!ptr)
+		return -ENOMEM;
+	annotate(ptr);
+	announce(ptr, 64, NONE);
+	keep(ptr, HOW_KFREE);
+	return 0;
+}
+
+static int lose_not_leak(void)
+{
+	return lose_annotated(kmemleak_not_leak);
+}
+
+static int lose_ignore(void)
+{
+	return lose_annotated(kmemleak_ignore);
+}
+
+/* Only the first scan passes over it; the second one reports it. */
+static int lose_transient(void)
+{
+	return lose_annotated(kmemleak_transient_leak);
+}
+
+static noinline int leak_no_scan(void)
+{
+	void **parent = kzalloc(128, GFP_KERNEL);
+	void *child = kzalloc(64, GFP_KERNEL);
+
+	if (!parent || !child)
+		return -ENOMEM;
+	parent[3] = child;
+	kmemleak_no_scan(parent);
+	held_no_scan = parent;
+	announce(parent, 128, NONE);
+	announce(child, 64, LEAK);
+	return 0;
+}
+
+static noinline int leak_scan_area(void)
+{
+	void **parent = kzalloc(256, GFP_KERNEL);
+	void *inside = kzalloc(64, GFP_KERNEL);
+	void *outside = kzalloc(64, GFP_KERNEL);
+
+	if (!parent || !inside || !outside)
+		return -ENOMEM;
+	parent[4] = inside;
+	parent[20] = outside;
+	kmemleak_scan_area(&parent[2], 8 * sizeof(void *), GFP_KERNEL);
+	held_areas = parent;
+	announce(parent, 256, NONE);
+	announce(inside, 64, NONE);
+	announce(outside, 64, LEAK);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- module -- */
+
+static const struct recipe {
+	const char *name;
+	int (*run)(void);
+} all_recipes[] = {
+	{ "cache",	leak_cache_object },
+	{ "bulk",	leak_cache_bulk },
+	{ "kmalloc",	leak_kmalloc },
+	{ "kzalloc",	leak_kzalloc },
+	{ "vmalloc",	leak_vmalloc },
+	{ "percpu",	leak_percpu },
+	{ "list",	leak_list },
+	{ "cycle",	leak_cycle },
+	{ "hardirq",	leak_hardirq },
+	{ "softirq",	leak_softirq },
+	{ "free_part",	leak_free_part },
+	{ "interior",	hold_interior },
+	{ "data",	hold_data },
+	{ "bss",	hold_bss },
+	{ "percpu_var",	hold_percpu },
+	{ "not_leak",	lose_not_leak },
+	{ "ignore",	lose_ignore },
+	{ "transient",	lose_transient },
+	{ "no_scan",	leak_no_scan },
+	{ "scan_area",	leak_scan_area },
+};
+
+static const struct recipe *find_recipe(const char *name, size_t len)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(all_recipes); i++)
+		if (strlen(all_recipes[i].name) == len &&
+		    !strncmp(all_recipes[i].name, name, len))
+			return &all_recipes[i];
+	return NULL;
+}
+
+static int run_recipe(const struct recipe *recipe)
+{
+	int ret;
+
+	recipe_name = recipe->name;
+	ret = recipe->run();
+	if (ret)
+		pr_err("recipe=%s failed: %d\n", recipe->name, ret);
+	return ret;
+}
+
+static int run_listed(const char *list)
+{
+	int n = 0;
+	int ret;
+
+	while (*list) {
+		size_t len = strcspn(list, ",\n");
+		const struct recipe *recipe = find_recipe(list, len);
+
+		if (!recipe) {
+			pr_err("no recipe \"%.*s\"\n", (int)len, list);
+			return -EINVAL;
+		}
+		ret = run_recipe(recipe);
+		if (ret)
+			return ret;
+		n++;
+		list += len;
+		if (*list)
+			list++;
+	}
+	return n;
+}
+
+static int run_all(void)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < ARRAY_SIZE(all_recipes); i++) {
+		ret = run_recipe(&all_recipes[i]);
+		if (ret)
+			return ret;
+	}
+	return ARRAY_SIZE(all_recipes);
+}
+
+static DECLARE_COMPLETION(cooked);
+
+static int cook(void *unused)
+{
+	int ret;
+
+	if (!strcmp(recipes, "all"))
+		ret = run_all();
+	else
+		ret = run_listed(recipes);
+	wipe_stack(6);
+	complete(&cooked);
+	/* kthread_stop() fetches the result and needs the task until then. */
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(1);
+	return ret;
+}
+
+static void free_kept(void)
+{
+	while (nr_kept) {
+		void *ptr = unveil(kept[--nr_kept].veiled);
+
+		if (kept[nr_kept].how == HOW_CACHE)
+			kmem_cache_free(cache, ptr);
+		else
+			kfree(ptr);
+	}
+}
+
+/* Everything that a variable of this module still leads to. */
+static void free_all(void)
+{
+	free_kept();
+	kmem_cache_destroy(cache);
+	if (held_interior)
+		kfree(held_interior - 1999);
+	kfree(held_data[1]);
+	kfree(held_bss);
+	kfree(per_cpu(held_percpu, cpumask_last(cpu_possible_mask)));
+	kfree(held_no_scan);
+	if (held_areas)
+		kfree(held_areas[4]);
+	kfree(held_areas);
+}
+
+static void __exit kmemleak_test_exit(void)
+{
+	free_all();
+}
+
+static int __init kmemleak_test_init(void)
+{
+	struct task_struct *task;
+	int ret;
+
+	cache = kmem_cache_create("kmemleak_test", CACHE_SIZE, 0, 0, init_object);
+	if (!cache)
+		return -ENOMEM;
+	task = kthread_run(cook, NULL, "kmemleak-test");
+	if (IS_ERR(task)) {
+		kmem_cache_destroy(cache);
+		return PTR_ERR(task);
+	}
+	/* A thread that is stopped before it ran once would not run at all. */
+	wait_for_completion(&cooked);
+	ret = kthread_stop(task);
+	if (ret < 0) {
+		free_all();
+		return ret;
+	}
+	pr_info("done recipes=%d\n", ret);
+	return 0;
+}
+
+module_init(kmemleak_test_init);
+module_exit(kmemleak_test_exit);
+
+MODULE_DESCRIPTION("Loses memory on purpose, for the memory leak detector");
+MODULE_LICENSE("GPL");
