@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The torture module: sets scenes whose answer is known, for the selftests.
+ * This file has the table of answers, the blocks to give back and the files in
+ * debugfs; it knows no scene.
+ *
+ *   kmemleak_torture/command   takes one command a write:
+ *	pair <name> <on|off>           one annotation or root, with and without
+ *	graph <seed> <objects>         a random graph, some roots cut
+ *	api <function> <input>         one call with bad input
+ *	storm <seconds> <live>         load on every CPU
+ *	reset                          gives everything back
+ *   kmemleak_torture/result    the answers: "live 0x<addr> <size>" and
+ *	"lost 0x<addr> <size>", preceded by "percpu " for per-cpu blocks and
+ *	followed by " trace=<function>" where the trace is known; other lines
+ *	that a command has to tell begin with "# "
+ *   kmemleak_torture/pairs     "annotation <name>" and "root <name>"
+ */
+
+#include <linux/completion.h>
+#include <linux/debugfs.h>
+#include <linux/io.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/sched.h>
+#include <linux/seq_file.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+#include "torture.h"
+
+#define MAX_WORDS	4
+#define MAX_COMMAND	128
+#define NR_MINIMUM	1024
+
+struct answer {
+	unsigned long veiled;
+	unsigned int size;
+	bool percpu;
+	enum torture_verdict verdict;
+	const char *function;
+};
+
+struct owned {
+	unsigned long veiled;
+	unsigned int size;
+	enum torture_kind kind;
+};
+
+/* Serialises commands and readers of the result. */
+static DEFINE_MUTEX(torture_mutex);
+
+static struct answer *answers;
+static struct owned *owned;
+static unsigned int nr_answers, nr_owned, nr_max;
+static char said[512];
+
+void *torture_slots[TORTURE_NR_SLOTS];
+
+/* -------------------------------------------------------------- answers -- */
+
+/* Makes room for @nr answers and as many blocks; called while there are none. */
+int torture_reserve(unsigned int nr)
+{
+	struct answer *new_answers;
+	struct owned *new_owned;
+
+	if (nr <= nr_max)
+		return 0;
+	new_answers = vmalloc(array_size(nr, sizeof(*new_answers)));
+	new_owned = vmalloc(array_size(nr, sizeof(*new_owned)));
+	if (!new_answers || !new_owned) {
+		vfree(new_answers);
+		vfree(new_owned);
+		return -ENOMEM;
+	}
+	vfree(answers);
+	vfree(owned);
+	answers = new_answers;
+	owned = new_owned;
+	nr_max = nr;
+	return 0;
+}
+
+static void answer(const void *ptr, size_t size, bool percpu,
+		   enum torture_verdict verdict, const char *function)
+{
+	if (WARN_ON(nr_answers == nr_max))
+		return;
+	answers[nr_answers++] = (struct answer) {
+		.veiled = torture_veil(ptr),
+		.size = size,
+		.percpu = percpu,
+		.verdict = verdict,
+		.function = function,
+	};
+}
+
+void torture_expect(const void *ptr, size_t size, enum torture_verdict verdict)
+{
+	answer(ptr, size, false, verdict, NULL);
+}
+
+void torture_expect_percpu(const void __percpu *ptr, size_t size,
+			   enum torture_verdict verdict)
+{
+	answer((__force const void *)ptr, size, true, verdict, NULL);
+}
+
+/* A lost block whose trace has to show @function, a string that stays. */
+void torture_expect_trace(const void *ptr, size_t size, const char *function)
+{
+	answer(ptr, size, false, TORTURE_LOST, function);
+}
+
+void torture_say(const char *fmt, ...)
+{
+	size_t len = strlen(said);
+	va_list args;
+
+	va_start(args, fmt);
+	vscnprintf(said + len, sizeof(said) - len, fmt, args);
+	va_end(args);
+}
+
+/* --------------------------------------------------------------- blocks -- */
+
+void torture_own(const void *ptr, size_t size, enum torture_kind kind)
+{
+	if (WARN_ON(nr_owned == nr_max))
+		return;
+	owned[nr_owned++] = (struct owned) {
+		.veiled = torture_veil(ptr),
+		.size = size,
+		.kind = kind,
+	};
+}
+
+void *torture_kzalloc(size_t size)
+{
+	void *ptr = kzalloc(size, GFP_KERNEL);
+
+	if (ptr)
+		torture_own(ptr, size, TORTURE_KMALLOC);
+	return ptr;
+}
+
+void *torture_vzalloc(size_t size)
+{
+	void *ptr = vzalloc(size);
+
+	if (ptr)
+		torture_own(ptr, size, TORTURE_VMALLOC);
+	return ptr;
+}
+
+void *torture_pages(size_t size)
+{
+	void *ptr = alloc_pages_exact(size, GFP_KERNEL | __GFP_ZERO);
+
+	if (ptr)
+		torture_own(ptr, size, TORTURE_PAGES);
+	return ptr;
+}
+
+void __percpu *torture_percpu(size_t size)
+{
+	void __percpu *ptr = __alloc_percpu(size, sizeof(long));
+
+	if (ptr)
+		torture_own((__force void *)ptr, size, TORTURE_PERCPU);
+	return ptr;
+}
+
+static void give_back(void *ptr, size_t size, enum torture_kind kind)
+{
+	switch (kind) {
+	case TORTURE_KMALLOC:
+		kfree(ptr);
+		break;
+	case TORTURE_VMALLOC:
+		vfree(ptr);
+		break;
+	case TORTURE_PERCPU:
+		free_percpu((__force void __percpu *)ptr);
+		break;
+	case TORTURE_PAGES:
+		free_pages_exact(ptr, size);
+		break;
+	case TORTURE_TOLD:
+		kmemleak_free(ptr);
+		break;
+	case TORTURE_TOLD_PHYS:
+		kmemleak_free_part_phys(virt_to_phys(ptr), size);
+		break;
+	case TORTURE_TOLD_PERCPU:
+		kmemleak_free_percpu((__force void __percpu *)ptr);
+		break;
+	}
+}
+
+/* Newest first: what the detector was told goes before its memory. */
+void torture_reset(void)
+{
+	torture_roots_reset();
+	torture_graph_reset();
+	memset(torture_slots, 0, sizeof(torture_slots));
+	while (nr_owned) {
+		const struct owned *block = &owned[--nr_owned];
+
+		give_back(torture_unveil(block->veiled), block->size, block->kind);
+		cond_resched();
+	}
+	nr_answers = 0;
+	said[0] = '\0';
+}
+
+/*
+ * Overwrites the part of the stack that deeper calls have used. The second
+ * memzero_explicit() also keeps the recursion from becoming a loop.
+ */
+noinline void torture_wipe_stack(int depth)
+{
+	unsigned long pad[128];
+
+	memzero_explicit(pad, sizeof(pad));
+	if (depth)
+		torture_wipe_stack(depth - 1);
+	memzero_explicit(pad, sizeof(pad));
+}
+
+/* ------------------------------------------------------------- commands -- */
+
+static int run_pair(int argc, char **argv)
+{
+	const struct torture_pair *pair;
+	bool on;
+
+	if (argc != 2)
+		return -EINVAL;
+	if (!strcmp(argv[1], "on"))
+		on = true;
+	else if (!strcmp(argv[1], "off"))
+		on = false;
+	else
+		return -EINVAL;
+	for (pair = torture_annotations; pair->name; pair++)
+		if (!strcmp(pair->name, argv[0]))
+			return pair->run(on);
+	for (pair = torture_roots; pair->name; pair++)
+		if (!strcmp(pair->name, argv[0]))
+			return pair->run(on);
+	return -EINVAL;
+}
+
+static int run_reset(int argc, char **argv)
+{
+	return argc ? -EINVAL : 0;
+}
+
+static const struct command {
+	const char *name;
+	bool adds;	/* to what the commands before it have left */
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{ "pair", false, run_pair },
+	{ "graph", false, torture_graph },
+	{ "api", true, torture_api },
+	{ "storm", false, torture_storm },
+	{ "reset", false, run_reset },
+};
+
+struct job {
+	const struct command *command;
+	int argc;
+	char **argv;
+	int ret;
+	struct completion done;
+};
+
+static int run_job(void *arg)
+{
+	struct job *job = arg;
+
+	if (!job->command->adds)
+		torture_reset();
+	job->ret = job->command->run(job->argc, job->argv);
+	torture_wipe_stack(6);
+	complete(&job->done);
+	/* The stack is wiped and stays so; it may be kept for another task. */
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(1);
+	return 0;
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+	struct job job = {
+		.command = command,
+		.argc = argc,
+		.argv = argv,
+	};
+	struct task_struct *task;
+
+	init_completion(&job.done);
+	task = kthread_run(run_job, &job, "kmemleak_torture");
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	wait_for_completion(&job.done);
+	kthread_stop(task);
+	return job.ret;
+}
+
+static ssize_t command_write(struct file *file, const char __user *user,
+			     size_t len, loff_t *pos)
+{
+	char text[MAX_COMMAND];
+	char *argv[MAX_WORDS + 1];
+	char *rest, *word;
+	unsigned int i;
+	int argc = 0;
+	int ret = -EINVAL;
+
+	if (len >= sizeof(text))
+		return -EINVAL;
+	if (copy_from_user(text, user, len))
+		return -EFAULT;
+	text[len] = '\0';
+	rest = strim(text);
+	while ((word = strsep(&rest, " ")) && argc < ARRAY_SIZE(argv))
+		argv[argc++] = word;
+	if (word || !argc)
+		return -EINVAL;
+
+	ret = mutex_lock_interruptible(&torture_mutex);
+	if (ret)
+		return ret;
+	ret = -EINVAL;
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].name, argv[0]))
+			ret = run_command(&commands[i], argc - 1, argv + 1);
+	mutex_unlock(&torture_mutex);
+	return ret ? ret : len;
+}
+
+static const struct file_operations command_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = command_write,
+	.llseek = no_llseek,
+};
+
+/* --------------------------------------------------------------- result -- */
+
+/* Position 0 is what commands said, the answers follow. */
+static void *result_start(struct seq_file *m, loff_t *pos)
+{
+	mutex_lock(&torture_mutex);
+	return *pos <= nr_answers ? pos : NULL;
+}
+
+static void *result_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	++*pos;
+	return *pos <= nr_answers ? pos : NULL;
+}
+
+static void result_stop(struct seq_file *m, void *v)
+{
+	mutex_unlock(&torture_mutex);
+}
+
+static int result_show(struct seq_file *m, void *v)
+{
+	loff_t pos = *(loff_t *)v;
+	const struct answer *a;
+
+	if (!pos) {
+		seq_puts(m, said);
+		return 0;
+	}
+	a = &answers[pos - 1];
+	seq_printf(m, "%s%s 0x%lx %u", a->percpu ? "percpu " : "",
+		   a->verdict == TORTURE_LOST ? "lost" : "live",
+		   a->veiled ^ TORTURE_VEIL, a->size);
+	if (a->function)
+		seq_printf(m, " trace=%s", a->function);
+	seq_putc(m, '\n');
+	return 0;
+}
+
+static const struct seq_operations result_sops = {
+	.start = result_start,
+	.next = result_next,
+	.stop = result_stop,
+	.show = result_show,
+};
+
+DEFINE_SEQ_ATTRIBUTE(result);
+
+static int pairs_show(struct seq_file *m, void *v)
+{
+	const struct torture_pair *pair;
+
+	for (pair = torture_annotations; pair->name; pair++)
+		seq_printf(m, "annotation %s\n", pair->name);
+	for (pair = torture_roots; pair->name; pair++)
+		seq_printf(m, "root %s\n", pair->name);
+	return 0;
+}
+
+DEFINE_SHOW_ATTRIBUTE(pairs);
+
+/* --------------------------------------------------------------- module -- */
+
+static struct dentry *torture_dir;
+
+static int __init kmemleak_torture_init(void)
+{
+	int ret = torture_reserve(NR_MINIMUM);
+
+	if (ret)
+		return ret;
+	ret = torture_roots_init();
+	if (ret) {
+		vfree(answers);
+		vfree(owned);
+		return ret;
+	}
+	torture_dir = debugfs_create_dir("kmemleak_torture", NULL);
+	debugfs_create_file("command", 0200, torture_dir, NULL, &command_fops);
+	debugfs_create_file("result", 0400, torture_dir, NULL, &result_fops);
+	debugfs_create_file("pairs", 0400, torture_dir, NULL, &pairs_fops);
+	return 0;
+}
+
+static void __exit kmemleak_torture_exit(void)
+{
+	debugfs_remove(torture_dir);
+	torture_reset();
+	torture_roots_exit();
+	vfree(answers);
+	vfree(owned);
+}
+
+module_init(kmemleak_torture_init);
+module_exit(kmemleak_torture_exit);
+
+MODULE_DESCRIPTION("Scenes with a known answer, for the memory leak detector");
+MODULE_LICENSE("GPL");

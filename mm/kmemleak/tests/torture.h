@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the parts of the torture module share: the table of blocks with a known
+ * verdict, the list of what has to be given back, and the commands.
+ *
+ * Every address that is remembered is veiled, and every command runs in a
+ * thread that wipes its stack, so that the module holds exactly those blocks
+ * that it means to hold. All of it is serialised by one mutex, which the writer
+ * of the command file holds for the thread.
+ */
+#ifndef _KMEMLEAK_TORTURE_H
+#define _KMEMLEAK_TORTURE_H
+
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/kmemleak.h>
+#include <linux/slab.h>
+#include <linux/types.h>
+
+/* Turns every kernel address into something that is none, and back. */
+#define TORTURE_VEIL	(~0UL / 0xff * 0x5a)
+
+static inline unsigned long torture_veil(const void *ptr)
+{
+	return (unsigned long)ptr ^ TORTURE_VEIL;
+}
+
+static inline void *torture_unveil(unsigned long veiled)
+{
+	return (void *)(veiled ^ TORTURE_VEIL);
+}
+
+enum torture_verdict {
+	TORTURE_LIVE,		/* must not be reported */
+	TORTURE_LOST,		/* must be reported, with this size */
+};
+
+/* How a block is given back. */
+enum torture_kind {
+	TORTURE_KMALLOC,
+	TORTURE_VMALLOC,
+	TORTURE_PERCPU,
+	TORTURE_PAGES,		/* alloc_pages_exact() */
+	TORTURE_TOLD,		/* only the detector knows it as a block */
+	TORTURE_TOLD_PHYS,	/* the same by physical address */
+	TORTURE_TOLD_PERCPU,	/* the same by per-cpu address */
+};
+
+/* torture.c */
+int torture_reserve(unsigned int nr);
+void torture_reset(void);
+void torture_own(const void *ptr, size_t size, enum torture_kind kind);
+void torture_expect(const void *ptr, size_t size, enum torture_verdict verdict);
+void torture_expect_percpu(const void __percpu *ptr, size_t size,
+			   enum torture_verdict verdict);
+void torture_expect_trace(const void *ptr, size_t size, const char *function);
+void torture_say(const char *fmt, ...) __printf(1, 2);
+void torture_wipe_stack(int depth);
+
+/* Zeroed blocks that torture_reset() gives back. */
+void *torture_kzalloc(size_t size);
+void *torture_vzalloc(size_t size);
+void *torture_pages(size_t size);
+void __percpu *torture_percpu(size_t size);
+
+/* Variables of this module that pairs hold blocks with; reset clears them. */
+#define TORTURE_NR_SLOTS	16
+extern void *torture_slots[TORTURE_NR_SLOTS];
+
+/**
+ * struct torture_pair - the same blocks with and without something
+ * @name: as in "pair <name> <on|off>"
+ * @run: sets the scene; on: with it
+ */
+struct torture_pair {
+	const char *name;
+	int (*run)(bool on);
+};
+
+/* torture_annotations.c, torture_roots.c; each ends with an empty entry. */
+extern const struct torture_pair torture_annotations[];
+extern const struct torture_pair torture_roots[];
+int torture_roots_init(void);
+void torture_roots_reset(void);
+void torture_roots_exit(void);
+
+/* Commands. @argv: the words after the command's name. */
+int torture_api(int argc, char **argv);
+int torture_graph(int argc, char **argv);
+int torture_storm(int argc, char **argv);
+
+void torture_graph_reset(void);
+
+#endif /* _KMEMLEAK_TORTURE_H */

@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pairs for the annotations of <linux/kmemleak.h>: each sets the same scene with
+ * and without one call, and the answers differ by nothing else.
+ */
+
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/vmalloc.h>
+
+#include "torture.h"
+
+#define SIZE	128
+
+static enum torture_verdict lost_if(bool lost)
+{
+	return lost ? TORTURE_LOST : TORTURE_LIVE;
+}
+
+/* A block that nothing holds; all that may save it is @annotate. */
+static noinline int lone_block(bool on, void (*annotate)(const void *ptr))
+{
+	void *ptr = torture_kzalloc(SIZE);
+
+	if (!ptr)
+		return -ENOMEM;
+	if (on)
+		annotate(ptr);
+	torture_expect(ptr, SIZE, lost_if(!on));
+	return 0;
+}
+
+static int pair_not_leak(bool on)
+{
+	return lone_block(on, kmemleak_not_leak);
+}
+
+static int pair_ignore(bool on)
+{
+	return lone_block(on, kmemleak_ignore);
+}
+
+/* The answer holds for the first scan after this only. */
+static int pair_transient_leak(bool on)
+{
+	return lone_block(on, kmemleak_transient_leak);
+}
+
+/* not_leak makes a root of the block, ignore does not. */
+static noinline int child_of(bool on, void (*with)(const void *ptr),
+			     void (*without)(const void *ptr), bool lost_with)
+{
+	void **parent = torture_kzalloc(SIZE);
+	void *child = torture_kzalloc(SIZE);
+
+	if (!parent || !child)
+		return -ENOMEM;
+	parent[5] = child;
+	if (on)
+		with(parent);
+	else
+		without(parent);
+	torture_expect(parent, SIZE, TORTURE_LIVE);
+	torture_expect(child, SIZE, lost_if(on == lost_with));
+	return 0;
+}
+
+static int pair_not_leak_child(bool on)
+{
+	return child_of(on, kmemleak_not_leak, kmemleak_ignore, false);
+}
+
+static noinline int pair_no_scan(bool on)
+{
+	void **parent = torture_kzalloc(SIZE);
+	void *child = torture_kzalloc(SIZE);
+
+	if (!parent || !child)
+		return -ENOMEM;
+	torture_slots[0] = parent;
+	parent[1] = child;
+	if (on)
+		kmemleak_no_scan(parent);
+	torture_expect(parent, SIZE, TORTURE_LIVE);
+	torture_expect(child, SIZE, lost_if(on));
+	return 0;
+}
+
+static noinline int pair_scan_area(bool on)
+{
+	void **parent = torture_kzalloc(SIZE);
+	void *inside = torture_kzalloc(SIZE);
+	void *before = torture_kzalloc(SIZE);
+	void *after = torture_kzalloc(SIZE);
+
+	if (!parent || !inside || !before || !after)
+		return -ENOMEM;
+	torture_slots[0] = parent;
+	parent[3] = before;
+	parent[4] = inside;
+	parent[6] = after;
+	if (on)
+		kmemleak_scan_area(&parent[4], 2 * sizeof(void *), GFP_KERNEL);
+	torture_expect(parent, SIZE, TORTURE_LIVE);
+	torture_expect(inside, SIZE, TORTURE_LIVE);
+	torture_expect(before, SIZE, lost_if(on));
+	torture_expect(after, SIZE, lost_if(on));
+	return 0;
+}
+
+/* SIZE_MAX stands for the rest of the block. */
+static noinline int pair_scan_area_rest(bool on)
+{
+	void **parent = torture_kzalloc(SIZE);
+	void *inside = torture_kzalloc(SIZE);
+	void *before = torture_kzalloc(SIZE);
+
+	if (!parent || !inside || !before)
+		return -ENOMEM;
+	torture_slots[0] = parent;
+	parent[3] = before;
+	parent[SIZE / sizeof(void *) - 1] = inside;
+	if (on)
+		kmemleak_scan_area(&parent[4], SIZE_MAX, GFP_KERNEL);
+	torture_expect(inside, SIZE, TORTURE_LIVE);
+	torture_expect(before, SIZE, lost_if(on));
+	return 0;
+}
+
+static noinline int pair_erase(bool on)
+{
+	void *ptr = torture_kzalloc(SIZE);
+
+	if (!ptr)
+		return -ENOMEM;
+	torture_slots[0] = ptr;
+	if (on)
+		kmemleak_erase(&torture_slots[0]);
+	torture_expect(ptr, SIZE, lost_if(on));
+	return 0;
+}
+
+static noinline void *torture_first_owner(void)
+{
+	void *ptr = torture_kzalloc(SIZE);
+
+	barrier();
+	return ptr;
+}
+
+static noinline void torture_second_owner(const void *ptr)
+{
+	kmemleak_update_trace(ptr);
+	barrier();
+}
+
+static noinline int pair_update_trace(bool on)
+{
+	void *ptr = torture_first_owner();
+
+	if (!ptr)
+		return -ENOMEM;
+	if (on)
+		torture_second_owner(ptr);
+	torture_expect_trace(ptr, SIZE, on ? "torture_second_owner" :
+			     "torture_first_owner");
+	return 0;
+}
+
+/* ------------------------------------------------ blocks of our own pages -- */
+
+static void *told_pages(size_t size, int min_count)
+{
+	void *ptr = torture_pages(size);
+
+	if (ptr) {
+		kmemleak_alloc(ptr, size, min_count, GFP_KERNEL);
+		torture_own(ptr, size, TORTURE_TOLD);
+	}
+	return ptr;
+}
+
+static noinline int pair_alloc(bool on)
+{
+	void *ptr = on ? told_pages(2 * PAGE_SIZE, 1) : torture_pages(2 * PAGE_SIZE);
+
+	if (!ptr)
+		return -ENOMEM;
+	torture_expect(ptr, 2 * PAGE_SIZE, lost_if(on));
+	return 0;
+}
+
+static noinline int pair_free(bool on)
+{
+	void *ptr = torture_pages(PAGE_SIZE);
+
+	if (!ptr)
+		return -ENOMEM;
+	kmemleak_alloc(ptr, PAGE_SIZE, 1, GFP_KERNEL);
+	if (on)
+		kmemleak_free(ptr);
+	else
+		torture_own(ptr, PAGE_SIZE, TORTURE_TOLD);
+	torture_expect(ptr, PAGE_SIZE, lost_if(!on));
+	return 0;
+}
+
+static noinline int pair_min_count_0(bool on)
+{
+	void **root = told_pages(PAGE_SIZE, on ? 0 : 1);
+	void *child = torture_kzalloc(SIZE);
+
+	if (!root || !child)
+		return -ENOMEM;
+	root[17] = child;
+	torture_expect(root, PAGE_SIZE, lost_if(!on));
+	torture_expect(child, SIZE, lost_if(!on));
+	return 0;
+}
+
+static noinline int pair_min_count_1(bool on)
+{
+	void *ptr = told_pages(PAGE_SIZE, 1);
+
+	if (!ptr)
+		return -ENOMEM;
+	if (on)
+		torture_slots[0] = ptr;
+	torture_expect(ptr, PAGE_SIZE, lost_if(!on));
+	return 0;
+}
+
+/* One reference is enough for min_count 1, and too little for 2. */
+static noinline int pair_min_count_2(bool on)
+{
+	void *ptr = told_pages(PAGE_SIZE, on ? 2 : 1);
+
+	if (!ptr)
+		return -ENOMEM;
+	torture_slots[0] = ptr;
+	torture_expect(ptr, PAGE_SIZE, lost_if(on));
+	return 0;
+}
+
+static noinline int pair_min_count_2_met(bool on)
+{
+	void *ptr = told_pages(PAGE_SIZE, 2);
+
+	if (!ptr)
+		return -ENOMEM;
+	torture_slots[0] = ptr;
+	if (on)
+		torture_slots[7] = ptr;
+	torture_expect(ptr, PAGE_SIZE, lost_if(!on));
+	return 0;
+}
+
+/*
+ * As vmalloc() does it: one reference to the vm_struct is its owner's, the one
+ * in it to the block does not count as a user of the block, and a second
+ * reference to the vm_struct does.
+ */
+static noinline int pair_vmalloc(bool on)
+{
+	struct vm_struct *area = torture_kzalloc(SIZE);
+	void *ptr = torture_pages(PAGE_SIZE);
+
+	if (!area || !ptr)
+		return -ENOMEM;
+	static_assert(sizeof(*area) <= SIZE);
+	area->addr = ptr;
+	area->size = PAGE_SIZE;
+	kmemleak_vmalloc(area, PAGE_SIZE, GFP_KERNEL);
+	torture_own(ptr, PAGE_SIZE, TORTURE_TOLD);
+	torture_slots[0] = area;
+	if (on)
+		torture_slots[9] = area;
+	torture_expect(area, SIZE, TORTURE_LIVE);
+	torture_expect(ptr, PAGE_SIZE, lost_if(!on));
+	return 0;
+}
+
+/* --------------------------------------------------------------- parts -- */
+
+#define NR_PAGES	6
+
+/* Takes the pages [@first, @last) out of a block of NR_PAGES. */
+static noinline int free_part(bool on, unsigned int first, unsigned int last)
+{
+	char *ptr = torture_pages(NR_PAGES * PAGE_SIZE);
+	char *tail;
+
+	if (!ptr)
+		return -ENOMEM;
+	tail = ptr + last * PAGE_SIZE;
+	kmemleak_alloc(ptr, NR_PAGES * PAGE_SIZE, 1, GFP_KERNEL);
+	if (!on) {
+		torture_own(ptr, NR_PAGES * PAGE_SIZE, TORTURE_TOLD);
+		torture_expect(ptr, NR_PAGES * PAGE_SIZE, TORTURE_LOST);
+		return 0;
+	}
+	kmemleak_free_part(ptr + first * PAGE_SIZE, (last - first) * PAGE_SIZE);
+	if (first) {
+		torture_own(ptr, first * PAGE_SIZE, TORTURE_TOLD);
+		torture_expect(ptr, first * PAGE_SIZE, TORTURE_LOST);
+	} else {
+		torture_expect(ptr, PAGE_SIZE, TORTURE_LIVE);
+	}
+	if (last < NR_PAGES) {
+		torture_own(tail, (NR_PAGES - last) * PAGE_SIZE, TORTURE_TOLD);
+		torture_expect(tail, (NR_PAGES - last) * PAGE_SIZE, TORTURE_LOST);
+	}
+	return 0;
+}
+
+static int pair_free_part_head(bool on)
+{
+	return free_part(on, 0, 2);
+}
+
+static int pair_free_part_middle(bool on)
+{
+	return free_part(on, 1, 3);
+}
+
+static int pair_free_part_tail(bool on)
+{
+	return free_part(on, 5, NR_PAGES);
+}
+
+static int pair_free_part_all(bool on)
+{
+	return free_part(on, 0, NR_PAGES);
+}
+
+/* -------------------------------------------------------------- per-cpu -- */
+
+static noinline int pair_ignore_percpu(bool on)
+{
+	void __percpu *ptr = torture_percpu(SIZE);
+
+	if (!ptr)
+		return -ENOMEM;
+	if (on)
+		kmemleak_ignore_percpu(ptr);
+	torture_expect_percpu(ptr, SIZE, lost_if(!on));
+	return 0;
+}
+
+static noinline int pair_alloc_percpu(bool on)
+{
+	void __percpu *ptr = torture_percpu(SIZE);
+
+	if (!ptr)
+		return -ENOMEM;
+	kmemleak_free_percpu(ptr);
+	if (on)
+		kmemleak_alloc_percpu(ptr, SIZE, GFP_KERNEL);
+	torture_expect_percpu(ptr, SIZE, lost_if(on));
+	return 0;
+}
+
+/* ------------------------------------------------------ physical addresses -- */
+
+/* Blocks by physical address are roots; nothing else leads to the child. */
+static noinline int phys_block(bool told, bool lost,
+			       void (*annotate)(phys_addr_t phys))
+{
+	void **root = torture_pages(2 * PAGE_SIZE);
+	void *child = torture_kzalloc(SIZE);
+
+	if (!root || !child)
+		return -ENOMEM;
+	root[2] = child;
+	if (told) {
+		kmemleak_alloc_phys(virt_to_phys(root), 2 * PAGE_SIZE, GFP_KERNEL);
+		torture_own(root, 2 * PAGE_SIZE, TORTURE_TOLD_PHYS);
+	}
+	if (annotate)
+		annotate(virt_to_phys(root));
+	torture_expect(root, 2 * PAGE_SIZE, TORTURE_LIVE);
+	torture_expect(child, SIZE, lost_if(lost));
+	return 0;
+}
+
+static int pair_alloc_phys(bool on)
+{
+	return phys_block(on, !on, NULL);
+}
+
+static int pair_ignore_phys(bool on)
+{
+	return phys_block(true, on, on ? kmemleak_ignore_phys : NULL);
+}
+
+static void free_first_page(phys_addr_t phys)
+{
+	kmemleak_free_part_phys(phys, PAGE_SIZE);
+}
+
+static int pair_free_part_phys(bool on)
+{
+	return phys_block(true, on, on ? free_first_page : NULL);
+}
+
+/* It is a root anyway: the difference is to a block that is ignored. */
+static int pair_not_leak_phys(bool on)
+{
+	return phys_block(true, !on, on ? kmemleak_not_leak_phys :
+			  kmemleak_ignore_phys);
+}
+
+const struct torture_pair torture_annotations[] = {
+	{ "not_leak", pair_not_leak },
+	{ "not_leak_child", pair_not_leak_child },
+	{ "ignore", pair_ignore },
+	{ "transient_leak", pair_transient_leak },
+	{ "no_scan", pair_no_scan },
+	{ "scan_area", pair_scan_area },
+	{ "scan_area_rest", pair_scan_area_rest },
+	{ "erase", pair_erase },
+	{ "update_trace", pair_update_trace },
+	{ "alloc", pair_alloc },
+	{ "free", pair_free },
+	{ "min_count_0", pair_min_count_0 },
+	{ "min_count_1", pair_min_count_1 },
+	{ "min_count_2", pair_min_count_2 },
+	{ "min_count_2_met", pair_min_count_2_met },
+	{ "vmalloc", pair_vmalloc },
+	{ "free_part_head", pair_free_part_head },
+	{ "free_part_middle", pair_free_part_middle },
+	{ "free_part_tail", pair_free_part_tail },
+	{ "free_part_all", pair_free_part_all },
+	{ "alloc_percpu", pair_alloc_percpu },
+	{ "ignore_percpu", pair_ignore_percpu },
+	{ "alloc_phys", pair_alloc_phys },
+	{ "ignore_phys", pair_ignore_phys },
+	{ "free_part_phys", pair_free_part_phys },
+	{ "not_leak_phys", pair_not_leak_phys },
+	{ }
+};

@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Calls entry points of <linux/kmemleak.h> with input that makes no sense, or
+ * from a context that does not suit. What each cell has to count is written
+ * down in the selftest api.sh; here is only what can be seen from outside: the
+ * blocks concerned, one that is held and one that is lost, for a scan to show
+ * that the detector still tells them apart.
+ */
+
+#include <linux/delay.h>
+#include <linux/io.h>
+#include <linux/irq_work.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/vmalloc.h>
+
+#ifdef CONFIG_X86_LOCAL_APIC
+#include <asm/apic.h>
+#include <asm/nmi.h>
+#endif
+
+#include "torture.h"
+
+enum space {
+	VIRT,
+	PHYS,
+	PERCPU,
+};
+
+/* A block is the first half of its memory. */
+#define BLOCK		(2 * PAGE_SIZE)
+#define PERCPU_BLOCK	256
+
+/**
+ * struct function - an entry point
+ * @name: without the prefix
+ * @space: what its address means
+ * @creates: it makes a block known
+ * @call: calls it
+ */
+struct function {
+	const char *name;
+	enum space space;
+	bool creates;
+	void (*call)(unsigned long addr, size_t size);
+};
+
+static void call_alloc(unsigned long addr, size_t size)
+{
+	kmemleak_alloc((void *)addr, size, 1, GFP_ATOMIC);
+}
+
+static void call_alloc_percpu(unsigned long addr, size_t size)
+{
+	kmemleak_alloc_percpu((__force void __percpu *)addr, size, GFP_ATOMIC);
+}
+
+/* A bad pointer stands for a bad vm_struct, anything else for its address. */
+static void call_vmalloc(unsigned long addr, size_t size)
+{
+	static struct vm_struct area;
+
+	if (IS_ERR_OR_NULL((void *)addr)) {
+		kmemleak_vmalloc((void *)addr, size, GFP_ATOMIC);
+		return;
+	}
+	area.addr = (void *)addr;
+	kmemleak_vmalloc(&area, size, GFP_ATOMIC);
+	area.addr = NULL;
+}
+
+static void call_free(unsigned long addr, size_t size)
+{
+	kmemleak_free((void *)addr);
+}
+
+static void call_free_part(unsigned long addr, size_t size)
+{
+	kmemleak_free_part((void *)addr, size);
+}
+
+static void call_free_percpu(unsigned long addr, size_t size)
+{
+	kmemleak_free_percpu((__force void __percpu *)addr);
+}
+
+static void call_update_trace(unsigned long addr, size_t size)
+{
+	kmemleak_update_trace((void *)addr);
+}
+
+static void call_not_leak(unsigned long addr, size_t size)
+{
+	kmemleak_not_leak((void *)addr);
+}
+
+static void call_ignore(unsigned long addr, size_t size)
+{
+	kmemleak_ignore((void *)addr);
+}
+
+static void call_scan_area(unsigned long addr, size_t size)
+{
+	kmemleak_scan_area((void *)addr, size, GFP_ATOMIC);
+}
+
+static void call_no_scan(unsigned long addr, size_t size)
+{
+	kmemleak_no_scan((void *)addr);
+}
+
+static void call_transient_leak(unsigned long addr, size_t size)
+{
+	kmemleak_transient_leak((void *)addr);
+}
+
+static void call_ignore_percpu(unsigned long addr, size_t size)
+{
+	kmemleak_ignore_percpu((__force void __percpu *)addr);
+}
+
+static void call_alloc_phys(unsigned long addr, size_t size)
+{
+	kmemleak_alloc_phys(addr, size, GFP_ATOMIC);
+}
+
+static void call_free_part_phys(unsigned long addr, size_t size)
+{
+	kmemleak_free_part_phys(addr, size);
+}
+
+static void call_ignore_phys(unsigned long addr, size_t size)
+{
+	kmemleak_ignore_phys(addr);
+}
+
+static void call_not_leak_phys(unsigned long addr, size_t size)
+{
+	kmemleak_not_leak_phys(addr);
+}
+
+static const struct function functions[] = {
+	{ "alloc",		VIRT,	true,	call_alloc },
+	{ "alloc_percpu",	PERCPU,	true,	call_alloc_percpu },
+	{ "alloc_phys",		PHYS,	true,	call_alloc_phys },
+	{ "vmalloc",		VIRT,	true,	call_vmalloc },
+	{ "free",		VIRT,	false,	call_free },
+	{ "free_part",		VIRT,	false,	call_free_part },
+	{ "free_part_phys",	PHYS,	false,	call_free_part_phys },
+	{ "free_percpu",	PERCPU,	false,	call_free_percpu },
+	{ "update_trace",	VIRT,	false,	call_update_trace },
+	{ "not_leak",		VIRT,	false,	call_not_leak },
+	{ "not_leak_phys",	PHYS,	false,	call_not_leak_phys },
+	{ "ignore",		VIRT,	false,	call_ignore },
+	{ "ignore_phys",	PHYS,	false,	call_ignore_phys },
+	{ "ignore_percpu",	PERCPU,	false,	call_ignore_percpu },
+	{ "no_scan",		VIRT,	false,	call_no_scan },
+	{ "scan_area",		VIRT,	false,	call_scan_area },
+	{ "transient_leak",	VIRT,	false,	call_transient_leak },
+};
+
+/* --------------------------------------------------------------- memory -- */
+
+static size_t block_size(enum space space)
+{
+	return space == PERCPU ? PERCPU_BLOCK : BLOCK;
+}
+
+/* What the detector may know at @addr by the end, the reset makes unknown. */
+static void own_told(enum space space, unsigned long addr)
+{
+	static const enum torture_kind kinds[] = {
+		[VIRT] = TORTURE_TOLD,
+		[PHYS] = TORTURE_TOLD_PHYS,
+		[PERCPU] = TORTURE_TOLD_PERCPU,
+	};
+	void *ptr = space == PHYS ? phys_to_virt(addr) : (void *)addr;
+
+	torture_own(ptr, block_size(space), kinds[space]);
+}
+
+/* Memory that the detector does not know as a block, of a function's space. */
+static noinline unsigned long fresh_memory(enum space space)
+{
+	unsigned long addr;
+
+	if (space == PERCPU) {
+		addr = (__force unsigned long)torture_percpu(2 * PERCPU_BLOCK);
+		if (addr)
+			kmemleak_free_percpu((__force void __percpu *)addr);
+	} else {
+		addr = (unsigned long)torture_pages(2 * BLOCK);
+		if (addr && space == PHYS)
+			addr = virt_to_phys((void *)addr);
+	}
+	if (addr)
+		own_told(space, addr);
+	return addr;
+}
+
+static void make_known(enum space space, unsigned long addr)
+{
+	switch (space) {
+	case VIRT:
+		kmemleak_alloc((void *)addr, BLOCK, 1, GFP_KERNEL);
+		break;
+	case PHYS:
+		kmemleak_alloc_phys(addr, BLOCK, GFP_KERNEL);
+		break;
+	case PERCPU:
+		kmemleak_alloc_percpu((__force void __percpu *)addr, PERCPU_BLOCK, GFP_KERNEL);
+		break;
+	}
+}
+
+static void make_unknown(enum space space, unsigned long addr)
+{
+	switch (space) {
+	case VIRT:
+		kmemleak_free((void *)addr);
+		break;
+	case PHYS:
+		kmemleak_free_part_phys(addr, BLOCK);
+		break;
+	case PERCPU:
+		kmemleak_free_percpu((__force void __percpu *)addr);
+		break;
+	}
+}
+
+/* --------------------------------------------------------------- inputs -- */
+
+static int give_null(const struct function *f)
+{
+	f->call(0, block_size(f->space));
+	return 0;
+}
+
+static int give_err(const struct function *f)
+{
+	f->call((unsigned long)ERR_PTR(-ENOMEM), 8);
+	return 0;
+}
+
+/* What @f is called with: a known block, or memory that could be one. */
+static unsigned long subject(const struct function *f)
+{
+	unsigned long addr = fresh_memory(f->space);
+
+	if (addr && !f->creates)
+		make_known(f->space, addr);
+	return addr;
+}
+
+static int give_size_0(const struct function *f)
+{
+	unsigned long addr = subject(f);
+
+	if (!addr)
+		return -ENOMEM;
+	f->call(addr, 0);
+	return 0;
+}
+
+static int give_wrap(const struct function *f)
+{
+	unsigned long addr = subject(f);
+
+	if (!addr)
+		return -ENOMEM;
+	f->call(addr, PAGE_SIZE - addr);
+	return 0;
+}
+
+static int give_unknown(const struct function *f)
+{
+	unsigned long addr = fresh_memory(f->space);
+
+	if (!addr)
+		return -ENOMEM;
+	f->call(addr, block_size(f->space));
+	return 0;
+}
+
+static int give_freed(const struct function *f)
+{
+	unsigned long addr = subject(f);
+
+	if (!addr)
+		return -ENOMEM;
+	make_unknown(f->space, addr);
+	f->call(addr, block_size(f->space));
+	return 0;
+}
+
+/* A block that is made known twice has the size of the second time. */
+static int give_twice(const struct function *f)
+{
+	unsigned long addr = subject(f);
+	size_t size = block_size(f->space);
+
+	if (!addr)
+		return -ENOMEM;
+	f->call(addr, size);
+	f->call(addr, f->creates ? size / 2 : size);
+	if (f->creates && f->space == VIRT)
+		torture_expect((void *)addr, size / 2, TORTURE_LOST);
+	return 0;
+}
+
+/*
+ * Half of it belongs to a block that is known. What cannot become a block
+ * becomes a root: a block that only this memory leads to is not lost.
+ */
+static int give_overlap(const struct function *f)
+{
+	unsigned long addr = fresh_memory(f->space);
+	size_t size = block_size(f->space);
+	void **memory, *child;
+
+	if (!addr)
+		return -ENOMEM;
+	if (f->creates && f->space == VIRT) {
+		child = torture_kzalloc(64);
+		if (!child)
+			return -ENOMEM;
+		memory = (void **)(addr + size);
+		memory[3] = child;
+		torture_expect(child, 64, TORTURE_LIVE);
+	}
+	make_known(f->space, addr);
+	own_told(f->space, addr + size / 2);
+	f->call(addr + size / 2, size);
+	return 0;
+}
+
+/* ------------------------------------------------------ wrong contexts -- */
+
+/* The one call that an interrupt is to make. */
+static const struct function *irq_function;
+static unsigned long irq_veiled;
+
+static noinline void call_subject(void)
+{
+	irq_function->call((unsigned long)torture_unveil(irq_veiled),
+			   block_size(irq_function->space));
+}
+
+static void irq_handler(struct irq_work *work)
+{
+	call_subject();
+	torture_wipe_stack(2);
+}
+
+static int give_hardirq(const struct function *f)
+{
+	static struct irq_work work = IRQ_WORK_INIT_HARD(irq_handler);
+	unsigned long addr = subject(f);
+
+	if (!addr)
+		return -ENOMEM;
+	irq_function = f;
+	irq_veiled = torture_veil((void *)addr);
+	irq_work_queue(&work);
+	irq_work_sync(&work);
+	if (f->creates && f->space == VIRT)
+		torture_expect((void *)addr, BLOCK, TORTURE_LOST);
+	return 0;
+}
+
+#ifdef CONFIG_X86_LOCAL_APIC
+static int nmi_handler(unsigned int type, struct pt_regs *regs)
+{
+	const struct function *f = xchg(&irq_function, NULL);
+
+	if (!f)
+		return NMI_DONE;
+	f->call((unsigned long)torture_unveil(irq_veiled), block_size(f->space));
+	return NMI_HANDLED;
+}
+
+/* Nothing may come of it: a block is not made known, nor a known one changed. */
+static int give_nmi(const struct function *f)
+{
+	unsigned long addr = subject(f);
+	int tries = 1000;
+	int ret;
+
+	if (!addr)
+		return -ENOMEM;
+	irq_veiled = torture_veil((void *)addr);
+	ret = register_nmi_handler(NMI_LOCAL, nmi_handler, NMI_FLAG_FIRST,
+				   "kmemleak_torture");
+	if (ret)
+		return ret;
+	/* What the handler acts on comes first, then the NMI. */
+	smp_store_mb(irq_function, f);
+	apic->send_IPI_mask(cpumask_of(get_cpu()), NMI_VECTOR);
+	put_cpu();
+	while (READ_ONCE(irq_function) && --tries)
+		usleep_range(1000, 2000);
+	unregister_nmi_handler(NMI_LOCAL, "kmemleak_torture");
+	if (!tries)
+		return -ETIMEDOUT;
+	if (f->space == VIRT)
+		torture_expect((void *)addr, BLOCK,
+			       f->creates ? TORTURE_LIVE : TORTURE_LOST);
+	return 0;
+}
+#else
+static int give_nmi(const struct function *f)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
+static const struct {
+	const char *name;
+	int (*run)(const struct function *f);
+} inputs[] = {
+	{ "null",	give_null },
+	{ "err_ptr",	give_err },
+	{ "size_0",	give_size_0 },
+	{ "wrap",	give_wrap },
+	{ "unknown",	give_unknown },
+	{ "freed",	give_freed },
+	{ "twice",	give_twice },
+	{ "overlap",	give_overlap },
+	{ "hardirq",	give_hardirq },
+	{ "nmi",	give_nmi },
+};
+
+/* The detector still works if it tells these two apart. */
+static noinline int leave_canaries(void)
+{
+	void *held = torture_kzalloc(64);
+	void *lost = torture_kzalloc(64);
+
+	if (!held || !lost)
+		return -ENOMEM;
+	*(void **)held = torture_slots[0];
+	torture_slots[0] = held;
+	torture_expect(held, 64, TORTURE_LIVE);
+	torture_expect(lost, 64, TORTURE_LOST);
+	return 0;
+}
+
+/* api <function> <input>: adds to what the calls before it have left. */
+int torture_api(int argc, char **argv)
+{
+	unsigned int i, j;
+	int ret;
+
+	if (argc != 2)
+		return -EINVAL;
+	for (i = 0; i < ARRAY_SIZE(functions); i++)
+		if (!strcmp(functions[i].name, argv[0]))
+			break;
+	for (j = 0; j < ARRAY_SIZE(inputs); j++)
+		if (!strcmp(inputs[j].name, argv[1]))
+			break;
+	if (i == ARRAY_SIZE(functions) || j == ARRAY_SIZE(inputs))
+		return -EINVAL;
+	ret = inputs[j].run(&functions[i]);
+	torture_wipe_stack(4);
+	return ret ? ret : leave_canaries();
+}
