@@ -1,0 +1,652 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What stands in for the kernel in the host tests: checked spin locks, an
+ * interrupt flag, string to number, and the fake memory of host.h. No tests.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
+
+#include "host.h"
+
+u32 host_now = 0x10000000, host_clock;
+u64 host_rng;
+unsigned int host_failures;
+
+/* -------------------------------------------------------------- complaints -- */
+
+void host_check_failed(const char *file, int line, const char *fmt, ...)
+{
+	const char *base = strrchr(file, '/');
+	va_list args;
+
+	/* The first few say it all. */
+	if (__atomic_add_fetch(&host_failures, 1, __ATOMIC_RELAXED) > 20)
+		return;
+	flockfile(stdout);
+	printf("# %s:%d: ", base ? base + 1 : file, line);
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	printf("\n");
+	fflush(stdout);
+	funlockfile(stdout);
+}
+
+void host_die(const char *what, const char *file, int line)
+{
+	host_check_failed(file, line, "%s", what);
+	abort();
+}
+
+int host_warn_on(int cond, const char *text, const char *file, int line)
+{
+	if (cond)
+		host_check_failed(file, line, "WARN_ON(%s)", text);
+	return cond;
+}
+
+/* ---------------------------------------------------------- random numbers -- */
+
+/* splitmix64: any state is as good as any other. */
+u64 host_rand_from(u64 *state)
+{
+	u64 z = *state += 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+	return z ^ (z >> 31);
+}
+
+unsigned long host_rand(void)
+{
+	return host_rand_from(&host_rng);
+}
+
+unsigned long host_below(unsigned long n)
+{
+	return host_rand() % n;
+}
+
+bool host_one_in(unsigned int n)
+{
+	return host_below(n) == 0;
+}
+
+unsigned long host_rounds(unsigned long n)
+{
+#ifdef HOST_SLOW
+	return n / 4 ?: 1;
+#else
+	return n;
+#endif
+}
+
+/* ----------------------------------------------------- locks and interrupts -- */
+
+#define MAX_CLASSES	32
+#define MAX_HELD	8
+
+static const char *class_name[MAX_CLASSES];
+static unsigned int nr_classes;
+/* follows[a][b]: somebody took b while holding a. */
+static bool follows[MAX_CLASSES][MAX_CLASSES];
+
+static unsigned int nr_threads;
+static __thread unsigned int my_thread;
+static __thread bool irqs_off;
+static __thread unsigned int nr_held;
+static __thread raw_spinlock_t *held[MAX_HELD];
+static __thread unsigned int my_cpu;
+
+static unsigned int self(void)
+{
+	if (!my_thread)
+		my_thread = __atomic_add_fetch(&nr_threads, 1, __ATOMIC_RELAXED);
+	return my_thread;
+}
+
+static void lock_die(const raw_spinlock_t *lock, const char *what)
+{
+	unsigned int class = lock->class;
+
+	host_check_failed("host.c", 0, "%s: lock '%s'", what,
+			  class && class < MAX_CLASSES ? class_name[class] : "?");
+	abort();
+}
+
+void host_lock_init(raw_spinlock_t *lock, unsigned int *class, const char *name)
+{
+	static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+	pthread_mutex_lock(&mutex);
+	if (!*class) {
+		*class = ++nr_classes;
+		if (*class >= MAX_CLASSES)
+			abort();
+		class_name[*class] = name;
+	}
+	lock->class = *class;
+	pthread_mutex_unlock(&mutex);
+	__atomic_store_n(&lock->owner, 0, __ATOMIC_RELAXED);
+}
+
+/* Is there a chain of "took b while holding a" from one class to another? */
+static bool reaches(unsigned int from, unsigned int to, unsigned int depth)
+{
+	unsigned int i;
+
+	if (READ_ONCE(follows[from][to]))
+		return true;
+	if (depth == MAX_HELD)
+		return false;
+	for (i = 1; i < MAX_CLASSES; i++)
+		if (READ_ONCE(follows[from][i]) && reaches(i, to, depth + 1))
+			return true;
+	return false;
+}
+
+static void check_order(raw_spinlock_t *lock)
+{
+	unsigned int i;
+
+	if (!lock->class || lock->class >= MAX_CLASSES)
+		lock_die(lock, "not initialised");
+	if (!irqs_off)
+		lock_die(lock, "taken with interrupts on");
+	if (nr_held == MAX_HELD)
+		lock_die(lock, "too many locks held");
+	for (i = 0; i < nr_held; i++) {
+		if (held[i]->class == lock->class)
+			lock_die(lock, "two locks of one class");
+		if (READ_ONCE(follows[held[i]->class][lock->class]))
+			continue;
+		if (reaches(lock->class, held[i]->class, 0))
+			lock_die(lock, "order can deadlock");
+		WRITE_ONCE(follows[held[i]->class][lock->class], true);
+	}
+}
+
+bool host_trylock(raw_spinlock_t *lock)
+{
+	unsigned int nobody = 0;
+
+	if (!lock->class)
+		lock_die(lock, "not initialised");
+	if (!__atomic_compare_exchange_n(&lock->owner, &nobody, self(), false,
+					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return false;
+	held[nr_held++] = lock;
+	return true;
+}
+
+void host_lock(raw_spinlock_t *lock)
+{
+	check_order(lock);
+	while (!host_trylock(lock))
+		host_relax();
+}
+
+void host_unlock(raw_spinlock_t *lock)
+{
+	unsigned int i;
+
+	if (!host_lock_is_held(lock))
+		lock_die(lock, "released by somebody else");
+	for (i = nr_held; i-- && held[i] != lock;)
+		;
+	for (nr_held--; i < nr_held; i++)
+		held[i] = held[i + 1];
+	__atomic_store_n(&lock->owner, 0, __ATOMIC_RELEASE);
+}
+
+bool host_lock_is_held(const raw_spinlock_t *lock)
+{
+	return __atomic_load_n(&lock->owner, __ATOMIC_RELAXED) == self();
+}
+
+unsigned long host_irq_save(void)
+{
+	bool old = irqs_off;
+
+	irqs_off = true;
+	return old;
+}
+
+void host_irq_restore(unsigned long flags)
+{
+	if (!irqs_off)
+		host_die("interrupts restored that were not off", __FILE__, __LINE__);
+	if (!flags && nr_held)
+		lock_die(held[nr_held - 1], "held while interrupts go on");
+	irqs_off = flags;
+}
+
+bool host_irqs_disabled(void)
+{
+	return irqs_off;
+}
+
+void host_relax(void)
+{
+	sched_yield();
+}
+
+void host_set_cpu(unsigned int cpu)
+{
+	my_cpu = cpu;
+}
+
+unsigned int kmemleak_cpu(void)
+{
+	if (!irqs_off)
+		host_die("kmemleak_cpu() with interrupts on", __FILE__, __LINE__);
+	return my_cpu;
+}
+
+/* ------------------------------------------------------- library functions -- */
+
+u32 crc32_le(u32 crc, const unsigned char *p, size_t len)
+{
+	unsigned int bit;
+
+	while (len--) {
+		crc ^= *p++;
+		for (bit = 0; bit < 8; bit++)
+			crc = crc & 1 ? crc >> 1 ^ 0xedb88320 : crc >> 1;
+	}
+	return crc;
+}
+
+static int digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return 99;
+}
+
+/*
+ * As the kernel's: an optional plus, a number in full, an optional newline, and
+ * nothing else. Base 0 tells octal and hexadecimal by their prefixes.
+ */
+int kstrtoul(const char *s, unsigned int base, unsigned long *res)
+{
+	unsigned long value = 0;
+	bool overflow = false;
+	const char *first;
+
+	if (*s == '+')
+		s++;
+	if (base == 0)
+		base = *s != '0' ? 10 : (s[1] | 0x20) == 'x' && digit(s[2]) < 16 ? 16 : 8;
+	if (base == 16 && *s == '0' && (s[1] | 0x20) == 'x')
+		s += 2;
+	for (first = s; digit(*s) < (int)base; s++) {
+		if (__builtin_mul_overflow(value, (unsigned long)base, &value) ||
+		    __builtin_add_overflow(value, (unsigned long)digit(*s), &value))
+			overflow = true;
+	}
+	if (overflow)
+		return -ERANGE;
+	if (s == first)
+		return -EINVAL;
+	if (*s == '\n')
+		s++;
+	if (*s)
+		return -EINVAL;
+	*res = value;
+	return 0;
+}
+
+int kstrtouint(const char *s, unsigned int base, unsigned int *res)
+{
+	unsigned long value;
+	int ret = kstrtoul(s, base, &value);
+
+	if (ret)
+		return ret;
+	if (value > UINT_MAX)
+		return -ERANGE;
+	*res = value;
+	return 0;
+}
+
+/* ------------------------------------------------------------ surroundings -- */
+
+static struct host *host_of(struct kmemleak_tracker *t)
+{
+	return container_of(t, struct host, t);
+}
+
+static bool page_alloc_fails(struct host *h, unsigned int order)
+{
+	long left = READ_ONCE(h->fail_after);
+
+	if (left == 0)
+		return true;
+	if (left > 0)
+		WRITE_ONCE(h->fail_after, left - 1);
+	if (h->fail_order >= 0 && (int)order > h->fail_order)
+		return true;
+	return h->fail_one_in && host_one_in(h->fail_one_in);
+}
+
+static void *host_page_alloc(struct kmemleak_tracker *t, unsigned int order, gfp_t gfp)
+{
+	struct host *h = host_of(t);
+	void *page;
+
+	/* The page allocator's own locks may not be taken under a raw one. */
+	if (nr_held)
+		host_check_failed(__FILE__, __LINE__, "pages allocated under lock '%s'",
+				  class_name[held[0]->class]);
+	if (irqs_off && gfpflags_allow_blocking(gfp))
+		host_die("sleeping allocation with interrupts off", __FILE__, __LINE__);
+	/* As much as any kernel has to give in one piece. */
+	REQUIRE(order <= 10);
+	if (page_alloc_fails(h, order)) {
+		__atomic_fetch_add(&h->refused, 1, __ATOMIC_RELAXED);
+		return NULL;
+	}
+	if (posix_memalign(&page, PAGE_SIZE << order, PAGE_SIZE << order))
+		abort();
+	memset(page, 0, PAGE_SIZE << order);
+	__atomic_fetch_add(&h->live_pages, 1L << order, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&h->allocs, 1, __ATOMIC_RELAXED);
+	return page;
+}
+
+static void host_page_free(struct kmemleak_tracker *t, void *page, unsigned int order)
+{
+	if (nr_held)
+		lock_die(held[0], "held while pages are freed");
+	REQUIRE(page);
+	__atomic_fetch_sub(&host_of(t)->live_pages, 1L << order, __ATOMIC_RELAXED);
+	free(page);
+}
+
+static struct host_segment *segment_of(struct host *h, unsigned long addr, size_t len)
+{
+	unsigned int i;
+
+	for (i = 0; i < h->nr_segments; i++) {
+		struct host_segment *seg = &h->segments[i];
+
+		if (addr - seg->base < seg->size && len <= seg->size - (addr - seg->base))
+			return seg;
+	}
+	return NULL;
+}
+
+static bool host_read(struct kmemleak_tracker *t, void *dst, unsigned long addr,
+		      size_t len, enum kmemleak_read how)
+{
+	struct host *h = host_of(t);
+	struct host_segment *seg = segment_of(h, addr, len);
+	const u8 *src;
+
+	__atomic_fetch_add(&h->reads, 1, __ATOMIC_RELAXED);
+	REQUIRE(len && len <= PAGE_SIZE);
+	if (how == KMEMLEAK_READ_BLOCK && (!irqs_off || nr_held != 1))
+		host_die("block read without its lock", __FILE__, __LINE__);
+	if (how == KMEMLEAK_READ_ROOT && (irqs_off || nr_held))
+		host_die("root read under a lock", __FILE__, __LINE__);
+	if (!seg || READ_ONCE(seg->unreadable)) {
+		__atomic_fetch_add(&h->unreadable, 1, __ATOMIC_RELAXED);
+		return false;
+	}
+	src = seg->mem + (addr - seg->base);
+	/* Other threads write words while this reads them. */
+	if ((unsigned long)src % sizeof(long) == 0 && (unsigned long)dst % sizeof(long) == 0) {
+		for (; len >= sizeof(long); len -= sizeof(long)) {
+			*(unsigned long *)dst = READ_ONCE(*(const unsigned long *)src);
+			dst = (unsigned long *)dst + 1;
+			src += sizeof(long);
+		}
+	}
+	memcpy(dst, src, len);
+	return true;
+}
+
+static unsigned long host_block_addr(struct kmemleak_tracker *t, enum kmemleak_space space,
+				     unsigned long addr, unsigned int cpu)
+{
+	switch (space) {
+	case KMEMLEAK_VIRT:
+		return addr;
+	case KMEMLEAK_PHYS:
+		if (segment_of(host_of(t), addr - HOST_PHYS + HOST_DIRECT, 1))
+			return addr - HOST_PHYS + HOST_DIRECT;
+		return 0;
+	case KMEMLEAK_PERCPU:
+		REQUIRE(cpu < HOST_NR_CPUS);
+		return addr - HOST_PERCPU + HOST_COPIES + cpu * HOST_COPY_STRIDE;
+	default:
+		host_die("no such space", __FILE__, __LINE__);
+	}
+}
+
+static void host_mark_roots(struct kmemleak_tracker *t, struct kmemleak_marker *m)
+{
+	struct host *h = host_of(t);
+	unsigned int i;
+
+	REQUIRE(!nr_held && !irqs_off);
+	for (i = 0; i < h->nr_roots; i++)
+		if (kmemleak_mark_range(m, h->roots[i].start, h->roots[i].end))
+			return;
+	if (h->in_roots)
+		h->in_roots(h, m);
+}
+
+static int host_pause(struct kmemleak_tracker *t)
+{
+	struct host *h = host_of(t);
+
+	REQUIRE(!nr_held && !irqs_off);
+	h->pauses++;
+	return h->on_pause ? h->on_pause(h) : 0;
+}
+
+static u32 host_read_now(void)
+{
+	return READ_ONCE(host_now);
+}
+
+static u32 host_read_clock(void)
+{
+	return __atomic_add_fetch(&host_clock, 1, __ATOMIC_RELAXED);
+}
+
+const struct kmemleak_ops host_ops = {
+	.page_alloc = host_page_alloc,
+	.page_free = host_page_free,
+	.read = host_read,
+	.block_addr = host_block_addr,
+	.roots = host_mark_roots,
+	.pause = host_pause,
+	.now = host_read_now,
+	.clock = host_read_clock,
+};
+
+const struct kmemleak_options host_plain_options = {
+	.min_unref_scans = 1,
+};
+
+/* ------------------------------------------------------------------ tracker -- */
+
+static struct host *host_setup(union kmemleak_entry *reserve, unsigned long reserve_nr)
+{
+	struct host *h = aligned_alloc(64, ALIGN(sizeof(*h), 64));
+
+	if (!h)
+		abort();
+	memset(h, 0, sizeof(*h));
+	h->fail_after = -1;
+	h->fail_order = -1;
+	kmemleak_tracker_setup(&h->t, &host_ops, reserve, reserve_nr);
+	h->t.index.split[0] = min(HOST_VMALLOC, HOST_IMAGE);
+	h->t.index.split[1] = max(HOST_VMALLOC, HOST_IMAGE);
+	h->t.index.split[2] = HOST_MODULES;
+	return h;
+}
+
+struct host *host_new_reserve(unsigned long reserve_nr)
+{
+	union kmemleak_entry *reserve = NULL;
+
+	if (reserve_nr) {
+		reserve = aligned_alloc(64, reserve_nr * ALIGN(sizeof(*reserve), 64));
+		if (!reserve)
+			abort();
+		memset(reserve, 0, reserve_nr * sizeof(*reserve));
+	}
+	return host_setup(reserve, reserve_nr);
+}
+
+struct host *host_new(unsigned int shard_bits)
+{
+	struct host *h = host_new_reserve(0);
+
+	if (shard_bits)
+		REQUIRE(kmemleak_tracker_start(&h->t, shard_bits, HOST_NR_CPUS) == 0);
+	return h;
+}
+
+void host_free(struct host *h)
+{
+	union kmemleak_entry *reserve = h->t.pool.reserve;
+	unsigned int i;
+
+	kmemleak_tracker_disable(&h->t);
+	kmemleak_tracker_reset(&h->t);
+	CHECK_EQ(h->live_pages, 0);
+	for (i = 0; i < h->nr_segments; i++)
+		free(h->segments[i].mem);
+	free(reserve);
+	free(h);
+}
+
+struct host_segment *host_map(struct host *h, unsigned long base, size_t size)
+{
+	struct host_segment *seg = &h->segments[h->nr_segments++];
+
+	REQUIRE(h->nr_segments <= HOST_NR_SEGMENTS);
+	/* Exactly as long as asked for: ASan sees what goes beyond. */
+	seg->mem = calloc(1, size);
+	if (!seg->mem)
+		abort();
+	seg->base = base;
+	seg->size = size;
+	return seg;
+}
+
+unsigned long *host_word(struct host *h, unsigned long addr)
+{
+	struct host_segment *seg = segment_of(h, addr, sizeof(long));
+
+	REQUIRE(seg && IS_ALIGNED(addr, sizeof(long)));
+	return (unsigned long *)(seg->mem + (addr - seg->base));
+}
+
+void host_store(struct host *h, unsigned long addr, unsigned long value)
+{
+	WRITE_ONCE(*host_word(h, addr), value);
+}
+
+void host_add_root(struct host *h, unsigned long start, unsigned long end)
+{
+	REQUIRE(h->nr_roots < HOST_NR_ROOTS);
+	h->roots[h->nr_roots++] = (struct host_root){ start, end };
+}
+
+long host_counter(struct host *h, enum kmemleak_counter counter)
+{
+	return atomic_long_read(&h->t.counters[counter]);
+}
+
+enum kmemleak_result host_add(struct host *h, enum kmemleak_space space, unsigned long start,
+			      size_t size, int min_count)
+{
+	const struct kmemleak_origin origin = {
+		.trace = 1 + (u32)(start >> 4),
+		.pid = 7,
+		.comm = "host\0\0\0\0\0\0\0\0\0\0\0",
+	};
+
+	return kmemleak_block_add(&h->t, space, start, size, min_count, &origin);
+}
+
+void host_block(struct host *h, unsigned long start, size_t size)
+{
+	REQUIRE(host_add(h, KMEMLEAK_VIRT, start, size, 1) == KMEMLEAK_OK);
+}
+
+bool host_tracked(struct host *h, enum kmemleak_space space, unsigned long addr)
+{
+	struct kmemleak_object copy;
+
+	return kmemleak_block_get(&h->t, space, addr, &copy);
+}
+
+static void count_object(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *arg)
+{
+	REQUIRE(obj->flags & KMEMLEAK_LIVE);
+	++*(unsigned long *)arg;
+}
+
+unsigned long host_nr_objects(struct host *h)
+{
+	struct kmemleak_cursor cursor = {};
+	unsigned long nr = 0;
+
+	while (kmemleak_index_walk(&h->t, &cursor, 100, count_object, &nr))
+		;
+	return nr;
+}
+
+int host_mark(struct host *h, const struct kmemleak_options *opt)
+{
+	struct kmemleak_marker *m = kmemleak_mark_begin(&h->t, opt);
+	int ret;
+
+	if (!m)
+		return -ENOMEM;
+	ret = kmemleak_mark_run(m);
+	kmemleak_mark_end(m);
+	kmemleak_mark_close(&h->t);
+	return ret;
+}
+
+bool host_white(struct host *h, enum kmemleak_space space, unsigned long addr)
+{
+	struct kmemleak_lookup at;
+	struct kmemleak_object *obj = kmemleak_index_find(&h->t, space, addr, &at);
+	bool white;
+
+	REQUIRE(obj);
+	white = kmemleak_object_white(&h->t, obj);
+	kmemleak_index_unlock(&at);
+	return white;
+}
+
+int host_episode(struct host *h, const struct kmemleak_options *opt,
+		 struct kmemleak_leaks *leaks)
+{
+	kmemleak_leaks_init(leaks);
+	return kmemleak_verdict(&h->t, opt, leaks);
+}
+
+bool host_reported(const struct kmemleak_leaks *leaks, unsigned long start)
+{
+	const struct kmemleak_leak *leak;
+
+	list_for_each_entry(leak, &leaks->list, list)
+		if (leak->ref.start == start)
+			return true;
+	return false;
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Runs the host tests: every case in a process of its own, so that one that
+ * dies is one that fails, and prints KTAP.
+ *
+ *	kmemleak-host [--seed=<number>] [<part of a case's name>...]
+ *
+ * The seed may also come from the environment (KMEMLEAK_SEED). It and the name
+ * of a case determine everything the case does but for the order of threads.
+ */
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host.h"
+
+static const struct {
+	const char *name;
+	const struct host_case *cases;
+} suites[] = {
+#ifdef HOST_ONLY_THREADS
+	{ "threads", thread_cases },
+#else
+	{ "host", host_cases },
+	{ "index", index_cases },
+	{ "pool", pool_cases },
+	{ "extra", extra_cases },
+	{ "ranges", ranges_cases },
+	{ "names", names_cases },
+	{ "core", core_cases },
+	{ "mark", mark_cases },
+	{ "verdict", verdict_cases },
+	{ "leaks", leaks_cases },
+	{ "command", command_cases },
+	{ "threads", thread_cases },
+#endif
+};
+
+/* Only against a case that never ends: no case needs more than seconds. */
+#define CASE_SECONDS	600
+
+static bool run_case(const struct host_case *c, const char *name, u64 seed)
+{
+	const char *p;
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0) {
+		perror("fork");
+		return false;
+	}
+	if (pid == 0) {
+		alarm(CASE_SECONDS);
+		host_rng = seed;
+		for (p = name; *p; p++)
+			host_rng = host_rand_from(&host_rng) ^ (u64)*p;
+		c->run();
+		fflush(stdout);
+		exit(host_failures ? 1 : 0);
+	}
+	if (waitpid(pid, &status, 0) != pid)
+		return false;
+	if (WIFSIGNALED(status))
+		printf("# ended by signal %d\n", WTERMSIG(status));
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static bool wanted(const char *name, int argc, char **argv)
+{
+	bool any = false;
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (argv[i][0] == '-')
+			continue;
+		any = true;
+		if (strstr(name, argv[i]))
+			return true;
+	}
+	return !any;
+}
+
+/* Runs the wanted cases; with no @seed only counts them. */
+static unsigned int run_all(int argc, char **argv, const u64 *seed, unsigned int *failed)
+{
+	const struct host_case *c;
+	unsigned int nr = 0, i;
+	char name[80];
+
+	for (i = 0; i < ARRAY_SIZE(suites); i++) {
+		for (c = suites[i].cases; c->run; c++) {
+			snprintf(name, sizeof(name), "%s.%s", suites[i].name, c->name);
+			if (!wanted(name, argc, argv))
+				continue;
+			nr++;
+			if (!seed)
+				continue;
+			if (run_case(c, name, *seed)) {
+				printf("ok %u %s\n", nr, name);
+			} else {
+				++*failed;
+				printf("not ok %u %s\n", nr, name);
+			}
+		}
+	}
+	return nr;
+}
+
+int main(int argc, char **argv)
+{
+	u64 seed = (u64)time(NULL) << 16 ^ (u64)getpid();
+	const char *text = getenv("KMEMLEAK_SEED");
+	unsigned int failed = 0;
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (!strncmp(argv[i], "--seed=", 7)) {
+			text = argv[i] + 7;
+		} else if (argv[i][0] == '-') {
+			fprintf(stderr, "usage: %s [--seed=<number>] [<case>...]\n", argv[0]);
+			return 2;
+		}
+	}
+	if (text && *text)
+		seed = strtoull(text, NULL, 0);
+
+	printf("KTAP version 1\n");
+	printf("# seed %#llx\n", (unsigned long long)seed);
+	printf("1..%u\n", run_all(argc, argv, NULL, NULL));
+	run_all(argc, argv, &seed, &failed);
+	return failed ? 1 : 0;
+}

@@ -1,0 +1,749 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Entry points: each with every kind of bad argument, what it answers, which
+ * counter it moves, and that nothing else changed; random calls against a plain
+ * model; and an allocator that fails.
+ */
+#include "host.h"
+
+/* ------------------------------------------------------------ bad input -- */
+
+enum entry {
+	ADD,
+	REMOVE,
+	REMOVE_PART,
+	NOT_LEAK,
+	IGNORE,
+	NO_SCAN,
+	TRANSIENT,
+	SET_TRACE,
+	ADD_AREA,
+	ADD_ALIAS,
+	NR_ENTRIES,
+};
+
+#define NOTHING	KMEMLEAK_NR_COUNTERS
+
+static enum kmemleak_result call(struct host *h, enum entry e, unsigned long addr, size_t size)
+{
+	switch (e) {
+	case ADD:
+		return host_add(h, KMEMLEAK_VIRT, addr, size, 1);
+	case REMOVE:
+		return kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, addr);
+	case REMOVE_PART:
+		return kmemleak_block_remove_part(&h->t, KMEMLEAK_VIRT, addr, size);
+	case NOT_LEAK ... TRANSIENT:
+		return kmemleak_block_annotate(&h->t, KMEMLEAK_VIRT, addr,
+					       KMEMLEAK_NOTE_NOT_LEAK + (e - NOT_LEAK));
+	case SET_TRACE:
+		return kmemleak_block_set_trace(&h->t, addr, 42);
+	case ADD_AREA:
+		return kmemleak_block_add_area(&h->t, addr, size);
+	case ADD_ALIAS:
+		return kmemleak_block_add_alias(&h->t, addr, HOST_VMALLOC);
+	default:
+		abort();
+	}
+}
+
+/*
+ * One call with a wrong argument: the answer, exactly one count, and the same
+ * objects as before.
+ */
+static void check_bad(struct host *h, enum entry e, unsigned long addr, size_t size,
+		      enum kmemleak_result expected, enum kmemleak_counter counter)
+{
+	long before[KMEMLEAK_NR_COUNTERS];
+	unsigned long objects = host_nr_objects(h);
+	enum kmemleak_result res;
+	unsigned int i;
+
+	for (i = 0; i < KMEMLEAK_NR_COUNTERS; i++)
+		before[i] = host_counter(h, i);
+	res = call(h, e, addr, size);
+	if (res != expected)
+		host_check_failed(__FILE__, __LINE__, "entry %d, %#lx, %#zx: %d, not %d",
+				  e, addr, size, res, expected);
+	for (i = 0; i < KMEMLEAK_NR_COUNTERS; i++)
+		if (host_counter(h, i) - before[i] != (i == counter))
+			host_check_failed(__FILE__, __LINE__, "entry %d, %#lx, %#zx: %s +%ld",
+					  e, addr, size, kmemleak_counter_names[i],
+					  host_counter(h, i) - before[i]);
+	CHECK_EQ(host_nr_objects(h), objects);
+	CHECK(h->t.enabled);
+	CHECK(!h->t.failed);
+	CHECK_EQ(kmemleak_pool_in_use(&h->t), objects);
+}
+
+static const bool has_size[NR_ENTRIES] = {
+	[ADD] = true, [REMOVE_PART] = true, [ADD_AREA] = true,
+};
+
+static void test_bad_addr(void)
+{
+	static const long bad[] = { 0, -1, -2, -12, -22, -4095 };
+	struct host *h = host_new(6);
+	unsigned int e, i;
+
+	host_block(h, HOST_DIRECT, 64);
+	for (e = 0; e < NR_ENTRIES; e++)
+		for (i = 0; i < ARRAY_SIZE(bad); i++)
+			check_bad(h, e, bad[i], 64, KMEMLEAK_BAD_ADDR, KMEMLEAK_CNT_BAD_ADDR);
+	CHECK_EQ(h->t.opaque.nr, 0);
+	/* What lies just below is an address, if no block. */
+	check_bad(h, REMOVE, -4096UL, 0, KMEMLEAK_NOT_FOUND, KMEMLEAK_CNT_UNKNOWN_FREE);
+	host_free(h);
+}
+
+static void test_bad_size(void)
+{
+	struct host *h = host_new(6);
+	unsigned int e;
+
+	host_block(h, HOST_DIRECT, 64);
+	for (e = 0; e < NR_ENTRIES; e++) {
+		if (!has_size[e])
+			continue;
+		check_bad(h, e, HOST_DIRECT, 0, KMEMLEAK_BAD_SIZE, KMEMLEAK_CNT_BAD_SIZE);
+		check_bad(h, e, HOST_DIRECT + 64, 0, KMEMLEAK_BAD_SIZE, KMEMLEAK_CNT_BAD_SIZE);
+		check_bad(h, e, HOST_DIRECT, -HOST_DIRECT, KMEMLEAK_WRAPS, KMEMLEAK_CNT_WRAP);
+		check_bad(h, e, HOST_DIRECT, -HOST_DIRECT + 1, KMEMLEAK_WRAPS, KMEMLEAK_CNT_WRAP);
+		if (e != ADD_AREA)
+			check_bad(h, e, HOST_DIRECT + 8, SIZE_MAX, KMEMLEAK_WRAPS,
+				  KMEMLEAK_CNT_WRAP);
+		check_bad(h, e, HOST_DIRECT, SIZE_MAX - 1, KMEMLEAK_WRAPS, KMEMLEAK_CNT_WRAP);
+	}
+	CHECK_EQ(h->t.opaque.nr, 0);
+	host_free(h);
+}
+
+static void test_unknown(void)
+{
+	struct host *h = host_new(6);
+	unsigned int e;
+
+	host_block(h, HOST_DIRECT + 256, 64);
+	for (e = REMOVE; e < NR_ENTRIES; e++) {
+		enum kmemleak_counter c = e == REMOVE || e == REMOVE_PART ?
+			KMEMLEAK_CNT_UNKNOWN_FREE : KMEMLEAK_CNT_UNKNOWN;
+
+		check_bad(h, e, HOST_DIRECT + 255, 1, KMEMLEAK_NOT_FOUND, c);
+		check_bad(h, e, HOST_DIRECT + 320, 1, KMEMLEAK_NOT_FOUND, c);
+		check_bad(h, e, HOST_VMALLOC, 8, KMEMLEAK_NOT_FOUND, c);
+		check_bad(h, e, 1, 8, KMEMLEAK_NOT_FOUND, c);
+	}
+	/* Free takes the start only; what is said of a block takes any address. */
+	check_bad(h, REMOVE, HOST_DIRECT + 257, 0, KMEMLEAK_NOT_FOUND, KMEMLEAK_CNT_UNKNOWN_FREE);
+	host_free(h);
+}
+
+static void test_freed(void)
+{
+	struct host *h = host_new(6);
+	unsigned int e;
+
+	host_block(h, HOST_DIRECT, 64);
+	CHECK_EQ(call(h, REMOVE, HOST_DIRECT, 0), KMEMLEAK_OK);
+	CHECK(!host_tracked(h, KMEMLEAK_VIRT, HOST_DIRECT));
+	for (e = REMOVE; e < NR_ENTRIES; e++)
+		check_bad(h, e, HOST_DIRECT, 8, KMEMLEAK_NOT_FOUND,
+			  e == REMOVE || e == REMOVE_PART ? KMEMLEAK_CNT_UNKNOWN_FREE :
+			  KMEMLEAK_CNT_UNKNOWN);
+	host_free(h);
+}
+
+/* The other spaces have bad input, too. */
+static void test_spaces(void)
+{
+	struct host *h = host_new(6);
+	unsigned int i;
+
+	host_map(h, HOST_DIRECT, 0x10000);
+	/* Page 0 is a physical page like any other. */
+	CHECK_EQ(host_add(h, KMEMLEAK_PHYS, 0, PAGE_SIZE, 1), KMEMLEAK_OK);
+	CHECK(host_tracked(h, KMEMLEAK_PHYS, 1));
+	CHECK_EQ(host_add(h, KMEMLEAK_PERCPU, 0, 8, 1), KMEMLEAK_BAD_ADDR);
+	CHECK_EQ(host_add(h, KMEMLEAK_PERCPU, -12UL, 8, 1), KMEMLEAK_BAD_ADDR);
+	CHECK_EQ(host_add(h, KMEMLEAK_PERCPU, HOST_PERCPU, 0, 1), KMEMLEAK_BAD_SIZE);
+	CHECK_EQ(host_add(h, KMEMLEAK_PHYS, HOST_PHYS, 0, 1), KMEMLEAK_BAD_SIZE);
+	CHECK_EQ(host_add(h, KMEMLEAK_PHYS, HOST_PHYS, -HOST_PHYS, 1), KMEMLEAK_WRAPS);
+	CHECK_EQ(host_add(h, KMEMLEAK_PERCPU, HOST_PERCPU, 8, 1), KMEMLEAK_OK);
+	CHECK_EQ(host_add(h, KMEMLEAK_VIRT, HOST_PERCPU, 8, 1), KMEMLEAK_OK);
+	for (i = 0; i < KMEMLEAK_NR_SPACES; i++) {
+		CHECK_EQ(kmemleak_block_annotate(&h->t, i, HOST_PERCPU, KMEMLEAK_NOTE_IGNORE),
+			 i == KMEMLEAK_PHYS ? KMEMLEAK_NOT_FOUND : KMEMLEAK_OK);
+		CHECK_EQ(kmemleak_block_remove(&h->t, i, HOST_PERCPU),
+			 i == KMEMLEAK_PHYS ? KMEMLEAK_NOT_FOUND : KMEMLEAK_OK);
+	}
+	CHECK_EQ(kmemleak_block_remove(&h->t, KMEMLEAK_PHYS, 0), KMEMLEAK_OK);
+	CHECK_EQ(host_nr_objects(h), 0);
+	host_free(h);
+}
+
+static void test_duplicate(void)
+{
+	struct host *h = host_new(6);
+	struct kmemleak_object copy;
+
+	host_block(h, HOST_DIRECT, 64);
+	kmemleak_block_add_area(&h->t, HOST_DIRECT, 8);
+	/* A free was missed: the newer one is the one that is there. */
+	CHECK_EQ(host_add(h, KMEMLEAK_VIRT, HOST_DIRECT, 128, 1), KMEMLEAK_REPLACED);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_DUPLICATE), 1);
+	CHECK_EQ(host_nr_objects(h), 1);
+	REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, HOST_DIRECT + 127, &copy));
+	CHECK_EQ(copy.size, 128);
+	/* It inherits nothing. */
+	CHECK(!(copy.flags & KMEMLEAK_AREAS));
+	CHECK_EQ(kmemleak_pool_in_use(&h->t), 1);
+	/* From narrow to wide and back. */
+	CHECK_EQ(host_add(h, KMEMLEAK_VIRT, HOST_DIRECT, 0x20000, 1), KMEMLEAK_REPLACED);
+	CHECK_EQ(host_add(h, KMEMLEAK_VIRT, HOST_DIRECT, 32, 1), KMEMLEAK_REPLACED);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_DUPLICATE), 3);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_OVERLAP), 0);
+	CHECK_EQ(host_nr_objects(h), 1);
+	CHECK(!host_tracked(h, KMEMLEAK_VIRT, HOST_DIRECT + 32));
+	host_free(h);
+}
+
+static void check_opaque(struct host *h, unsigned long start, unsigned long end)
+{
+	struct kmemleak_range r;
+
+	if (!kmemleak_opaque_next(&h->t, start, &r) || r.start > start || r.end < end)
+		host_check_failed(__FILE__, __LINE__, "[%#lx, %#lx) is not opaque", start, end);
+}
+
+static void test_overlap(void)
+{
+	static const struct {
+		long offset;
+		size_t size;
+	} t[] = {
+		{ -32, 33 }, { -32, 1024 }, { 1, 1 }, { 1, 63 }, { 1, 64 }, { 63, 1 },
+		{ 63, 0x20000 }, { -0x20000, 0x20001 },
+	};
+	unsigned long start = HOST_DIRECT + 0x100000;
+	struct kmemleak_object copy;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		struct host *h = host_new(6);
+
+		host_block(h, start, 64);
+		CHECK_EQ(host_add(h, KMEMLEAK_VIRT, start + t[i].offset, t[i].size, 1),
+			 KMEMLEAK_OVERLAPS);
+		CHECK_EQ(host_counter(h, KMEMLEAK_CNT_OVERLAP), 1);
+		CHECK_EQ(host_nr_objects(h), 1);
+		REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, start, &copy));
+		CHECK_EQ(copy.size, 64);
+		/* Neither is reported, nor is what they point at. */
+		CHECK_EQ(copy.min_count, 0);
+		check_opaque(h, start + t[i].offset, start + t[i].offset + t[i].size);
+		/* Its free is known. */
+		CHECK_EQ(call(h, REMOVE, start + t[i].offset, 0), KMEMLEAK_OK);
+		CHECK_EQ(h->t.opaque.nr, 0);
+		CHECK_EQ(host_counter(h, KMEMLEAK_CNT_UNKNOWN_FREE), 0);
+		host_free(h);
+	}
+	/* Neighbours are none. */
+	{
+		struct host *h = host_new(6);
+
+		host_block(h, start, 64);
+		host_block(h, start - 64, 64);
+		host_block(h, start + 64, 64);
+		CHECK_EQ(host_counter(h, KMEMLEAK_CNT_OVERLAP), 0);
+		host_free(h);
+	}
+}
+
+/* The same start, but reaching into a third block. */
+static void test_replace_and_overlap(void)
+{
+	struct host *h = host_new(6);
+
+	host_block(h, HOST_DIRECT, 64);
+	host_block(h, HOST_DIRECT + 64, 64);
+	CHECK_EQ(host_add(h, KMEMLEAK_VIRT, HOST_DIRECT, 100, 1), KMEMLEAK_OVERLAPS);
+	check_opaque(h, HOST_DIRECT, HOST_DIRECT + 100);
+	CHECK(host_tracked(h, KMEMLEAK_VIRT, HOST_DIRECT + 64));
+	CHECK_EQ(kmemleak_pool_in_use(&h->t), host_nr_objects(h));
+	host_free(h);
+}
+
+/* What a failed addition of an area or alias does to the block. */
+static void test_outside(void)
+{
+	struct host *h = host_new(6);
+	struct kmemleak_object copy;
+
+	host_block(h, HOST_DIRECT, 64);
+	check_bad(h, ADD_AREA, HOST_DIRECT, 65, KMEMLEAK_OUTSIDE, KMEMLEAK_CNT_OUTSIDE);
+	check_bad(h, ADD_AREA, HOST_DIRECT + 63, 2, KMEMLEAK_OUTSIDE, KMEMLEAK_CNT_OUTSIDE);
+	REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, HOST_DIRECT, &copy));
+	CHECK(!(copy.flags & KMEMLEAK_AREAS));
+	CHECK_EQ(call(h, ADD_AREA, HOST_DIRECT + 8, 56), KMEMLEAK_OK);
+	/* To the end of the block. */
+	CHECK_EQ(call(h, ADD_AREA, HOST_DIRECT + 60, SIZE_MAX), KMEMLEAK_OK);
+	{
+		unsigned long start, end;
+
+		CHECK(kmemleak_extra_area(&h->t, HOST_DIRECT, HOST_DIRECT, &start, &end));
+		CHECK_EQ(start, HOST_DIRECT + 8);
+		CHECK_EQ(end, HOST_DIRECT + 64);
+	}
+	REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, HOST_DIRECT, &copy));
+	CHECK(copy.flags & KMEMLEAK_AREAS);
+	/* A part that reaches out: what is inside goes. */
+	CHECK_EQ(call(h, REMOVE_PART, HOST_DIRECT + 32, 64), KMEMLEAK_OUTSIDE);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_OUTSIDE), 3);
+	CHECK(host_tracked(h, KMEMLEAK_VIRT, HOST_DIRECT + 31));
+	CHECK(!host_tracked(h, KMEMLEAK_VIRT, HOST_DIRECT + 32));
+	CHECK_EQ(kmemleak_pool_in_use(&h->t), host_nr_objects(h));
+	host_free(h);
+}
+
+/* --------------------------------------------------------- what is kept -- */
+
+static void test_fields(void)
+{
+	const struct kmemleak_origin origin = {
+		.trace = 0xabcd, .pid = 4711, .context = KMEMLEAK_SOFTIRQ,
+		.comm = "insmod\0\0\0\0\0\0\0\0\0",
+	};
+	struct host *h = host_new(6);
+	struct kmemleak_object a, b;
+	char comm[KMEMLEAK_COMM_LEN];
+
+	CHECK_EQ(kmemleak_block_add(&h->t, KMEMLEAK_VIRT, HOST_DIRECT, 100, 2, &origin),
+		 KMEMLEAK_OK);
+	host_block(h, HOST_DIRECT + 128, 64);
+	REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, HOST_DIRECT + 99, &a));
+	REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, HOST_DIRECT + 128, &b));
+	CHECK_EQ(a.start, HOST_DIRECT);
+	CHECK_EQ(a.size, 100);
+	CHECK_EQ(a.min_count, 2);
+	CHECK_EQ(a.count, 0);
+	CHECK_EQ(a.trace, 0xabcd);
+	CHECK_EQ(a.pid, 4711);
+	CHECK_EQ(a.born, host_now);
+	CHECK_EQ((a.flags & KMEMLEAK_CTX_MASK) >> KMEMLEAK_CTX_SHIFT, KMEMLEAK_SOFTIRQ);
+	CHECK((s32)(b.stamp - a.stamp) > 0);
+	kmemleak_names_get(&h->t, a.comm, comm);
+	CHECK(!strcmp(comm, "insmod"));
+	CHECK(!kmemleak_block_get(&h->t, KMEMLEAK_VIRT, HOST_DIRECT + 100, &a));
+	CHECK_EQ(call(h, SET_TRACE, HOST_DIRECT + 150, 0), KMEMLEAK_OK);
+	REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, HOST_DIRECT + 128, &b));
+	CHECK_EQ(b.trace, 42);
+	host_free(h);
+}
+
+static void test_min_count(void)
+{
+	static const struct {
+		int given;
+		unsigned int kept;
+		bool ignored;
+	} t[] = {
+		{ 0, 0 }, { 1, 1 }, { 2, 2 }, { 254, 254 }, { 1000000, 254 }, { INT_MAX, 254 },
+		{ -1, 0, true }, { INT_MIN, 0, true },
+	};
+	struct host *h = host_new(6);
+	struct kmemleak_object copy;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		CHECK_EQ(host_add(h, KMEMLEAK_VIRT, HOST_DIRECT + 64 * i, 64, t[i].given),
+			 KMEMLEAK_OK);
+		REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, HOST_DIRECT + 64 * i, &copy));
+		CHECK_EQ(copy.min_count, t[i].kept);
+		CHECK_EQ(!!(copy.flags & KMEMLEAK_IGNORE), t[i].ignored);
+	}
+	host_free(h);
+}
+
+static void test_parts(void)
+{
+	struct host *h = host_new(6);
+	struct kmemleak_object copy;
+	unsigned int i;
+
+	/* Narrow and wide. */
+	for (i = 0; i < 2; i++) {
+		unsigned long start = HOST_DIRECT + 0x8000 - (i ? 0x1000 : 0x4000);
+		unsigned long unit = 0x400;
+
+		host_block(h, start, 8 * unit);
+		/* The middle: two are left. */
+		CHECK_EQ(call(h, REMOVE_PART, start + 3 * unit, unit), KMEMLEAK_OK);
+		CHECK_EQ(host_nr_objects(h), 2);
+		CHECK(host_tracked(h, KMEMLEAK_VIRT, start + 3 * unit - 1));
+		CHECK(!host_tracked(h, KMEMLEAK_VIRT, start + 3 * unit));
+		CHECK(!host_tracked(h, KMEMLEAK_VIRT, start + 4 * unit - 1));
+		REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, start + 4 * unit, &copy));
+		CHECK_EQ(copy.start, start + 4 * unit);
+		CHECK_EQ(copy.size, 4 * unit);
+		CHECK_EQ(copy.trace, 1 + (u32)(start >> 4));
+		/* A head and a tail. */
+		CHECK_EQ(call(h, REMOVE_PART, start, unit), KMEMLEAK_OK);
+		REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, start + unit, &copy));
+		CHECK_EQ(copy.start, start + unit);
+		CHECK_EQ(copy.size, 2 * unit);
+		CHECK_EQ(call(h, REMOVE_PART, start + 7 * unit, unit), KMEMLEAK_OK);
+		REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, start + 4 * unit, &copy));
+		CHECK_EQ(copy.size, 3 * unit);
+		/* All of one. */
+		CHECK_EQ(call(h, REMOVE_PART, start + unit, 2 * unit), KMEMLEAK_OK);
+		CHECK_EQ(host_nr_objects(h), 1);
+		CHECK_EQ(call(h, REMOVE, start + 4 * unit, 0), KMEMLEAK_OK);
+		CHECK_EQ(host_nr_objects(h), 0);
+		CHECK_EQ(kmemleak_pool_in_use(&h->t), 0);
+	}
+	host_free(h);
+}
+
+/* ----------------------------------------------------------- no memory -- */
+
+static void exhaust(struct host *h)
+{
+	unsigned long i;
+
+	h->fail_after = 0;
+	for (i = 0; host_add(h, KMEMLEAK_VIRT, HOST_VMALLOC + i * 16, 16, 0) == KMEMLEAK_OK; i++)
+		;
+}
+
+static void test_no_entry(void)
+{
+	struct host *h = host_new(6);
+	long lost;
+
+	exhaust(h);
+	lost = host_counter(h, KMEMLEAK_CNT_NO_ENTRY);
+	CHECK(lost > 0);
+	CHECK_EQ(host_add(h, KMEMLEAK_VIRT, HOST_DIRECT, 64, 1), KMEMLEAK_NO_MEMORY);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_NO_ENTRY), lost + 1);
+	check_opaque(h, HOST_DIRECT, HOST_DIRECT + 64);
+	CHECK(h->t.enabled);
+	/* Freed, it is no longer opaque, and the free is no mistake. */
+	CHECK_EQ(call(h, REMOVE, HOST_DIRECT, 0), KMEMLEAK_OK);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_UNKNOWN_FREE), 0);
+	{
+		struct kmemleak_range r;
+
+		CHECK(!kmemleak_opaque_next(&h->t, 0, &r) || r.start != HOST_DIRECT);
+	}
+	/* With memory again it goes on as before. */
+	h->fail_after = -1;
+	CHECK_EQ(host_add(h, KMEMLEAK_VIRT, HOST_DIRECT, 64, 1), KMEMLEAK_OK);
+	host_free(h);
+}
+
+/* Every copy of a lost per-cpu block is opaque. */
+static void test_no_entry_percpu(void)
+{
+	struct host *h = host_new(6);
+	unsigned int cpu;
+
+	exhaust(h);
+	CHECK_EQ(host_add(h, KMEMLEAK_PERCPU, HOST_PERCPU + 64, 64, 1), KMEMLEAK_NO_MEMORY);
+	for (cpu = 0; cpu < HOST_NR_CPUS; cpu++)
+		check_opaque(h, HOST_COPIES + cpu * HOST_COPY_STRIDE + 64,
+			     HOST_COPIES + cpu * HOST_COPY_STRIDE + 128);
+	CHECK_EQ(kmemleak_block_remove(&h->t, KMEMLEAK_PERCPU, HOST_PERCPU + 64), KMEMLEAK_OK);
+	for (cpu = 0; cpu < HOST_NR_CPUS; cpu++) {
+		struct kmemleak_range r;
+
+		CHECK(!kmemleak_opaque_next(&h->t, HOST_COPIES + cpu * HOST_COPY_STRIDE, &r) ||
+		      r.start > HOST_COPIES + cpu * HOST_COPY_STRIDE + 64);
+	}
+	host_free(h);
+}
+
+/*
+ * A block that could not be recorded is freed bit by bit: what is left of it
+ * still holds references.
+ */
+static void test_lost_block_in_parts(void)
+{
+	struct host *h = host_new(6);
+
+	exhaust(h);
+	CHECK_EQ(host_add(h, KMEMLEAK_VIRT, HOST_DIRECT, 0x4000, 1), KMEMLEAK_NO_MEMORY);
+	call(h, REMOVE_PART, HOST_DIRECT, 0x1000);
+	check_opaque(h, HOST_DIRECT + 0x1000, HOST_DIRECT + 0x4000);
+	call(h, REMOVE_PART, HOST_DIRECT + 0x3000, 0x1000);
+	check_opaque(h, HOST_DIRECT + 0x1000, HOST_DIRECT + 0x3000);
+	host_free(h);
+}
+
+/* Two halves of a block and one entry: the other half is opaque. */
+static void test_cut_without_entry(void)
+{
+	struct host *h = host_new(6);
+	long lost;
+
+	host_block(h, HOST_DIRECT, 0x4000);
+	exhaust(h);
+	lost = host_counter(h, KMEMLEAK_CNT_NO_ENTRY);
+	CHECK_EQ(call(h, REMOVE_PART, HOST_DIRECT + 0x1000, 0x1000), KMEMLEAK_OK);
+	CHECK(host_tracked(h, KMEMLEAK_VIRT, HOST_DIRECT + 0xfff));
+	CHECK(!host_tracked(h, KMEMLEAK_VIRT, HOST_DIRECT + 0x1000));
+	check_opaque(h, HOST_DIRECT + 0x2000, HOST_DIRECT + 0x4000);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_NO_ENTRY), lost + 1);
+	/* Cuts that need no second entry succeed without memory. */
+	CHECK_EQ(call(h, REMOVE_PART, HOST_DIRECT, 0x800), KMEMLEAK_OK);
+	CHECK(host_tracked(h, KMEMLEAK_VIRT, HOST_DIRECT + 0x800));
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_NO_ENTRY), lost + 1);
+	host_free(h);
+}
+
+static void test_no_extra(void)
+{
+	struct host *h = host_new(6);
+	struct kmemleak_object copy;
+
+	host_block(h, HOST_DIRECT, 64);
+	host_block(h, HOST_VMALLOC + 0x100000, 64);
+	exhaust(h);
+	CHECK_EQ(call(h, ADD_AREA, HOST_DIRECT, 8), KMEMLEAK_NO_MEMORY);
+	REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, HOST_DIRECT, &copy));
+	CHECK(copy.flags & KMEMLEAK_FULL_SCAN);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_NO_EXTRA), 1);
+	/* A lost alias makes what it stands for a root. */
+	CHECK_EQ(kmemleak_block_add_alias(&h->t, HOST_DIRECT, HOST_VMALLOC + 0x100000),
+		 KMEMLEAK_NO_MEMORY);
+	REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, HOST_VMALLOC + 0x100000, &copy));
+	CHECK_EQ(copy.min_count, 0);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_NO_EXTRA), 2);
+	host_free(h);
+}
+
+/* ------------------------------------------------------- random and rest -- */
+
+#define MAX_BLOCKS	1500
+
+struct block {
+	enum kmemleak_space space;
+	unsigned long start;
+	size_t size;
+	unsigned int extras;
+	int min_count;
+	unsigned int flags;
+};
+
+static struct block block[MAX_BLOCKS];
+static unsigned int nr_blocks;
+
+static struct block *model_at(enum kmemleak_space space, unsigned long start, size_t size)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_blocks; i++)
+		if (block[i].space == space && start <= block[i].start + (block[i].size - 1) &&
+		    block[i].start <= start + (size - 1))
+			return &block[i];
+	return NULL;
+}
+
+static void check_model(struct host *h)
+{
+	struct kmemleak_object copy;
+	unsigned int i, extras = 0;
+
+	CHECK_EQ(host_nr_objects(h), nr_blocks);
+	for (i = 0; i < nr_blocks; i++) {
+		struct block *b = &block[i];
+
+		extras += b->extras;
+		if (!kmemleak_block_get(&h->t, b->space, b->start + host_below(b->size), &copy)) {
+			host_check_failed(__FILE__, __LINE__, "block %#lx is gone", b->start);
+			continue;
+		}
+		CHECK_EQ(copy.start, b->start);
+		CHECK_EQ(copy.size, b->size);
+		CHECK_EQ(copy.min_count, b->min_count);
+		CHECK_EQ(copy.flags & (KMEMLEAK_IGNORE | KMEMLEAK_NO_SCAN | KMEMLEAK_TRANSIENT),
+			 b->flags);
+	}
+	CHECK_EQ(kmemleak_pool_in_use(&h->t), nr_blocks + extras);
+}
+
+static void random_call(struct host *h)
+{
+	struct block *b = nr_blocks ? &block[host_below(nr_blocks)] : NULL;
+	unsigned long addr, first, last;
+	size_t size;
+
+	switch (b ? host_below(12) : 0) {
+	case 0 ... 4:
+		addr = HOST_DIRECT + 16 * host_below(0x8000);
+		size = 1 + host_below(host_one_in(6) ? 0x18000 : 256);
+		if (nr_blocks == MAX_BLOCKS || model_at(KMEMLEAK_VIRT, addr, size))
+			return;
+		CHECK_EQ(host_add(h, KMEMLEAK_VIRT, addr, size, 1), KMEMLEAK_OK);
+		block[nr_blocks++] = (struct block){ KMEMLEAK_VIRT, addr, size, 0, 1, 0 };
+		return;
+	case 5 ... 7:
+		CHECK_EQ(kmemleak_block_remove(&h->t, b->space, b->start), KMEMLEAK_OK);
+		*b = block[--nr_blocks];
+		return;
+	case 8:
+		first = host_below(b->size);
+		size = 1 + host_below(b->size - first);
+		last = first + size - 1;
+		if (nr_blocks == MAX_BLOCKS)
+			return;
+		CHECK_EQ(kmemleak_block_remove_part(&h->t, b->space, b->start + first, size),
+			 KMEMLEAK_OK);
+		if (!first && last == b->size - 1) {
+			*b = block[--nr_blocks];
+			return;
+		}
+		b->extras = 0;
+		if (!first) {
+			b->start += size;
+			b->size -= size;
+			return;
+		}
+		if (last != b->size - 1) {
+			block[nr_blocks] = *b;
+			block[nr_blocks].start = b->start + last + 1;
+			block[nr_blocks++].size = b->size - last - 1;
+		}
+		b->size = first;
+		return;
+	case 9:
+		/* Areas do not repeat here; test_extra.c does that. */
+		if (b->extras)
+			return;
+		CHECK_EQ(kmemleak_block_add_area(&h->t, b->start, 1 + host_below(b->size)),
+			 KMEMLEAK_OK);
+		b->extras++;
+		return;
+	default:
+		switch (host_below(4)) {
+		case 0:
+			call(h, NOT_LEAK, b->start + host_below(b->size), 0);
+			b->min_count = 0;
+			return;
+		case 1:
+			call(h, IGNORE, b->start + host_below(b->size), 0);
+			b->flags |= KMEMLEAK_IGNORE;
+			return;
+		case 2:
+			call(h, NO_SCAN, b->start + host_below(b->size), 0);
+			b->flags |= KMEMLEAK_NO_SCAN;
+			return;
+		default:
+			call(h, TRANSIENT, b->start + host_below(b->size), 0);
+			b->flags |= KMEMLEAK_TRANSIENT;
+			return;
+		}
+	}
+}
+
+static void test_random(void)
+{
+	struct host *h = host_new(4 + host_below(6));
+	unsigned long i;
+	unsigned int c;
+
+	for (i = 0; i < host_rounds(20000) && !host_failures; i++) {
+		random_call(h);
+		if (i % 512 == 0)
+			check_model(h);
+	}
+	check_model(h);
+	while (nr_blocks && !host_failures) {
+		nr_blocks--;
+		CHECK_EQ(kmemleak_block_remove(&h->t, block[nr_blocks].space,
+					       block[nr_blocks].start), KMEMLEAK_OK);
+	}
+	CHECK_EQ(host_nr_objects(h), 0);
+	CHECK_EQ(kmemleak_pool_in_use(&h->t), 0);
+	/* Nothing of it was a mistake. */
+	for (c = 0; c < KMEMLEAK_NR_COUNTERS; c++)
+		CHECK_EQ(host_counter(h, c), 0);
+	host_free(h);
+}
+
+/* Tracks before it is started, goes on after, and again after a reset. */
+static void test_life(void)
+{
+	struct host *h = host_new_reserve(64);
+	unsigned int i;
+
+	h->fail_after = 0;
+	for (i = 0; i < 64; i++)
+		host_block(h, HOST_DIRECT + 0x4000 * i, 0x2000);
+	CHECK_EQ(host_add(h, KMEMLEAK_VIRT, HOST_VMALLOC, 64, 1), KMEMLEAK_NO_MEMORY);
+	/* It starts even if it cannot get what it would like. */
+	CHECK_EQ(kmemleak_tracker_start(&h->t, 8, HOST_NR_CPUS), -ENOMEM);
+	h->fail_after = -1;
+	CHECK_EQ(kmemleak_tracker_start(&h->t, 8, HOST_NR_CPUS), 0);
+	CHECK_EQ(host_nr_objects(h), 64);
+	for (i = 0; i < 64; i++)
+		CHECK(host_tracked(h, KMEMLEAK_VIRT, HOST_DIRECT + 0x4000 * i + 0x1fff));
+	CHECK_EQ(call(h, REMOVE, HOST_DIRECT, 0), KMEMLEAK_OK);
+
+	kmemleak_tracker_disable(&h->t);
+	CHECK(!h->t.enabled);
+	kmemleak_tracker_reset(&h->t);
+	CHECK_EQ(h->live_pages, 0);
+	CHECK_EQ(host_nr_objects(h), 0);
+	kmemleak_tracker_enable(&h->t);
+	CHECK_EQ(kmemleak_tracker_start(&h->t, 7, HOST_NR_CPUS), 0);
+	host_block(h, HOST_DIRECT, 64);
+	CHECK_EQ(host_nr_objects(h), 1);
+	host_free(h);
+}
+
+static void test_fail(void)
+{
+	struct host *h = host_new(6);
+
+	kmemleak_tracker_fail(&h->t, "first");
+	kmemleak_tracker_fail(&h->t, "second");
+	CHECK(!h->t.enabled);
+	CHECK(h->t.failed && !strcmp(h->t.failed, "first"));
+	host_free(h);
+}
+
+static void test_counter_names(void)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < KMEMLEAK_NR_COUNTERS; i++) {
+		REQUIRE(kmemleak_counter_names[i] && *kmemleak_counter_names[i]);
+		for (j = 0; j < i; j++)
+			CHECK(strcmp(kmemleak_counter_names[i], kmemleak_counter_names[j]));
+	}
+}
+
+const struct host_case core_cases[] = {
+	{ "bad_addr", test_bad_addr },
+	{ "bad_size", test_bad_size },
+	{ "unknown", test_unknown },
+	{ "freed", test_freed },
+	{ "spaces", test_spaces },
+	{ "duplicate", test_duplicate },
+	{ "overlap", test_overlap },
+	{ "replace_and_overlap", test_replace_and_overlap },
+	{ "outside", test_outside },
+	{ "fields", test_fields },
+	{ "min_count", test_min_count },
+	{ "parts", test_parts },
+	{ "no_entry", test_no_entry },
+	{ "no_entry_percpu", test_no_entry_percpu },
+	{ "lost_block_in_parts", test_lost_block_in_parts },
+	{ "cut_without_entry", test_cut_without_entry },
+	{ "no_extra", test_no_extra },
+	{ "random", test_random },
+	{ "life", test_life },
+	{ "fail", test_fail },
+	{ "counter_names", test_counter_names },
+	{ }
+};

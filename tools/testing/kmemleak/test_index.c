@@ -1,0 +1,605 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Index tests: random operations against a plain array, and the corners that
+ * random operations would seldom meet.
+ */
+#include "host.h"
+
+#define REGION		(1UL << KMEMLEAK_REGION_SHIFT)
+
+/* What the index should hold: one line an object, in no order. */
+struct line {
+	struct kmemleak_object *obj;
+	enum kmemleak_space space;
+	unsigned long start;
+	size_t size;
+	bool wide;
+	bool visited;
+};
+
+#define MAX_LINES	4096
+
+struct model {
+	struct line line[MAX_LINES];
+	unsigned int nr;
+};
+
+static struct model model;
+
+static unsigned long last_of(const struct line *l)
+{
+	return l->start + (l->size - 1);
+}
+
+static struct line *model_overlap(enum kmemleak_space space, unsigned long start, size_t size)
+{
+	unsigned int i;
+
+	for (i = 0; i < model.nr; i++) {
+		struct line *l = &model.line[i];
+
+		if (l->space == space && start <= last_of(l) && l->start <= start + (size - 1))
+			return l;
+	}
+	return NULL;
+}
+
+static struct line *model_add(struct kmemleak_object *obj)
+{
+	struct line *l = &model.line[model.nr++];
+
+	REQUIRE(model.nr <= MAX_LINES);
+	*l = (struct line){
+		.obj = obj,
+		.space = kmemleak_object_space(obj),
+		.start = obj->start,
+		.size = obj->size,
+		.wide = obj->flags & KMEMLEAK_WIDE,
+	};
+	return l;
+}
+
+static struct kmemleak_object *new_object(struct host *h, enum kmemleak_space space,
+					  unsigned long start, size_t size)
+{
+	struct kmemleak_object *obj = kmemleak_pool_get(&h->t);
+
+	REQUIRE(obj && !obj->flags);
+	obj->flags = space;
+	obj->size = size;
+	obj->min_count = 1;
+	smp_store_release(&obj->start, start);
+	return obj;
+}
+
+/* Addresses close enough to each other that blocks often meet. */
+static void random_range(enum kmemleak_space *space, unsigned long *start, size_t *size)
+{
+	static const unsigned long base[] = { HOST_DIRECT, HOST_VMALLOC, HOST_MODULES };
+
+	*size = 1 + host_below(host_one_in(4) ? 4 * REGION : host_one_in(3) ? 4096 : 200);
+	if (host_one_in(8)) {
+		*space = host_one_in(2) ? KMEMLEAK_PHYS : KMEMLEAK_PERCPU;
+		*start = 4096 + host_below(16 * REGION);
+		return;
+	}
+	*space = KMEMLEAK_VIRT;
+	*start = base[host_below(ARRAY_SIZE(base))] + host_below(32 * REGION);
+	/* Many blocks begin or end on a boundary. */
+	if (host_one_in(4))
+		*start &= -REGION;
+	else if (host_one_in(4))
+		*start = ALIGN(*start, REGION) - min_t(size_t, *size, REGION);
+}
+
+static void insert_random(struct host *h)
+{
+	struct kmemleak_ref clash = {};
+	struct kmemleak_object *obj;
+	enum kmemleak_space space;
+	unsigned long start;
+	struct line *l;
+	size_t size;
+	int ret;
+
+	if (model.nr == MAX_LINES)
+		return;
+	random_range(&space, &start, &size);
+	obj = new_object(h, space, start, size);
+	l = model_overlap(space, start, size);
+	ret = kmemleak_index_insert(&h->t, obj, &clash);
+	CHECK_EQ(ret, l ? -EEXIST : 0);
+	if (!ret) {
+		CHECK(obj->flags & KMEMLEAK_LIVE);
+		CHECK_EQ(!!(obj->flags & KMEMLEAK_WIDE),
+			 space == KMEMLEAK_VIRT && start / REGION != (start + size - 1) / REGION);
+		model_add(obj);
+		return;
+	}
+	CHECK(!(obj->flags & KMEMLEAK_LIVE));
+	/* It may name any of those in the way. */
+	REQUIRE(clash.obj);
+	CHECK_EQ(clash.obj->start, clash.start);
+	CHECK(clash.start <= start + (size - 1) &&
+	      start <= clash.start + (clash.obj->size - 1));
+	kmemleak_pool_put(&h->t, obj);
+}
+
+/* Finds the object of a line and returns with its lock held. */
+static void find_line(struct host *h, const struct line *l, struct kmemleak_lookup *at)
+{
+	unsigned long addr = l->start + host_below(l->size);
+	struct kmemleak_object *obj = kmemleak_index_find(&h->t, l->space, addr, at);
+
+	REQUIRE(obj == l->obj);
+}
+
+static void check_relock(struct host *h, struct kmemleak_ref ref,
+			 const struct kmemleak_object *expected)
+{
+	struct kmemleak_lookup at;
+	struct kmemleak_object *obj = kmemleak_index_relock(&h->t, ref, &at);
+
+	CHECK(obj == expected);
+	if (obj)
+		kmemleak_index_unlock(&at);
+}
+
+static void erase_random(struct host *h)
+{
+	struct kmemleak_lookup at;
+	struct kmemleak_ref ref;
+	struct line *l;
+
+	if (!model.nr)
+		return;
+	l = &model.line[host_below(model.nr)];
+	ref = (struct kmemleak_ref){ l->obj, l->start };
+	check_relock(h, ref, l->obj);
+	check_relock(h, (struct kmemleak_ref){ l->obj, l->start + 1 }, NULL);
+	find_line(h, l, &at);
+	kmemleak_index_erase_unlock(&h->t, l->obj, &at);
+	CHECK(!(l->obj->flags & KMEMLEAK_LIVE));
+	check_relock(h, ref, NULL);
+	kmemleak_pool_put(&h->t, l->obj);
+	check_relock(h, ref, NULL);
+	*l = model.line[--model.nr];
+}
+
+static void trim_random(struct host *h)
+{
+	unsigned long from, to;
+	struct kmemleak_object *tail = NULL;
+	struct kmemleak_lookup at;
+	struct line *l;
+	size_t size;
+
+	if (!model.nr || model.nr == MAX_LINES)
+		return;
+	l = &model.line[host_below(model.nr)];
+	if (l->size < 4)
+		return;
+	from = 1 + host_below(l->size - 2);
+	to = from + 1 + host_below(l->size - from - 1);
+	if (host_one_in(3))
+		tail = new_object(h, l->space, l->start + to, l->size - to);
+	find_line(h, l, &at);
+	if (tail) {
+		/* [from, to) is cut out. */
+		tail->flags = l->obj->flags & ~KMEMLEAK_LIVE;
+		kmemleak_index_trim_unlock(&h->t, l->obj, l->start, from, tail, &at);
+		l->size = from;
+		CHECK(tail->flags & KMEMLEAK_LIVE);
+		model_add(tail);
+		return;
+	}
+	/* [from, to) is what stays; often at the start. */
+	if (host_one_in(2)) {
+		to -= from;
+		from = 0;
+	}
+	size = to - from;
+	kmemleak_index_trim_unlock(&h->t, l->obj, l->start + from, size, NULL, &at);
+	if (from)
+		check_relock(h, (struct kmemleak_ref){ l->obj, l->start }, NULL);
+	l->start += from;
+	l->size = size;
+	check_relock(h, (struct kmemleak_ref){ l->obj, l->start }, l->obj);
+}
+
+static void check_address(struct host *h, enum kmemleak_space space, unsigned long addr)
+{
+	struct line *l = model_overlap(space, addr, 1);
+	struct kmemleak_lookup at;
+	struct kmemleak_object *obj = kmemleak_index_find(&h->t, space, addr, &at);
+
+	CHECK(obj == (l ? l->obj : NULL));
+	if (obj) {
+		CHECK(host_lock_is_held(&at.shard->lock));
+		kmemleak_index_unlock(&at);
+	}
+	CHECK(!host_irqs_disabled());
+	if (l)
+		CHECK(kmemleak_index_may_hold(&h->t.index, space, addr));
+}
+
+static void look_up_random(struct host *h)
+{
+	enum kmemleak_space space;
+	unsigned long addr;
+	size_t size;
+
+	random_range(&space, &addr, &size);
+	check_address(h, space, addr);
+	if (model.nr) {
+		struct line *l = &model.line[host_below(model.nr)];
+
+		check_address(h, l->space, l->start - 1);
+		check_address(h, l->space, l->start);
+		check_address(h, l->space, last_of(l));
+		check_address(h, l->space, last_of(l) + 1);
+	}
+}
+
+struct walk {
+	unsigned long visits;
+	unsigned long last[KMEMLEAK_NR_SPACES];
+};
+
+static void visit(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *arg)
+{
+	struct walk *w = arg;
+	unsigned int i;
+
+	w->visits++;
+	CHECK(host_irqs_disabled());
+	CHECK(obj->flags & KMEMLEAK_LIVE);
+	for (i = 0; i < model.nr; i++) {
+		if (model.line[i].obj != obj)
+			continue;
+		CHECK(!model.line[i].visited);
+		model.line[i].visited = true;
+		CHECK_EQ(obj->start, model.line[i].start);
+		CHECK_EQ(obj->size, model.line[i].size);
+		return;
+	}
+	host_check_failed(__FILE__, __LINE__, "visited an object that is not there");
+}
+
+/* Every object once; with @mutate, those that were there all the time. */
+static void check_walk(struct host *h, bool mutate)
+{
+	struct kmemleak_cursor cursor = {};
+	unsigned long steps = 0, before;
+	struct walk w = {};
+	unsigned int i, budget;
+	bool more;
+
+	for (i = 0; i < model.nr; i++)
+		model.line[i].visited = false;
+	do {
+		budget = 1 + host_below(50);
+		before = w.visits;
+		more = kmemleak_index_walk(&h->t, &cursor, budget, visit, &w);
+		CHECK(w.visits - before <= budget);
+		/* A step of a budget of one visits an object or a tree. */
+		REQUIRE(++steps < 10 * (MAX_LINES + 2 * (1UL << h->t.index.bits)));
+		if (mutate && host_one_in(4)) {
+			/* A newborn may be visited or not. */
+			unsigned int nr = model.nr;
+
+			insert_random(h);
+			if (model.nr > nr) {
+				struct kmemleak_object *obj = model.line[nr].obj;
+				struct kmemleak_lookup at;
+
+				find_line(h, &model.line[nr], &at);
+				kmemleak_index_erase_unlock(&h->t, obj, &at);
+				kmemleak_pool_put(&h->t, obj);
+				model.nr--;
+			}
+			erase_random(h);
+		}
+	} while (more);
+	for (i = 0; i < model.nr; i++)
+		CHECK(model.line[i].visited);
+	if (!mutate)
+		CHECK_EQ(w.visits, model.nr);
+}
+
+/* cover is what it says: touches of wide objects, shard by shard. */
+static void check_cover(struct host *h)
+{
+	struct kmemleak_index *idx = &h->t.index;
+	unsigned long region, nr = 1UL << idx->bits;
+	unsigned int *cover = calloc(nr, sizeof(*cover));
+	int all = 0;
+	unsigned int i;
+
+	for (i = 0; i < model.nr; i++) {
+		struct line *l = &model.line[i];
+
+		if (!l->wide)
+			continue;
+		if (last_of(l) / REGION - l->start / REGION >= nr) {
+			all++;
+			continue;
+		}
+		for (region = l->start / REGION; region <= last_of(l) / REGION; region++)
+			cover[hash_long(region, idx->bits)]++;
+	}
+	for (i = 0; i < nr; i++)
+		CHECK_EQ(idx->shards[i].cover, cover[i]);
+	CHECK_EQ(atomic_read(&idx->cover_all), all);
+	free(cover);
+}
+
+static void random_ops(struct host *h, unsigned long rounds)
+{
+	while (rounds--) {
+		switch (host_below(8)) {
+		case 0 ... 2:
+			insert_random(h);
+			break;
+		case 3 ... 4:
+			erase_random(h);
+			break;
+		case 5:
+			trim_random(h);
+			break;
+		default:
+			look_up_random(h);
+		}
+		if (host_failures)
+			return;
+	}
+}
+
+static void test_random(void)
+{
+	struct host *h = host_new(5 + host_below(6));
+	unsigned int i;
+
+	for (i = 0; i < 30 && !host_failures; i++) {
+		random_ops(h, host_rounds(1500));
+		check_walk(h, false);
+		check_cover(h);
+	}
+	for (i = 0; i < 10 && !host_failures; i++)
+		check_walk(h, true);
+	while (model.nr && !host_failures)
+		erase_random(h);
+	check_cover(h);
+	CHECK_EQ(kmemleak_pool_in_use(&h->t), 0);
+	host_free(h);
+}
+
+/* Filled on boot shards, then grown: everything is still found. */
+static void test_grow(void)
+{
+	struct host *h = host_new(0);
+	unsigned int i;
+
+	random_ops(h, host_rounds(3000));
+	check_cover(h);
+	CHECK_EQ(kmemleak_index_grow(&h->t, 9), 0);
+	CHECK_EQ(h->t.index.bits, 9);
+	check_cover(h);
+	check_walk(h, false);
+	for (i = 0; i < model.nr; i++)
+		check_address(h, model.line[i].space, model.line[i].start);
+	random_ops(h, host_rounds(3000));
+	check_cover(h);
+	/* Once is enough, and asking again is harmless. */
+	CHECK_EQ(kmemleak_index_grow(&h->t, 10), 0);
+	check_walk(h, false);
+	host_free(h);
+}
+
+static void test_grow_fails(void)
+{
+	struct host *h = host_new(0);
+
+	random_ops(h, host_rounds(1000));
+	h->fail_after = 0;
+	CHECK_EQ(kmemleak_index_grow(&h->t, 9), -ENOMEM);
+	h->fail_after = -1;
+	CHECK_EQ(h->t.index.bits, KMEMLEAK_BOOT_SHARD_BITS);
+	random_ops(h, host_rounds(1000));
+	check_walk(h, false);
+	check_cover(h);
+	host_free(h);
+}
+
+/* An object with more regions than there are shards. */
+static void test_cover_all(void)
+{
+	const size_t size = 40 * REGION;
+	struct host *h = host_new(0);
+	struct kmemleak_object *obj;
+	struct kmemleak_lookup at;
+	struct kmemleak_ref clash;
+
+	obj = new_object(h, KMEMLEAK_VIRT, HOST_DIRECT + 100, size);
+	REQUIRE(kmemleak_index_insert(&h->t, obj, &clash) == 0);
+	model_add(obj);
+	check_cover(h);
+	check_address(h, KMEMLEAK_VIRT, HOST_DIRECT + 20 * REGION);
+	check_address(h, KMEMLEAK_VIRT, HOST_DIRECT + 99);
+	check_address(h, KMEMLEAK_VIRT, HOST_DIRECT + 100 + size);
+
+	/* A narrow one inside is refused. */
+	obj = new_object(h, KMEMLEAK_VIRT, HOST_DIRECT + 7 * REGION, 64);
+	CHECK_EQ(kmemleak_index_insert(&h->t, obj, &clash), -EEXIST);
+	kmemleak_pool_put(&h->t, obj);
+
+	/* Growing the index counts it region by region. */
+	CHECK_EQ(kmemleak_index_grow(&h->t, 8), 0);
+	check_cover(h);
+	check_address(h, KMEMLEAK_VIRT, HOST_DIRECT + 20 * REGION);
+
+	/* Shrunk until it is narrow, it is still found, and nothing stays covered. */
+	find_line(h, &model.line[0], &at);
+	kmemleak_index_trim_unlock(&h->t, model.line[0].obj, HOST_DIRECT + 100, 50, NULL, &at);
+	model.line[0].size = 50;
+	check_cover(h);
+	check_address(h, KMEMLEAK_VIRT, HOST_DIRECT + 149);
+	check_address(h, KMEMLEAK_VIRT, HOST_DIRECT + 150);
+	erase_random(h);
+	check_cover(h);
+	host_free(h);
+}
+
+/* The last bytes below what is an error pointer, and the first bytes of all. */
+static void test_edges(void)
+{
+	const unsigned long top = -(unsigned long)MAX_ERRNO - 1;
+	struct host *h = host_new(6);
+	struct kmemleak_object *obj;
+	struct kmemleak_ref clash;
+
+	obj = new_object(h, KMEMLEAK_VIRT, top, 1);
+	CHECK_EQ(kmemleak_index_insert(&h->t, obj, &clash), 0);
+	model_add(obj);
+	obj = new_object(h, KMEMLEAK_VIRT, 1, 10);
+	CHECK_EQ(kmemleak_index_insert(&h->t, obj, &clash), 0);
+	model_add(obj);
+	obj = new_object(h, KMEMLEAK_PHYS, 0, PAGE_SIZE);
+	CHECK_EQ(kmemleak_index_insert(&h->t, obj, &clash), 0);
+	model_add(obj);
+	check_address(h, KMEMLEAK_VIRT, top);
+	check_address(h, KMEMLEAK_VIRT, top + 1);
+	check_address(h, KMEMLEAK_VIRT, 0);
+	check_address(h, KMEMLEAK_VIRT, 10);
+	check_address(h, KMEMLEAK_VIRT, ULONG_MAX);
+	check_address(h, KMEMLEAK_PHYS, 0);
+	check_address(h, KMEMLEAK_PERCPU, 1);
+	check_walk(h, false);
+	host_free(h);
+}
+
+/* Spaces are apart: one address in each of them is three objects. */
+static void test_spaces(void)
+{
+	struct host *h = host_new(6);
+	struct kmemleak_ref clash;
+	unsigned int space;
+
+	for (space = 0; space < KMEMLEAK_NR_SPACES; space++) {
+		struct kmemleak_object *obj = new_object(h, space, HOST_DIRECT, 100);
+
+		CHECK_EQ(kmemleak_index_insert(&h->t, obj, &clash), 0);
+		model_add(obj);
+	}
+	for (space = 0; space < KMEMLEAK_NR_SPACES; space++)
+		check_address(h, space, HOST_DIRECT + 50);
+	check_walk(h, false);
+	host_free(h);
+}
+
+static void test_classes(void)
+{
+	struct host *h = host_new(0);
+	struct kmemleak_index *idx = &h->t.index;
+	unsigned int i;
+
+	CHECK_EQ(kmemleak_index_class(idx, 0), 0);
+	CHECK_EQ(kmemleak_index_class(idx, HOST_DIRECT), 0);
+	for (i = 0; i < ARRAY_SIZE(idx->split); i++) {
+		CHECK_EQ(kmemleak_index_class(idx, idx->split[i] - 1), i);
+		CHECK_EQ(kmemleak_index_class(idx, idx->split[i]), i + 1);
+	}
+	CHECK_EQ(kmemleak_index_class(idx, ULONG_MAX), KMEMLEAK_NR_CLASSES - 1);
+	host_free(h);
+}
+
+static void count(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *arg)
+{
+	++*(unsigned int *)arg;
+}
+
+/* The bounds hold what can be white, and nothing makes them hold all. */
+static void test_bounds(void)
+{
+	struct host *h = host_new(6);
+	struct kmemleak_index *idx = &h->t.index;
+	struct kmemleak_object *obj;
+	struct kmemleak_ref clash;
+	struct kmemleak_cursor cursor = {};
+	unsigned int n = 0;
+
+	CHECK(!kmemleak_index_may_hold(idx, KMEMLEAK_VIRT, HOST_DIRECT));
+	/* A root cannot be white, nor can what is ignored. */
+	obj = new_object(h, KMEMLEAK_VIRT, HOST_DIRECT, 64);
+	obj->min_count = 0;
+	CHECK_EQ(kmemleak_index_insert(&h->t, obj, &clash), 0);
+	obj = new_object(h, KMEMLEAK_VIRT, HOST_DIRECT + 64, 64);
+	obj->flags |= KMEMLEAK_IGNORE;
+	CHECK_EQ(kmemleak_index_insert(&h->t, obj, &clash), 0);
+	CHECK(!kmemleak_index_may_hold(idx, KMEMLEAK_VIRT, HOST_DIRECT));
+	obj = new_object(h, KMEMLEAK_VIRT, HOST_DIRECT + 4096, 64);
+	CHECK_EQ(kmemleak_index_insert(&h->t, obj, &clash), 0);
+	CHECK(kmemleak_index_may_hold(idx, KMEMLEAK_VIRT, HOST_DIRECT + 4096));
+	CHECK(kmemleak_index_may_hold(idx, KMEMLEAK_VIRT, HOST_DIRECT + 4159));
+	CHECK(!kmemleak_index_may_hold(idx, KMEMLEAK_VIRT, HOST_DIRECT + 4160));
+	CHECK(!kmemleak_index_may_hold(idx, KMEMLEAK_VIRT, HOST_DIRECT + 4095));
+	/* Per class and per space. */
+	CHECK(!kmemleak_index_may_hold(idx, KMEMLEAK_VIRT, HOST_VMALLOC));
+	CHECK(!kmemleak_index_may_hold(idx, KMEMLEAK_PERCPU, HOST_DIRECT + 4096));
+	while (kmemleak_index_walk(&h->t, &cursor, 7, count, &n))
+		;
+	CHECK_EQ(n, 3);
+
+	/* Cleared, it is as new, and the classes stay. */
+	kmemleak_tracker_disable(&h->t);
+	kmemleak_index_clear(&h->t);
+	CHECK_EQ(host_nr_objects(h), 0);
+	CHECK(!kmemleak_index_may_hold(idx, KMEMLEAK_VIRT, HOST_DIRECT + 4096));
+	CHECK_EQ(kmemleak_index_class(idx, HOST_MODULES), 3);
+	host_free(h);
+}
+
+/* A reused entry is not the object that somebody remembers. */
+static void test_stale_ref(void)
+{
+	struct host *h = host_new(6);
+	struct kmemleak_object *obj = new_object(h, KMEMLEAK_VIRT, HOST_DIRECT, 64), *next;
+	struct kmemleak_ref clash, ref = { obj, HOST_DIRECT };
+	struct kmemleak_lookup at;
+
+	REQUIRE(kmemleak_index_insert(&h->t, obj, &clash) == 0);
+	REQUIRE(kmemleak_index_find(&h->t, KMEMLEAK_VIRT, HOST_DIRECT, &at) == obj);
+	kmemleak_index_erase_unlock(&h->t, obj, &at);
+	kmemleak_pool_put(&h->t, obj);
+
+	/* The same entry for another address; not yet live; then live. */
+	next = new_object(h, KMEMLEAK_VIRT, HOST_DIRECT + 10 * REGION, 64);
+	REQUIRE(next == obj);
+	check_relock(h, ref, NULL);
+	check_relock(h, (struct kmemleak_ref){ next, next->start }, NULL);
+	REQUIRE(kmemleak_index_insert(&h->t, next, &clash) == 0);
+	check_relock(h, ref, NULL);
+	check_relock(h, (struct kmemleak_ref){ next, next->start }, next);
+
+	/* The same address in another space. */
+	REQUIRE(kmemleak_index_find(&h->t, KMEMLEAK_VIRT, next->start, &at) == next);
+	kmemleak_index_erase_unlock(&h->t, next, &at);
+	kmemleak_pool_put(&h->t, next);
+	obj = new_object(h, KMEMLEAK_PERCPU, HOST_PERCPU, 64);
+	REQUIRE(kmemleak_index_insert(&h->t, obj, &clash) == 0);
+	check_relock(h, (struct kmemleak_ref){ obj, HOST_PERCPU }, obj);
+	host_free(h);
+}
+
+const struct host_case index_cases[] = {
+	{ "random", test_random },
+	{ "grow", test_grow },
+	{ "grow_fails", test_grow_fails },
+	{ "cover_all", test_cover_all },
+	{ "edges", test_edges },
+	{ "spaces", test_spaces },
+	{ "classes", test_classes },
+	{ "bounds", test_bounds },
+	{ "stale_ref", test_stale_ref },
+	{ }
+};
