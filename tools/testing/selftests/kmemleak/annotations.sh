@@ -1,0 +1,55 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Every annotation, with and without: the torture module sets the same scene
+# twice, and the verdicts differ by what the annotation is for.
+
+# shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+pairs="not_leak not_leak_child ignore transient_leak no_scan scan_area
+scan_area_rest erase update_trace alloc free min_count_0 min_count_1 min_count_2
+min_count_2_met vmalloc free_part_head free_part_middle free_part_tail
+free_part_all alloc_percpu ignore_percpu alloc_phys ignore_phys free_part_phys
+not_leak_phys"
+
+all_pairs_listed() {
+	# shellcheck disable=SC2086
+	printf '%s\n' $pairs | sort > "$KM_TMP/here"
+	sed -n 's/^annotation //p' "$KM_TORTURE/pairs" | sort > "$KM_TMP/there"
+	diff "$KM_TMP/here" "$KM_TMP/there" | sed 's/^/# /'
+	cmp -s "$KM_TMP/here" "$KM_TMP/there"
+}
+
+pair() {
+	km_torture "pair $1 $2" && km_scan && km_verdicts
+}
+
+# What transient_leak passed over once, the next scan reports.
+transient_once() {
+	km_torture "pair transient_leak on" && km_scan && km_verdicts || return 1
+	sed -n 's/^live/lost/p' "$KM_TORTURE/result" > "$KM_TMP/answers"
+	km_scan && awk -f "$KM_DIR/verdicts.awk" "$KM_TMP/answers" "$KM_REPORT"
+}
+
+# Clearing turns what was reported into roots; it is not reported again.
+cleared_stay_silent() {
+	km_torture "pair not_leak off" && km_scan && km_verdicts || return 1
+	echo clear > "$KM_FILE"
+	sed -n 's/^lost/live/p' "$KM_TORTURE/result" > "$KM_TMP/answers"
+	km_scan && awk -f "$KM_DIR/verdicts.awk" "$KM_TMP/answers" "$KM_REPORT"
+}
+
+km_begin
+km_need_torture
+# shellcheck disable=SC2086
+set -- $pairs
+km_plan $((2 * $# + 3))
+km_test "the module has these pairs and no other" all_pairs_listed
+for name; do
+	km_test "$name with" pair "$name" on
+	km_test "$name without" pair "$name" off
+done
+km_test "transient_leak holds for one scan" transient_once
+km_test "cleared leaks stay silent" cleared_stay_silent
+km_finish

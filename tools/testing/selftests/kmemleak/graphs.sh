@@ -1,0 +1,48 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Random object graphs whose answer the torture module computes on its own: no
+# live block is reported, and at least 99.5 % of the lost ones are, by one scan.
+
+# shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+# A graph that has nothing lost or nothing live would prove little.
+both_kinds() {
+	[ "$(grep -c '^live ' "$KM_TORTURE/result")" -ge 50 ] &&
+		[ "$(grep -c '^lost ' "$KM_TORTURE/result")" -ge 50 ]
+}
+
+graph() {
+	km_torture "graph $1 $2" && both_kinds && km_scan && km_verdicts 99.5
+}
+
+# What was found stays found, and what is freed goes from the reports.
+again() {
+	km_scan && km_verdicts 99.5
+}
+
+freed_go() {
+	sed -n 's/^lost/live/p; /^live/p' "$KM_TORTURE/result" > "$KM_TMP/answers"
+	km_torture reset
+	km_read
+	awk -f "$KM_DIR/verdicts.awk" "$KM_TMP/answers" "$KM_REPORT"
+}
+
+km_begin
+km_need_torture
+seed=${KMEMLEAK_TEST_SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}
+km_note "KMEMLEAK_TEST_SEED=$seed"
+sizes="200 1000 1000 5000 5000 20000"
+[ "$KM_SLOW" = 1 ] && sizes="200 1000 5000"
+# shellcheck disable=SC2086
+set -- $sizes
+km_plan $(($# + 2))
+nr=0
+for size; do
+	km_test "graph of $size blocks, seed $((seed + nr))" graph $((seed + nr)) "$size"
+	nr=$((nr + 1))
+done
+km_test "the same answer from another scan" again
+km_test "freed blocks go from the reports without a scan" freed_go
+km_finish

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh disable=SC2034
+#
+# What the selftests share: KTAP output, modules, the detector's files, and the
+# comparison of reports with known verdicts. To be sourced. It knows no test.
+#
+# KMEMLEAK_MODULES: folder with the modules; without it modprobe has to find them
+# KMEMLEAK_TEST_SLOW=1: a slow machine or kernel, shorter loads
+# KMEMLEAK_TEST_SEED: seed for random graphs
+
+KM_DEBUG=/sys/kernel/debug
+KM_FILE=$KM_DEBUG/kmemleak
+KM_STATS=$KM_DEBUG/kmemleak_stats
+KM_TORTURE=$KM_DEBUG/kmemleak_torture
+KM_PARAM=/sys/module/kmemleak/parameters
+KM_SLOW=${KMEMLEAK_TEST_SLOW:-0}
+KM_DIR=$(cd "$(dirname "$0")" && pwd)
+KM_TMP=$(mktemp -d /tmp/kmemleak.XXXXXX) || exit 1
+KM_REPORT=$KM_TMP/report
+
+km_done=0
+km_failed=0
+km_planned=0
+
+# ---- KTAP ----------------------------------------------------------------
+
+km_plan() {
+	km_planned=$1
+	echo "KTAP version 1"
+	echo "1..$1"
+}
+
+km_skip_all() {
+	echo "KTAP version 1"
+	echo "1..0 # SKIP $1"
+	rm -rf "$KM_TMP"
+	exit 4
+}
+
+# km_result STATUS NAME: one test, passed if STATUS is 0
+km_result() {
+	km_done=$((km_done + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $km_done $2"
+	else
+		echo "not ok $km_done $2"
+		km_failed=$((km_failed + 1))
+	fi
+}
+
+km_skip() {
+	km_done=$((km_done + 1))
+	echo "ok $km_done $1 # SKIP $2"
+}
+
+# km_test NAME COMMAND...: passes if the command succeeds
+km_test() {
+	km_name=$1
+	shift
+	"$@"
+	km_result $? "$km_name"
+}
+
+# km_fails NAME COMMAND...: passes if the command does not succeed
+km_fails() {
+	km_name=$1
+	shift
+	! "$@"
+	km_result $? "$km_name"
+}
+
+km_note() {
+	echo "# $*"
+}
+
+km_finish() {
+	km_unload kmemleak_torture
+	km_unload kmemleak_test
+	[ -w "$KM_FILE" ] && echo clear > "$KM_FILE"
+	rm -rf "$KM_TMP"
+	if [ "$km_done" -ne "$km_planned" ]; then
+		km_note "$km_done tests ran, $km_planned were planned"
+		exit 1
+	fi
+	[ "$km_failed" -eq 0 ]
+	exit $?
+}
+
+# ---- the detector ---------------------------------------------------------
+
+# Every script begins with it: a detector that is on, quiet and has no reports.
+km_begin() {
+	if ! [ -d "$KM_DEBUG/kmemleak" ] && ! [ -e "$KM_FILE" ]; then
+		mount -t debugfs none "$KM_DEBUG" 2>/dev/null
+	fi
+	[ "$(id -u)" -eq 0 ] || km_skip_all "not root"
+	[ -e "$KM_FILE" ] || km_skip_all "no $KM_FILE"
+	echo scan=off 2>/dev/null > "$KM_FILE" || km_skip_all "the detector is off"
+	km_set min_age_ms 0
+	km_set min_unref_scans 1
+	km_set verbose 0
+	echo stack=on > "$KM_FILE"
+	echo scan > "$KM_FILE"
+	echo clear > "$KM_FILE"
+}
+
+# km_set PARAMETER VALUE
+km_set() {
+	echo "$2" > "$KM_PARAM/$1"
+}
+
+# km_write BYTES...: one write of what printf makes of it; the error in KM_ERROR
+km_write() {
+	# shellcheck disable=SC2059
+	printf "$@" > "$KM_TMP/write"
+	dd if="$KM_TMP/write" of="$KM_FILE" bs=1M 2> "$KM_TMP/error"
+	km_status=$?
+	KM_ERROR=
+	[ "$km_status" -eq 0 ] || KM_ERROR=$(head -n 1 "$KM_TMP/error")
+	return "$km_status"
+}
+
+# km_refuses ERROR BYTES...: a write fails, and with that text of strerror()
+km_refuses() {
+	km_expected=$1
+	shift
+	if km_write "$@"; then
+		km_note "accepted, expected: $km_expected"
+		return 1
+	fi
+	case $KM_ERROR in
+	*"$km_expected"*)
+		return 0
+		;;
+	esac
+	km_note "expected: $km_expected; got: $KM_ERROR"
+	return 1
+}
+
+km_read() {
+	cat "$KM_FILE" > "$KM_REPORT"
+}
+
+km_scan() {
+	echo scan > "$KM_FILE" && km_read
+}
+
+# km_reports: how many the last read had
+km_reports() {
+	grep -c '^unreferenced object' "$KM_REPORT"
+}
+
+km_stat() {
+	sed -n "s/^$1 //p" "$KM_STATS"
+}
+
+# Pid of the thread, or nothing.
+km_thread() {
+	for km_proc in /proc/[0-9]*/stat; do
+		# shellcheck disable=SC2162
+		read km_pid km_comm km_rest 2>/dev/null < "$km_proc" || continue
+		[ "$km_comm" = "(kmemleak)" ] && echo "$km_pid"
+	done
+}
+
+# ---- kernel log -----------------------------------------------------------
+
+km_mark_nr=0
+
+# What follows in the log is what km_log prints.
+km_mark() {
+	km_mark_nr=$((km_mark_nr + 1))
+	km_mark_text="kmemleak-selftest: $$ mark $km_mark_nr."
+	echo "$km_mark_text" > /dev/kmsg
+}
+
+km_log() {
+	dmesg | awk -v mark="$km_mark_text" 'on; index($0, mark) { on = 1 }'
+}
+
+# Anything the kernel says that it should never say, since km_mark.
+km_no_splat() {
+	km_log | grep -E 'BUG|WARNING:|Oops|INFO: |general protection|soft lockup|detected stall|unable to handle|corruption' \
+		> "$KM_TMP/splat" || return 0
+	sed 's/^/# /' "$KM_TMP/splat"
+	return 1
+}
+
+# ---- modules --------------------------------------------------------------
+
+# km_load NAME [PARAMETER=VALUE...]; NAME as in lsmod
+km_load() {
+	km_module=$1
+	shift
+	if [ -z "$KMEMLEAK_MODULES" ]; then
+		modprobe "$km_module" "$@" 2>"$KM_TMP/error" && return
+	else
+		for km_path in "$KMEMLEAK_MODULES/$km_module.ko" \
+			       "$KMEMLEAK_MODULES/$(echo "$km_module" | tr _ -).ko"; do
+			[ -e "$km_path" ] || continue
+			insmod "$km_path" "$@" 2>"$KM_TMP/error" && return
+		done
+	fi
+	sed 's/^/# /' "$KM_TMP/error"
+	return 1
+}
+
+km_unload() {
+	[ -d "/sys/module/$1" ] || return 0
+	rmmod "$1"
+}
+
+# ---- known verdicts ---------------------------------------------------------
+
+km_need_torture() {
+	[ -d "$KM_TORTURE" ] || km_load kmemleak_torture ||
+		km_skip_all "no module kmemleak-torture"
+}
+
+# km_torture COMMAND...
+km_torture() {
+	echo "$*" > "$KM_TORTURE/command"
+}
+
+# km_verdicts [PERCENT]: the torture module's answers against the last read
+km_verdicts() {
+	cat "$KM_TORTURE/result" > "$KM_TMP/answers"
+	grep '^#' "$KM_TMP/answers"
+	awk -v percent="$1" -f "$KM_DIR/verdicts.awk" "$KM_TMP/answers" "$KM_REPORT"
+}

@@ -1,0 +1,63 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Every place where a reference counts, with the reference there and without it:
+# live with it, lost without it.
+
+# shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+pairs="data bss ro_after_init percpu kernel_data kernel_bss page_private stack
+registers percpu_block percpu_reference interior interior_vmalloc block
+vmalloc_block large_block list"
+
+all_pairs_listed() {
+	# shellcheck disable=SC2086
+	printf '%s\n' $pairs | sort > "$KM_TMP/here"
+	sed -n 's/^root //p' "$KM_TORTURE/pairs" | sort > "$KM_TMP/there"
+	diff "$KM_TMP/here" "$KM_TMP/there" | sed 's/^/# /'
+	cmp -s "$KM_TMP/here" "$KM_TMP/there"
+}
+
+pair() {
+	km_torture "pair $1 $2" && km_scan && km_verdicts
+}
+
+# stack=off: what only a stack holds is lost, and found again with stack=on.
+without_stacks() {
+	km_torture "pair $1 on" || return 1
+	echo stack=off > "$KM_FILE"
+	km_scan
+	echo stack=on > "$KM_FILE"
+	sed -n 's/^live/lost/p' "$KM_TORTURE/result" > "$KM_TMP/answers"
+	awk -f "$KM_DIR/verdicts.awk" "$KM_TMP/answers" "$KM_REPORT"
+}
+
+back_with_stacks() {
+	km_scan && km_verdicts
+}
+
+# The module goes and with it everything that held; the blocks are given back.
+gone_with_module() {
+	km_torture "pair list on"
+	sed -n 's/^lost/live/p; /^live/p' "$KM_TORTURE/result" > "$KM_TMP/answers"
+	km_unload kmemleak_torture || return 1
+	km_scan && awk -f "$KM_DIR/verdicts.awk" "$KM_TMP/answers" "$KM_REPORT"
+}
+
+km_begin
+km_need_torture
+# shellcheck disable=SC2086
+set -- $pairs
+km_plan $((2 * $# + 6))
+km_test "the module has these pairs and no other" all_pairs_listed
+for name; do
+	km_test "$name with" pair "$name" on
+	km_test "$name without" pair "$name" off
+done
+for name in stack registers; do
+	km_test "$name with stack=off" without_stacks "$name"
+	km_test "$name with stack=on again" back_with_stacks
+done
+km_test "an unloaded module leaves nothing" gone_with_module
+km_finish

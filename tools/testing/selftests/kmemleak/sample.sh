@@ -1,0 +1,95 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The sample module: every recipe's verdict as the module announces it, each
+# recipe alone and all at once.
+
+# shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+# The function that a report of the recipe's leaks has to show.
+recipes="cache:leak_cache_object bulk:leak_cache_bulk kmalloc:leak_kmalloc
+kzalloc:leak_kzalloc vmalloc:leak_vmalloc percpu:leak_percpu list:leak_list
+cycle:leak_cycle hardirq:leak_in_interrupt softirq:leak_in_interrupt
+free_part:leak_free_part interior: data: bss: percpu_var: not_leak: ignore:
+transient: no_scan:leak_no_scan scan_area:leak_scan_area"
+
+# Announcements as verdicts for the comparison; $1: function in their traces
+announced() {
+	km_log | sed -n 's/.*kmemleak-test: recipe=/recipe=/p' | awk -v trace="$1" '{
+		for (i = 1; i <= NF; i++) {
+			split($i, part, "=")
+			word[part[1]] = part[2]
+		}
+		print (/percpu=1/ ? "percpu " : "") \
+			(word["expect"] == "leak" ? "lost " : "live ") \
+			word["addr"], word["size"], (trace ? "trace=" trace : "")
+	}'
+}
+
+# Sets up $KM_TMP/answers and the reports; $1: recipes, $2: function
+run() {
+	km_mark
+	km_load kmemleak_test recipes="$1" || return 1
+	announced "$2" > "$KM_TMP/answers"
+	km_scan
+}
+
+verdicts() {
+	awk -f "$KM_DIR/verdicts.awk" "$KM_TMP/answers" "$KM_REPORT"
+}
+
+# Nothing but what the module announced.
+nothing_else() {
+	sort -o "$KM_TMP/known" "$KM_TMP/answers"
+	lost=$(grep -c '^\(percpu \)\{0,1\}lost ' "$KM_TMP/answers")
+	[ "$(km_reports)" -eq "$lost" ] && return 0
+	km_note "$(km_reports) reports of $lost lost blocks"
+	return 1
+}
+
+# Blocks from interrupt context say so instead of naming a task.
+context() {
+	case $1 in
+	hardirq | softirq)
+		grep -q "^  comm \"$1\", pid 0, jiffies" "$KM_REPORT"
+		;;
+	esac
+}
+
+alone() {
+	run "$1" "$2" && verdicts && nothing_else && context "$1"
+	status=$?
+	# What stays lost is made to be forgotten, for the next recipe.
+	echo clear > "$KM_FILE"
+	km_unload kmemleak_test
+	return $status
+}
+
+together() {
+	run all "" && verdicts && nothing_else
+}
+
+ran_all() {
+	[ "$(km_log | sed -n 's/.*kmemleak-test: done recipes=//p')" = "$1" ]
+}
+
+refuses_unknown() {
+	! km_load kmemleak_test recipes=kmalloc,nonsense > /dev/null
+}
+
+km_begin
+# shellcheck disable=SC2086
+set -- $recipes
+km_load kmemleak_test recipes=data || km_skip_all "no module kmemleak-test"
+km_unload kmemleak_test
+km_plan $(($# + 3))
+for recipe; do
+	km_test "recipe ${recipe%%:*}" alone "${recipe%%:*}" "${recipe#*:}"
+done
+km_test "all recipes together" together
+km_test "all of them are those above" ran_all $#
+km_unload kmemleak_test
+km_test "an unknown recipe is refused" refuses_unknown
+echo clear > "$KM_FILE"
+km_finish

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Compares blocks with a known verdict (first file) with reports (second file):
+# no live block may be reported, lost ones have to be, with their size and, where
+# it is known, with a function in their trace.
+#
+# First file:	[percpu ]<live|lost> <address> <size> [trace=<function>]
+# -v percent=P:	so many of the lost ones are enough (100 if not given)
+#
+# Exit status 0 if all is as it should be. Prints a summary and what is not, as
+# diagnostics.
+
+# Without 0x and leading zeroes, which depend on the kind of address.
+function key(addr, percpu)
+{
+	sub(/^0x0*/, "", addr)
+	return (percpu ? "percpu " : "") addr
+}
+
+function complain(what)
+{
+	if (++complaints <= 20)
+		print "# " what
+}
+
+FNR == 1 { file++ }
+
+file == 1 && /^(percpu )?(live|lost) / {
+	percpu = ($1 == "percpu")
+	k = key($(2 + percpu), percpu)
+	verdict[k] = $(1 + percpu)
+	size[k] = $(3 + percpu)
+	if ($(4 + percpu) ~ /^trace=/)
+		trace[k] = substr($(4 + percpu), 7)
+	n[verdict[k]]++
+}
+
+file == 2 && /^unreferenced object / {
+	percpu = ($3 == "(percpu)")
+	current = key($(3 + percpu), percpu)
+	reported[current]++
+	text = $(5 + percpu)
+	sub(/\).*/, "", text)
+	got_size[current] = text
+}
+
+file == 2 && /^    \[/ {
+	if (current in trace && index($0, " " trace[current] "+0x"))
+		in_trace[current] = 1
+}
+
+END {
+	for (k in verdict) {
+		if (verdict[k] == "live") {
+			if (k in reported) {
+				complain("live block reported: 0x" k " size " size[k])
+				wrong++
+			}
+			continue
+		}
+		if (!(k in reported)) {
+			if (missed++ < 5)
+				complain("lost block not reported: 0x" k " size " size[k])
+			continue
+		}
+		if (reported[k] > 1) {
+			complain("reported " reported[k] " times: 0x" k)
+			wrong++
+		}
+		if (got_size[k] != size[k]) {
+			complain("size of 0x" k ": " got_size[k] ", expected " size[k])
+			wrong++
+		}
+		if ((k in trace) && !(k in in_trace)) {
+			complain("trace of 0x" k " does not show " trace[k])
+			wrong++
+		}
+	}
+	if (percent == "")
+		percent = 100
+	print "# live " n["live"] + 0 ", lost " n["lost"] + 0 ", missed " missed + 0
+	if (n["live"] + n["lost"] == 0) {
+		print "# no block with a known verdict"
+		wrong++
+	}
+	exit wrong > 0 || (n["lost"] - missed) * 100 < percent * n["lost"]
+}
