@@ -253,6 +253,10 @@ static unsigned long in_pages(size_t bytes)
 
 static void read_numbers(struct kmemleak_tracker *t, struct pool_numbers *n)
 {
+	memset(n, 0, sizeof(*n));
+	/* Off since boot, before the first block. */
+	if (!t->ops)
+		return;
 	n->in_use = kmemleak_pool_in_use(t);
 	n->free = kmemleak_pool_free_entries(t);
 	n->shards = BIT(t->index.bits);

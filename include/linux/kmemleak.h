@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel memory leak detector: what allocators and the owners of unusual
+ * memory tell it. See Documentation/dev-tools/kmemleak.rst.
+ *
+ * Every function here may be called with any argument. A wrong one is counted
+ * in /sys/kernel/debug/kmemleak_stats, told to the log at most once a kind, and
+ * has no other effect. All but kmemleak_init() may be called in any context but
+ * NMI, where they only count the call. With the detector off they cost a
+ * patched-out branch, with CONFIG_DEBUG_KMEMLEAK=n nothing.
+ */
+#ifndef _LINUX_KMEMLEAK_H
+#define _LINUX_KMEMLEAK_H
+
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#ifdef CONFIG_DEBUG_KMEMLEAK
+
+#include <linux/jump_label.h>
+
+DECLARE_STATIC_KEY_TRUE(kmemleak_key);
+
+/* True while blocks are tracked. */
+#define kmemleak_tracking()	static_branch_unlikely(&kmemleak_key)
+
+void kmemleak_hook_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp);
+void kmemleak_hook_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp);
+void kmemleak_hook_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp);
+void kmemleak_hook_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp);
+void kmemleak_hook_free(const void *ptr);
+void kmemleak_hook_free_part(const void *ptr, size_t size);
+void kmemleak_hook_free_part_phys(phys_addr_t phys, size_t size);
+void kmemleak_hook_free_percpu(const void __percpu *ptr);
+void kmemleak_hook_update_trace(const void *ptr);
+void kmemleak_hook_not_leak(const void *ptr);
+void kmemleak_hook_not_leak_phys(phys_addr_t phys);
+void kmemleak_hook_transient_leak(const void *ptr);
+void kmemleak_hook_ignore(const void *ptr);
+void kmemleak_hook_ignore_phys(phys_addr_t phys);
+void kmemleak_hook_ignore_percpu(const void __percpu *ptr);
+void kmemleak_hook_no_scan(const void *ptr);
+void kmemleak_hook_scan_area(const void *ptr, size_t size, gfp_t gfp);
+
+/**
+ * kmemleak_init() - bring the detector up, or down if it is to be off
+ *
+ * Called once, when page and slab allocator work and interrupts are still off.
+ * Blocks registered before are kept.
+ */
+void kmemleak_init(void);
+
+/**
+ * kmemleak_alloc() - a block was allocated
+ * @ptr: its first byte
+ * @size: bytes
+ * @min_count: how many references it takes not to be a leak, usually 1. 0: the
+ *	block is never a leak and its contents are scanned. -1: neither.
+ * @gfp: flags of the allocation; tells whether the detector may sleep
+ *
+ * A block registered twice is the newer one. One that overlaps another is not
+ * tracked; it counts as in use and its contents are scanned.
+ *
+ * Context: as @gfp says.
+ */
+static inline void kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp)
+{
+	if (kmemleak_tracking())
+		kmemleak_hook_alloc(ptr, size, min_count, gfp);
+}
+
+/**
+ * kmemleak_alloc_recursive() - a slab object was allocated
+ * @ptr: its first byte
+ * @size: bytes
+ * @min_count: as for kmemleak_alloc()
+ * @cache_flags: flags of its cache; with SLAB_NOLEAKTRACE nothing is done
+ * @gfp: as for kmemleak_alloc()
+ *
+ * Context: as @gfp says.
+ */
+static inline void kmemleak_alloc_recursive(const void *ptr, size_t size, int min_count,
+					    slab_flags_t cache_flags, gfp_t gfp)
+{
+	if (kmemleak_tracking() && !(cache_flags & SLAB_NOLEAKTRACE))
+		kmemleak_hook_alloc(ptr, size, min_count, gfp);
+}
+
+/**
+ * kmemleak_alloc_percpu() - a per-cpu block was allocated
+ * @ptr: as alloc_percpu() returned it
+ * @size: bytes, of one CPU's copy
+ * @gfp: as for kmemleak_alloc()
+ *
+ * It is one block with a copy per CPU: a reference is @ptr itself or any
+ * address inside any copy; all copies are scanned.
+ *
+ * Context: as @gfp says.
+ */
+static inline void kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp)
+{
+	if (kmemleak_tracking())
+		kmemleak_hook_alloc_percpu(ptr, size, gfp);
+}
+
+/**
+ * kmemleak_vmalloc() - an area was allocated by vmalloc
+ * @area: its vm_struct, which refers to the block and does not count as use;
+ *	who refers to @area beyond the vmalloc code itself uses the block
+ * @size: bytes
+ * @gfp: as for kmemleak_alloc()
+ *
+ * Context: as @gfp says.
+ */
+static inline void kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp)
+{
+	if (kmemleak_tracking())
+		kmemleak_hook_vmalloc(area, size, gfp);
+}
+
+/**
+ * kmemleak_alloc_phys() - physical memory was allocated
+ * @phys: its first byte
+ * @size: bytes
+ * @gfp: as for kmemleak_alloc(); 0 in early boot
+ *
+ * It is never a leak. What of it the kernel has mapped is scanned.
+ *
+ * Context: as @gfp says.
+ */
+static inline void kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
+{
+	if (kmemleak_tracking())
+		kmemleak_hook_alloc_phys(phys, size, gfp);
+}
+
+/**
+ * kmemleak_free() - a block is about to be freed
+ * @ptr: its first byte
+ *
+ * When this returns, the detector no longer reads the block. Unknown blocks
+ * are silently counted: they may be older than the detector.
+ */
+static inline void kmemleak_free(const void *ptr)
+{
+	if (kmemleak_tracking())
+		kmemleak_hook_free(ptr);
+}
+
+/**
+ * kmemleak_free_recursive() - a slab object is about to be freed
+ * @ptr: its first byte
+ * @cache_flags: flags of its cache; with SLAB_NOLEAKTRACE nothing is done
+ */
+static inline void kmemleak_free_recursive(const void *ptr, slab_flags_t cache_flags)
+{
+	if (kmemleak_tracking() && !(cache_flags & SLAB_NOLEAKTRACE))
+		kmemleak_hook_free(ptr);
+}
+
+/**
+ * kmemleak_free_part() - part of a block is about to be freed
+ * @ptr: first byte of the part
+ * @size: bytes
+ *
+ * What is left stays tracked, as one or two blocks of the same origin.
+ */
+static inline void kmemleak_free_part(const void *ptr, size_t size)
+{
+	if (kmemleak_tracking())
+		kmemleak_hook_free_part(ptr, size);
+}
+
+/**
+ * kmemleak_free_part_phys() - part of a physical block is about to be freed
+ * @phys: first byte of the part
+ * @size: bytes
+ */
+static inline void kmemleak_free_part_phys(phys_addr_t phys, size_t size)
+{
+	if (kmemleak_tracking())
+		kmemleak_hook_free_part_phys(phys, size);
+}
+
+/**
+ * kmemleak_free_percpu() - a per-cpu block is about to be freed
+ * @ptr: as for kmemleak_alloc_percpu()
+ */
+static inline void kmemleak_free_percpu(const void __percpu *ptr)
+{
+	if (kmemleak_tracking())
+		kmemleak_hook_free_percpu(ptr);
+}
+
+/**
+ * kmemleak_update_trace() - the caller is the one to blame from now on
+ * @ptr: any address inside the block
+ */
+static inline void kmemleak_update_trace(const void *ptr)
+{
+	if (kmemleak_tracking())
+		kmemleak_hook_update_trace(ptr);
+}
+
+/**
+ * kmemleak_not_leak() - this block is in use though nothing points at it
+ * @ptr: any address inside the block
+ *
+ * It is not reported; its contents are scanned, so what it points at is in use.
+ */
+static inline void kmemleak_not_leak(const void *ptr)
+{
+	if (kmemleak_tracking())
+		kmemleak_hook_not_leak(ptr);
+}
+
+/**
+ * kmemleak_not_leak_phys() - kmemleak_not_leak() by physical address
+ * @phys: any address inside the block, of kmemleak_alloc_phys() or, if mapped,
+ *	of any other allocator
+ */
+static inline void kmemleak_not_leak_phys(phys_addr_t phys)
+{
+	if (kmemleak_tracking())
+		kmemleak_hook_not_leak_phys(phys);
+}
+
+/**
+ * kmemleak_transient_leak() - for a moment nothing will point at this block
+ * @ptr: any address inside the block
+ *
+ * The next scan treats it like kmemleak_not_leak(), later ones like any block.
+ */
+static inline void kmemleak_transient_leak(const void *ptr)
+{
+	if (kmemleak_tracking())
+		kmemleak_hook_transient_leak(ptr);
+}
+
+/**
+ * kmemleak_ignore() - neither report nor scan this block
+ * @ptr: any address inside the block
+ */
+static inline void kmemleak_ignore(const void *ptr)
+{
+	if (kmemleak_tracking())
+		kmemleak_hook_ignore(ptr);
+}
+
+/**
+ * kmemleak_ignore_phys() - kmemleak_ignore() by physical address
+ * @phys: any address inside the block, of kmemleak_alloc_phys() or, if mapped,
+ *	of any other allocator
+ */
+static inline void kmemleak_ignore_phys(phys_addr_t phys)
+{
+	if (kmemleak_tracking())
+		kmemleak_hook_ignore_phys(phys);
+}
+
+/**
+ * kmemleak_ignore_percpu() - neither report nor scan this per-cpu block
+ * @ptr: as for kmemleak_alloc_percpu(), or any pointer inside
+ */
+static inline void kmemleak_ignore_percpu(const void __percpu *ptr)
+{
+	if (kmemleak_tracking())
+		kmemleak_hook_ignore_percpu(ptr);
+}
+
+/**
+ * kmemleak_no_scan() - this block holds no pointers
+ * @ptr: any address inside the block
+ */
+static inline void kmemleak_no_scan(const void *ptr)
+{
+	if (kmemleak_tracking())
+		kmemleak_hook_no_scan(ptr);
+}
+
+/**
+ * kmemleak_scan_area() - of this block, only such areas hold pointers
+ * @ptr: first byte of the area
+ * @size: bytes; SIZE_MAX: to the end of the block; 0: no area, nothing is done
+ * @gfp: as for kmemleak_alloc()
+ *
+ * An area that reaches out of its block changes nothing.
+ *
+ * Context: as @gfp says.
+ */
+static inline void kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp)
+{
+	if (kmemleak_tracking())
+		kmemleak_hook_scan_area(ptr, size, gfp);
+}
+
+/**
+ * kmemleak_erase() - clear a pointer that must not count as a reference
+ * @ptr: where it is stored
+ */
+static inline void kmemleak_erase(void **ptr)
+{
+	*ptr = NULL;
+}
+
+#else /* !CONFIG_DEBUG_KMEMLEAK */
+
+static inline void kmemleak_init(void) { }
+static inline void kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp) { }
+static inline void kmemleak_alloc_recursive(const void *ptr, size_t size, int min_count,
+					    slab_flags_t cache_flags, gfp_t gfp) { }
+static inline void kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp) { }
+static inline void kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp) { }
+static inline void kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp) { }
+static inline void kmemleak_free(const void *ptr) { }
+static inline void kmemleak_free_recursive(const void *ptr, slab_flags_t cache_flags) { }
+static inline void kmemleak_free_part(const void *ptr, size_t size) { }
+static inline void kmemleak_free_part_phys(phys_addr_t phys, size_t size) { }
+static inline void kmemleak_free_percpu(const void __percpu *ptr) { }
+static inline void kmemleak_update_trace(const void *ptr) { }
+static inline void kmemleak_not_leak(const void *ptr) { }
+static inline void kmemleak_not_leak_phys(phys_addr_t phys) { }
+static inline void kmemleak_transient_leak(const void *ptr) { }
+static inline void kmemleak_ignore(const void *ptr) { }
+static inline void kmemleak_ignore_phys(phys_addr_t phys) { }
+static inline void kmemleak_ignore_percpu(const void __percpu *ptr) { }
+static inline void kmemleak_no_scan(const void *ptr) { }
+static inline void kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp) { }
+static inline void kmemleak_erase(void **ptr) { }
+
+#endif /* CONFIG_DEBUG_KMEMLEAK */
+
+#endif /* _LINUX_KMEMLEAK_H */

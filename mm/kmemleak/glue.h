@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the kernel-side files share: the kernel's own tracker and the functions
+ * between hooks, scan, report, debugfs and thread. Core files never see this.
+ */
+#ifndef _KMEMLEAK_GLUE_H
+#define _KMEMLEAK_GLUE_H
+
+#include <linux/kref.h>
+#include <linux/mutex.h>
+
+#include "kmemleak.h"
+
+/* The kernel's tracker. Set up before the first hook can run. */
+extern struct kmemleak_tracker kmemleak_tracker;
+
+/* One at a time: episodes, clear, off, and every write to the debugfs file. */
+extern struct mutex kmemleak_scan_mutex;
+
+/* Module parameters that other files read; see main.c. */
+extern bool kmemleak_verbose;
+extern unsigned int kmemleak_first_scan_secs;	/* delay of the thread's first scan */
+extern unsigned int kmemleak_scan_secs;		/* its period; 0: no automatic scan */
+extern int kmemleak_thread_nice;
+
+/**
+ * struct kmemleak_published - an immutable leak set and who still reads it
+ * @ref: the published pointer holds one, each reader one
+ * @leaks: never changes after publication
+ */
+struct kmemleak_published {
+	struct kref ref;
+	struct kmemleak_leaks leaks;
+};
+
+/* main.c: life of the kernel's tracker. Context: process, scan_mutex held. */
+void kmemleak_turn_off(void);
+void kmemleak_give_back(void);
+/* Context of these two: any. */
+bool kmemleak_is_on(void);
+bool kmemleak_early_setup(void);
+struct kmemleak_options kmemleak_read_options(void);
+/* The page allocator may be used. */
+extern bool kmemleak_pages_ready;
+
+/* memory.c: how the kernel's memory is read and where its roots are. */
+extern const struct kmemleak_ops kmemleak_kernel_ops;
+void kmemleak_memory_setup(struct kmemleak_tracker *t);
+void kmemleak_memory_start(struct kmemleak_tracker *t, const void *own, size_t size);
+
+/* trace.c: handles of stack traces. Any context but NMI. */
+void kmemleak_trace_start(void);
+u32 kmemleak_trace_save(gfp_t gfp);
+
+/*
+ * scan.c: one episode. Context: process, scan_mutex held.
+ * Return: 0, or -EINTR if it was cut short (then the published set stays).
+ */
+int kmemleak_scan(void);
+/* Frame of the running kmemleak_scan(); what lies below it is our own. */
+extern unsigned long kmemleak_scan_frame;
+/* Reported leaks become roots, the published set goes. Context: as above. */
+void kmemleak_scan_clear(void);
+/* The published set or NULL, with a reference. Context: process. */
+struct kmemleak_published *kmemleak_published_get(void);
+void kmemleak_published_put(struct kmemleak_published *set);
+
+/*
+ * report.c: the only file that formats.
+ * kmemleak_report_leak() prints to @m, or to the log if it is NULL.
+ */
+void kmemleak_report_leak(struct seq_file *m, const struct kmemleak_leak *leak);
+/* Prints new leaks of a set to the log, equal traces once. */
+void kmemleak_report_log(const struct kmemleak_leaks *leaks);
+/* The object at @addr to the log. Return: 0 or -EINVAL if no block is there. */
+int kmemleak_report_object(unsigned long addr);
+/* The stats file's text. */
+void kmemleak_report_stats(struct seq_file *m);
+
+/* thread.c. Context: process, scan_mutex NOT held (the thread takes it). */
+int kmemleak_thread_start(void);
+void kmemleak_thread_stop(void);
+/* For the tracker's pause operation: the running scan shall end. */
+bool kmemleak_thread_should_stop(void);
+
+/* debugfs.c */
+void kmemleak_debugfs_init(void);
+
+#endif /* _KMEMLEAK_GLUE_H */

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Entry points: what include/linux/kmemleak.h calls while tracking is on. They
+ * gather who is calling, pass the call to the core, and tell the log of a
+ * caller's mistake, once a kind. What a call means is core.c's.
+ */
+#define pr_fmt(fmt) "kmemleak: " fmt
+
+#include <linux/export.h>
+#include <linux/kmemleak.h>
+#include <linux/preempt.h>
+#include <linux/printk.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/workqueue.h>
+
+#include "glue.h"
+
+static const char *const mistakes[] = {
+	[KMEMLEAK_WRAPS] = "a block that wraps around the end of memory",
+	[KMEMLEAK_NOT_FOUND] = "annotation of an unknown block",
+	[KMEMLEAK_REPLACED] = "a block registered twice",
+	[KMEMLEAK_OVERLAPS] = "a block that overlaps another one",
+	[KMEMLEAK_OUTSIDE] = "a part that reaches out of its block",
+};
+
+/* Which mistakes were told. Races let at most a few CPUs tell the same. */
+static bool told[KMEMLEAK_NR_RESULTS];
+
+static void failed_work(struct work_struct *work)
+{
+	mutex_lock(&kmemleak_scan_mutex);
+	pr_err("turned off by an error: %s\n", READ_ONCE(kmemleak_tracker.failed));
+	kmemleak_turn_off();
+	mutex_unlock(&kmemleak_scan_mutex);
+}
+
+static DECLARE_WORK(fail_work, failed_work);
+
+/*
+ * RCU keeps the metadata: whoever turns tracking off waits for a grace period
+ * before it goes. Return: false if there is nothing to do.
+ */
+static bool enter(void)
+{
+	if (unlikely(in_nmi())) {
+		kmemleak_count(&kmemleak_tracker, KMEMLEAK_CNT_NMI);
+		return false;
+	}
+	rcu_read_lock();
+	if (likely(READ_ONCE(kmemleak_tracker.enabled)))
+		return true;
+	rcu_read_unlock();
+	return kmemleak_early_setup();
+}
+
+static void leave(enum kmemleak_result res, unsigned long addr, size_t size)
+{
+	bool tell = res < ARRAY_SIZE(mistakes) && mistakes[res] && !READ_ONCE(told[res]);
+
+	if (unlikely(READ_ONCE(kmemleak_tracker.failed)))
+		queue_work(system_unbound_wq, &fail_work);
+	rcu_read_unlock();
+	if (likely(!tell))
+		return;
+	WRITE_ONCE(told[res], true);
+	pr_warn("%s: 0x%lx, size %zu; told once, see kmemleak_stats\n", mistakes[res], addr, size);
+	dump_stack();
+}
+
+/* A free of an unknown block is no mistake: it may be older than the tracker. */
+static void leave_free(enum kmemleak_result res, unsigned long addr, size_t size)
+{
+	leave(res == KMEMLEAK_NOT_FOUND ? KMEMLEAK_OK : res, addr, size);
+}
+
+static __always_inline void get_origin(struct kmemleak_origin *origin, gfp_t gfp)
+{
+	*origin = (struct kmemleak_origin){ .trace = kmemleak_trace_save(gfp) };
+	if (in_hardirq()) {
+		origin->context = KMEMLEAK_HARDIRQ;
+	} else if (in_serving_softirq()) {
+		origin->context = KMEMLEAK_SOFTIRQ;
+	} else {
+		origin->pid = current->pid;
+		origin->comm = current->comm;
+	}
+}
+
+static __always_inline void add_block(enum kmemleak_space space, unsigned long addr, size_t size,
+				      int min_count, gfp_t gfp)
+{
+	struct kmemleak_origin origin;
+	enum kmemleak_result res;
+
+	/* An allocation that failed is reported by allocators as a NULL block. */
+	if (space != KMEMLEAK_PHYS && !addr) {
+		kmemleak_count(&kmemleak_tracker, KMEMLEAK_CNT_BAD_ADDR);
+		return;
+	}
+	if (likely(!in_nmi())) {
+		/* These may sleep, so not under RCU. */
+		get_origin(&origin, gfp);
+		kmemleak_pool_top_up(&kmemleak_tracker, gfp);
+	}
+	if (!enter())
+		return;
+	res = kmemleak_block_add(&kmemleak_tracker, space, addr, size, min_count, &origin);
+	leave(res, addr, size);
+}
+
+static void annotate(enum kmemleak_space space, unsigned long addr, enum kmemleak_note note)
+{
+	if (!enter())
+		return;
+	leave(kmemleak_block_annotate(&kmemleak_tracker, space, addr, note), addr, 0);
+}
+
+static unsigned long address(const void *ptr)
+{
+	return kmemleak_untag((unsigned long)ptr);
+}
+
+static unsigned long percpu_address(const void __percpu *ptr)
+{
+	return (unsigned long __force)ptr;
+}
+
+noinline void kmemleak_hook_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp)
+{
+	add_block(KMEMLEAK_VIRT, address(ptr), size, min_count, gfp);
+}
+EXPORT_SYMBOL_GPL(kmemleak_hook_alloc);
+
+noinline void kmemleak_hook_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp)
+{
+	add_block(KMEMLEAK_PERCPU, percpu_address(ptr), size, 1, gfp);
+}
+EXPORT_SYMBOL_GPL(kmemleak_hook_alloc_percpu);
+
+/*
+ * The vm_struct always points at the block, so the block needs one reference
+ * more. The vmap_area points at the vm_struct; every further reference to that
+ * stands for one to the block.
+ */
+noinline void kmemleak_hook_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp)
+{
+	unsigned long block;
+
+	if (IS_ERR_OR_NULL(area)) {
+		kmemleak_count(&kmemleak_tracker, KMEMLEAK_CNT_BAD_ADDR);
+		return;
+	}
+	block = address(area->addr);
+	add_block(KMEMLEAK_VIRT, block, size, 2, gfp);
+	if (!enter())
+		return;
+	leave(kmemleak_block_add_alias(&kmemleak_tracker, address(area), block),
+	      address(area), size);
+}
+EXPORT_SYMBOL_GPL(kmemleak_hook_vmalloc);
+
+noinline void kmemleak_hook_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
+{
+	add_block(KMEMLEAK_PHYS, phys, size, 0, gfp);
+}
+EXPORT_SYMBOL_GPL(kmemleak_hook_alloc_phys);
+
+void kmemleak_hook_free(const void *ptr)
+{
+	unsigned long addr = address(ptr);
+
+	if (enter())
+		leave_free(kmemleak_block_remove(&kmemleak_tracker, KMEMLEAK_VIRT, addr), addr, 0);
+}
+EXPORT_SYMBOL_GPL(kmemleak_hook_free);
+
+void kmemleak_hook_free_percpu(const void __percpu *ptr)
+{
+	unsigned long addr = percpu_address(ptr);
+
+	if (enter())
+		leave_free(kmemleak_block_remove(&kmemleak_tracker, KMEMLEAK_PERCPU, addr),
+			   addr, 0);
+}
+EXPORT_SYMBOL_GPL(kmemleak_hook_free_percpu);
+
+static void free_part(enum kmemleak_space space, unsigned long addr, size_t size)
+{
+	if (enter())
+		leave_free(kmemleak_block_remove_part(&kmemleak_tracker, space, addr, size),
+			   addr, size);
+}
+
+void kmemleak_hook_free_part(const void *ptr, size_t size)
+{
+	free_part(KMEMLEAK_VIRT, address(ptr), size);
+}
+EXPORT_SYMBOL_GPL(kmemleak_hook_free_part);
+
+void kmemleak_hook_free_part_phys(phys_addr_t phys, size_t size)
+{
+	free_part(KMEMLEAK_PHYS, phys, size);
+}
+EXPORT_SYMBOL_GPL(kmemleak_hook_free_part_phys);
+
+noinline void kmemleak_hook_update_trace(const void *ptr)
+{
+	unsigned long addr = address(ptr);
+	u32 trace = in_nmi() ? 0 : kmemleak_trace_save(GFP_NOWAIT | __GFP_NOWARN);
+
+	if (enter())
+		leave(kmemleak_block_set_trace(&kmemleak_tracker, addr, trace), addr, 0);
+}
+EXPORT_SYMBOL_GPL(kmemleak_hook_update_trace);
+
+void kmemleak_hook_not_leak(const void *ptr)
+{
+	annotate(KMEMLEAK_VIRT, address(ptr), KMEMLEAK_NOTE_NOT_LEAK);
+}
+EXPORT_SYMBOL_GPL(kmemleak_hook_not_leak);
+
+void kmemleak_hook_transient_leak(const void *ptr)
+{
+	annotate(KMEMLEAK_VIRT, address(ptr), KMEMLEAK_NOTE_TRANSIENT);
+}
+EXPORT_SYMBOL_GPL(kmemleak_hook_transient_leak);
+
+void kmemleak_hook_ignore(const void *ptr)
+{
+	annotate(KMEMLEAK_VIRT, address(ptr), KMEMLEAK_NOTE_IGNORE);
+}
+EXPORT_SYMBOL_GPL(kmemleak_hook_ignore);
+
+void kmemleak_hook_ignore_percpu(const void __percpu *ptr)
+{
+	annotate(KMEMLEAK_PERCPU, percpu_address(ptr), KMEMLEAK_NOTE_IGNORE);
+}
+EXPORT_SYMBOL_GPL(kmemleak_hook_ignore_percpu);
+
+void kmemleak_hook_no_scan(const void *ptr)
+{
+	annotate(KMEMLEAK_VIRT, address(ptr), KMEMLEAK_NOTE_NO_SCAN);
+}
+EXPORT_SYMBOL_GPL(kmemleak_hook_no_scan);
+
+/* Memory known by its physical address may have come from any allocator. */
+static void annotate_phys(phys_addr_t phys, enum kmemleak_note note)
+{
+	struct kmemleak_tracker *t = &kmemleak_tracker;
+	struct kmemleak_object copy;
+	unsigned long virt;
+
+	if (!enter())
+		return;
+	virt = t->ops->block_addr(t, KMEMLEAK_PHYS, phys, 0);
+	if (virt && !kmemleak_block_get(t, KMEMLEAK_PHYS, phys, &copy) &&
+	    kmemleak_block_get(t, KMEMLEAK_VIRT, virt, &copy))
+		leave(kmemleak_block_annotate(t, KMEMLEAK_VIRT, virt, note), virt, 0);
+	else
+		leave(kmemleak_block_annotate(t, KMEMLEAK_PHYS, phys, note), phys, 0);
+}
+
+void kmemleak_hook_not_leak_phys(phys_addr_t phys)
+{
+	annotate_phys(phys, KMEMLEAK_NOTE_NOT_LEAK);
+}
+EXPORT_SYMBOL_GPL(kmemleak_hook_not_leak_phys);
+
+void kmemleak_hook_ignore_phys(phys_addr_t phys)
+{
+	annotate_phys(phys, KMEMLEAK_NOTE_IGNORE);
+}
+EXPORT_SYMBOL_GPL(kmemleak_hook_ignore_phys);
+
+void kmemleak_hook_scan_area(const void *ptr, size_t size, gfp_t gfp)
+{
+	unsigned long addr = address(ptr);
+
+	if (likely(!in_nmi()))
+		kmemleak_pool_top_up(&kmemleak_tracker, gfp);
+	if (enter())
+		leave(kmemleak_block_add_area(&kmemleak_tracker, addr, size), addr, size);
+}
+EXPORT_SYMBOL_GPL(kmemleak_hook_scan_area);

@@ -1,0 +1,626 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The index: finds the object that holds an address.
+ *
+ * An object inside one region lives in the shard its region hashes to, so that
+ * CPUs that work on different slabs take different locks and walk short trees.
+ * The few objects that cross a region boundary are wide and live in one tree
+ * per class of addresses. A shard counts the wide objects that touch its
+ * regions; where none does, a miss in the shard is the final answer.
+ *
+ * This file knows objects by address only; what they mean is core.c's.
+ */
+#include "kmemleak.h"
+
+/* Objects visited under one hold of a shard's lock: about 10 us at worst. */
+#define WALK_BATCH	32
+
+static unsigned long last_of(unsigned long start, size_t size)
+{
+	return start + (size - 1);
+}
+
+static unsigned long region_of(unsigned long addr)
+{
+	return addr >> KMEMLEAK_REGION_SHIFT;
+}
+
+static bool crosses_region(unsigned long start, size_t size)
+{
+	return region_of(start) != region_of(last_of(start, size));
+}
+
+static struct kmemleak_shard *shard_of_region(struct kmemleak_index *idx,
+					      unsigned long region)
+{
+	return &idx->shards[hash_long(region, idx->bits)];
+}
+
+/**
+ * kmemleak_index_class() - which class of VIRT an address belongs to
+ * @idx: the index
+ * @addr: any address
+ *
+ * Return: 0 to KMEMLEAK_NR_CLASSES - 1.
+ */
+unsigned int kmemleak_index_class(const struct kmemleak_index *idx, unsigned long addr)
+{
+	unsigned int class = 0;
+
+	while (class < KMEMLEAK_NR_CLASSES - 1 && addr >= idx->split[class])
+		class++;
+	return class;
+}
+
+static struct kmemleak_shard *wide_of(struct kmemleak_index *idx,
+				      enum kmemleak_space space, unsigned long addr)
+{
+	if (space != KMEMLEAK_VIRT)
+		return &idx->other[space];
+	return &idx->wide[kmemleak_index_class(idx, addr)];
+}
+
+/* Which pair of bounds an address is held against. */
+static unsigned int bounds_of(const struct kmemleak_index *idx,
+			      enum kmemleak_space space, unsigned long addr)
+{
+	if (space != KMEMLEAK_VIRT)
+		return KMEMLEAK_NR_CLASSES + space;
+	return kmemleak_index_class(idx, addr);
+}
+
+/**
+ * kmemleak_index_may_hold() - cheap test before a look-up
+ * @idx: the index
+ * @space: space of @addr
+ * @addr: any word
+ *
+ * Context: any, no lock needed.
+ * Return: false if no object that can be white lies at @addr.
+ */
+bool kmemleak_index_may_hold(const struct kmemleak_index *idx, enum kmemleak_space space,
+			     unsigned long addr)
+{
+	unsigned int b = bounds_of(idx, space, addr);
+
+	/* Pairs with widen_bounds(). */
+	return addr >= READ_ONCE(idx->low[b]) && addr < READ_ONCE(idx->high[b]);
+}
+
+static void widen_bounds(struct kmemleak_index *idx, enum kmemleak_space space,
+			 unsigned long start, size_t size)
+{
+	unsigned int b = bounds_of(idx, space, start);
+	unsigned long end = last_of(start, size) + 1 ?: ULONG_MAX;
+	unsigned long old;
+
+	old = READ_ONCE(idx->low[b]);
+	while (start < old) {
+		unsigned long seen = cmpxchg(&idx->low[b], old, start);
+
+		if (seen == old)
+			break;
+		old = seen;
+	}
+	old = READ_ONCE(idx->high[b]);
+	while (end > old) {
+		unsigned long seen = cmpxchg(&idx->high[b], old, end);
+
+		if (seen == old)
+			break;
+		old = seen;
+	}
+}
+
+static void shard_setup(struct kmemleak_shard *shard)
+{
+	raw_spin_lock_init(&shard->lock);
+	shard->cover = 0;
+	shard->root = RB_ROOT;
+}
+
+static void bounds_setup(struct kmemleak_index *idx)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(idx->low); i++) {
+		idx->low[i] = ULONG_MAX;
+		idx->high[i] = 0;
+	}
+}
+
+/**
+ * kmemleak_index_setup() - make an empty index on its boot shards
+ * @idx: zeroed memory; the caller sets @idx->split afterwards if it has classes
+ */
+void kmemleak_index_setup(struct kmemleak_index *idx)
+{
+	unsigned int i;
+
+	idx->shards = idx->boot;
+	idx->bits = KMEMLEAK_BOOT_SHARD_BITS;
+	idx->order = -1;
+	atomic_set(&idx->cover_all, 0);
+	for (i = 0; i < ARRAY_SIZE(idx->boot); i++)
+		shard_setup(&idx->boot[i]);
+	for (i = 0; i < ARRAY_SIZE(idx->wide); i++)
+		shard_setup(&idx->wide[i]);
+	for (i = 0; i < ARRAY_SIZE(idx->other); i++)
+		shard_setup(&idx->other[i]);
+	for (i = 0; i < ARRAY_SIZE(idx->split); i++)
+		idx->split[i] = ULONG_MAX;
+	bounds_setup(idx);
+}
+
+/* The object of @root that shares a byte with [start, start + size), or NULL. */
+static struct kmemleak_object *tree_overlap(const struct rb_root *root,
+					    unsigned long start, size_t size)
+{
+	struct rb_node *node = root->rb_node;
+
+	while (node) {
+		struct kmemleak_object *obj = rb_entry(node, struct kmemleak_object, node);
+
+		if (last_of(start, size) < obj->start)
+			node = node->rb_left;
+		else if (start > last_of(obj->start, obj->size))
+			node = node->rb_right;
+		else
+			return obj;
+	}
+	return NULL;
+}
+
+/* The caller knows that nothing in @shard overlaps @obj. */
+static void tree_link_locked(struct kmemleak_shard *shard, struct kmemleak_object *obj)
+{
+	struct rb_node **link = &shard->root.rb_node, *parent = NULL;
+
+	lockdep_assert_held(&shard->lock);
+	while (*link) {
+		parent = *link;
+		if (obj->start < rb_entry(parent, struct kmemleak_object, node)->start)
+			link = &parent->rb_left;
+		else
+			link = &parent->rb_right;
+	}
+	rb_link_node(&obj->node, parent, link);
+	rb_insert_color(&obj->node, &shard->root);
+	obj->flags |= KMEMLEAK_LIVE;
+}
+
+static int tree_insert(struct kmemleak_shard *shard, struct kmemleak_object *obj,
+		       struct kmemleak_ref *clash)
+{
+	struct kmemleak_object *other;
+	unsigned long irq;
+
+	raw_spin_lock_irqsave(&shard->lock, irq);
+	other = tree_overlap(&shard->root, obj->start, obj->size);
+	if (other)
+		*clash = (struct kmemleak_ref){ other, other->start };
+	else
+		tree_link_locked(shard, obj);
+	raw_spin_unlock_irqrestore(&shard->lock, irq);
+	return other ? -EEXIST : 0;
+}
+
+static bool too_wide_to_cover(const struct kmemleak_index *idx, unsigned long start, size_t size)
+{
+	return region_of(last_of(start, size)) - region_of(start) >= 1UL << idx->bits;
+}
+
+/* Takes back what cover_regions() added to regions [first, end). */
+static void uncover_regions(struct kmemleak_index *idx, unsigned long first, unsigned long end)
+{
+	unsigned long region, irq;
+
+	for (region = first; region != end; region++) {
+		struct kmemleak_shard *shard = shard_of_region(idx, region);
+
+		raw_spin_lock_irqsave(&shard->lock, irq);
+		shard->cover--;
+		raw_spin_unlock_irqrestore(&shard->lock, irq);
+	}
+}
+
+static void uncover(struct kmemleak_index *idx, unsigned long start, size_t size)
+{
+	if (too_wide_to_cover(idx, start, size))
+		atomic_dec(&idx->cover_all);
+	else
+		uncover_regions(idx, region_of(start), region_of(last_of(start, size)) + 1);
+}
+
+/*
+ * Makes look-ups in every region of a wide object go on to the wide trees. With
+ * @clash, looks on the way for narrow objects that overlap; then nothing is
+ * covered and -EEXIST is returned.
+ */
+static int cover(struct kmemleak_index *idx, unsigned long start, size_t size,
+		 struct kmemleak_ref *clash)
+{
+	unsigned long first = region_of(start), end = region_of(last_of(start, size)) + 1;
+	struct kmemleak_object *other = NULL;
+	unsigned long region, irq;
+
+	if (too_wide_to_cover(idx, start, size)) {
+		atomic_inc(&idx->cover_all);
+		return 0;
+	}
+	for (region = first; region != end && !other; region++) {
+		struct kmemleak_shard *shard = shard_of_region(idx, region);
+
+		raw_spin_lock_irqsave(&shard->lock, irq);
+		if (clash)
+			other = tree_overlap(&shard->root, start, size);
+		if (other)
+			*clash = (struct kmemleak_ref){ other, other->start };
+		else
+			shard->cover++;
+		raw_spin_unlock_irqrestore(&shard->lock, irq);
+	}
+	if (!other)
+		return 0;
+	uncover_regions(idx, first, region - 1);
+	return -EEXIST;
+}
+
+static bool covered(struct kmemleak_index *idx, struct kmemleak_shard *shard)
+{
+	/* A stale 0 is seen only by callers that race with the allocation itself. */
+	return READ_ONCE(shard->cover) || atomic_read(&idx->cover_all);
+}
+
+/* Does a wide object overlap? For narrow objects about to be inserted. */
+static bool wide_overlap(struct kmemleak_index *idx, const struct kmemleak_object *obj,
+			 struct kmemleak_ref *clash)
+{
+	struct kmemleak_shard *wide = wide_of(idx, KMEMLEAK_VIRT, obj->start);
+	struct kmemleak_object *other;
+	unsigned long irq;
+
+	raw_spin_lock_irqsave(&wide->lock, irq);
+	other = tree_overlap(&wide->root, obj->start, obj->size);
+	if (other)
+		*clash = (struct kmemleak_ref){ other, other->start };
+	raw_spin_unlock_irqrestore(&wide->lock, irq);
+	return other;
+}
+
+/**
+ * kmemleak_index_insert() - add an object
+ * @t: tracker
+ * @obj: filled in, not live; its start was written with release
+ * @clash: where to tell which object is in the way
+ *
+ * An object wider than all shards' regions together is not held against the
+ * narrow ones.
+ *
+ * Context: any but NMI.
+ * Return: 0, or -EEXIST with @clash set; that object may go at any time.
+ */
+int kmemleak_index_insert(struct kmemleak_tracker *t, struct kmemleak_object *obj,
+			  struct kmemleak_ref *clash)
+{
+	enum kmemleak_space space = kmemleak_object_space(obj);
+	struct kmemleak_index *idx = &t->index;
+	int ret;
+
+	/* Bounds first: the object must not be live outside of them. */
+	if (obj->min_count && !(obj->flags & KMEMLEAK_IGNORE))
+		widen_bounds(idx, space, obj->start, obj->size);
+
+	if (space != KMEMLEAK_VIRT)
+		return tree_insert(&idx->other[space], obj, clash);
+
+	if (!crosses_region(obj->start, obj->size)) {
+		struct kmemleak_shard *shard = shard_of_region(idx, region_of(obj->start));
+
+		if (covered(idx, shard) && wide_overlap(idx, obj, clash))
+			return -EEXIST;
+		return tree_insert(shard, obj, clash);
+	}
+
+	obj->flags |= KMEMLEAK_WIDE;
+	ret = cover(idx, obj->start, obj->size, clash);
+	if (ret)
+		return ret;
+	ret = tree_insert(wide_of(idx, space, obj->start), obj, clash);
+	if (ret)
+		uncover(idx, obj->start, obj->size);
+	return ret;
+}
+
+static struct kmemleak_object *find_and_lock(struct kmemleak_shard *shard, unsigned long addr,
+					     struct kmemleak_lookup *at)
+{
+	struct kmemleak_object *obj;
+
+	raw_spin_lock_irqsave(&shard->lock, at->irq);
+	obj = tree_overlap(&shard->root, addr, 1);
+	if (obj)
+		at->shard = shard;
+	else
+		raw_spin_unlock_irqrestore(&shard->lock, at->irq);
+	return obj;
+}
+
+/**
+ * kmemleak_index_find() - the object that holds an address
+ * @t: tracker
+ * @space: space of @addr
+ * @addr: any address inside the block
+ * @at: for kmemleak_index_unlock()
+ *
+ * Context: any but NMI, no shard lock held.
+ * Return: the object with its shard locked and interrupts off, or NULL.
+ */
+struct kmemleak_object *kmemleak_index_find(struct kmemleak_tracker *t, enum kmemleak_space space,
+					    unsigned long addr, struct kmemleak_lookup *at)
+{
+	struct kmemleak_index *idx = &t->index;
+	struct kmemleak_shard *shard;
+	struct kmemleak_object *obj;
+
+	if (space == KMEMLEAK_VIRT) {
+		shard = shard_of_region(idx, region_of(addr));
+		obj = find_and_lock(shard, addr, at);
+		if (obj || !covered(idx, shard))
+			return obj;
+	}
+	return find_and_lock(wide_of(idx, space, addr), addr, at);
+}
+
+/**
+ * kmemleak_index_relock() - is a remembered object still the same?
+ * @t: tracker
+ * @ref: what was remembered; the object may be gone, its entry in other use
+ * @at: for kmemleak_index_unlock()
+ *
+ * @ref.start tells which lock would guard the object if it were still there.
+ * An entry is reused by clearing LIVE, writing start with release, and only
+ * then inserting under the lock of the new start's shard. So whoever holds a
+ * lock, reads ref.start there with acquire and then sees LIVE, holds the lock
+ * of that object.
+ *
+ * Return: the object, locked as by kmemleak_index_find(), or NULL.
+ */
+struct kmemleak_object *kmemleak_index_relock(struct kmemleak_tracker *t, struct kmemleak_ref ref,
+					      struct kmemleak_lookup *at)
+{
+	struct kmemleak_index *idx = &t->index;
+	/* Lockless: only chooses a lock; looked at again once that is held. */
+	u16 flags = READ_ONCE(ref.obj->flags);
+	enum kmemleak_space space = flags & KMEMLEAK_SPACE_MASK;
+
+	if (space == KMEMLEAK_VIRT && !(flags & KMEMLEAK_WIDE))
+		at->shard = shard_of_region(idx, region_of(ref.start));
+	else if (space < KMEMLEAK_NR_SPACES)
+		at->shard = wide_of(idx, space, ref.start);
+	else
+		return NULL;
+
+	raw_spin_lock_irqsave(&at->shard->lock, at->irq);
+	/* Pairs with the release in fill_object() and in kmemleak_index_trim_unlock(). */
+	if (smp_load_acquire(&ref.obj->start) == ref.start &&
+	    (READ_ONCE(ref.obj->flags) & (KMEMLEAK_LIVE | KMEMLEAK_WIDE | KMEMLEAK_SPACE_MASK)) ==
+	    (KMEMLEAK_LIVE | (flags & (KMEMLEAK_WIDE | KMEMLEAK_SPACE_MASK))))
+		return ref.obj;
+	kmemleak_index_unlock(at);
+	return NULL;
+}
+
+/**
+ * kmemleak_index_unlock() - end of what a find or relock began
+ * @at: as filled in there
+ */
+void kmemleak_index_unlock(struct kmemleak_lookup *at)
+{
+	raw_spin_unlock_irqrestore(&at->shard->lock, at->irq);
+}
+
+/**
+ * kmemleak_index_erase_unlock() - take a found object out, release its lock
+ * @t: tracker
+ * @obj: as returned by find or relock
+ * @at: as filled in there
+ *
+ * Afterwards no scanner reads the block or finds the object; the caller owns
+ * the entry.
+ */
+void kmemleak_index_erase_unlock(struct kmemleak_tracker *t, struct kmemleak_object *obj,
+				 struct kmemleak_lookup *at)
+{
+	lockdep_assert_held(&at->shard->lock);
+	rb_erase(&obj->node, &at->shard->root);
+	WRITE_ONCE(obj->flags, obj->flags & ~KMEMLEAK_LIVE);
+	kmemleak_index_unlock(at);
+	if (obj->flags & KMEMLEAK_WIDE)
+		uncover(&t->index, obj->start, obj->size);
+}
+
+/**
+ * kmemleak_index_trim_unlock() - shrink a found object, release its lock
+ * @t: tracker
+ * @obj: as returned by find or relock
+ * @start: its new first byte, inside the old block
+ * @size: its new size; the new block lies inside the old one
+ * @tail: another object for a later part of the old block, or NULL; filled in
+ *	with the same flags, not live
+ * @at: as filled in by the look-up
+ *
+ * A wide object stays in its tree even if it no longer crosses a region, so
+ * that no look-up misses it on the way from one tree to another.
+ */
+void kmemleak_index_trim_unlock(struct kmemleak_tracker *t, struct kmemleak_object *obj,
+				unsigned long start, size_t size, struct kmemleak_object *tail,
+				struct kmemleak_lookup *at)
+{
+	unsigned long old_start = obj->start, tail_start = tail ? tail->start : 0;
+	size_t old_size = obj->size, tail_size = tail ? tail->size : 0;
+	bool wide = obj->flags & KMEMLEAK_WIDE;
+
+	lockdep_assert_held(&at->shard->lock);
+	/* Pairs with kmemleak_index_relock(). */
+	smp_store_release(&obj->start, start);
+	obj->size = size;
+	if (tail)
+		tree_link_locked(at->shard, tail);
+	kmemleak_index_unlock(at);
+
+	if (!wide)
+		return;
+	/* First more, then less, so that no region is ever uncovered too early. */
+	cover(&t->index, start, size, NULL);
+	if (tail_size)
+		cover(&t->index, tail_start, tail_size, NULL);
+	uncover(&t->index, old_start, old_size);
+}
+
+static struct kmemleak_shard *nth_tree(struct kmemleak_index *idx, unsigned long n)
+{
+	unsigned long nr = 1UL << idx->bits;
+
+	if (n < nr)
+		return &idx->shards[n];
+	n -= nr;
+	if (n < ARRAY_SIZE(idx->wide))
+		return &idx->wide[n];
+	n -= ARRAY_SIZE(idx->wide);
+	if (n < ARRAY_SIZE(idx->other))
+		return &idx->other[n];
+	return NULL;
+}
+
+/* The first object of a tree that starts at @addr or later. */
+static struct kmemleak_object *tree_first_from(struct rb_root *root, unsigned long addr)
+{
+	struct kmemleak_object *best = NULL;
+	struct rb_node *node = root->rb_node;
+
+	while (node) {
+		struct kmemleak_object *obj = rb_entry(node, struct kmemleak_object, node);
+
+		if (obj->start < addr) {
+			node = node->rb_right;
+		} else {
+			best = obj;
+			node = node->rb_left;
+		}
+	}
+	return best;
+}
+
+bool kmemleak_index_walk(struct kmemleak_tracker *t, struct kmemleak_cursor *cursor,
+			 unsigned int budget,
+			 void (*visit)(struct kmemleak_tracker *t, struct kmemleak_object *obj,
+				       void *arg),
+			 void *arg)
+{
+	struct kmemleak_shard *tree = NULL;
+
+	while (budget && (tree = nth_tree(&t->index, cursor->tree))) {
+		struct kmemleak_object *obj;
+		struct rb_node *node;
+		unsigned int batch = min_t(unsigned int, budget, WALK_BATCH);
+		unsigned long irq;
+
+		raw_spin_lock_irqsave(&tree->lock, irq);
+		obj = tree_first_from(&tree->root, cursor->next);
+		node = obj ? &obj->node : NULL;
+		/* An empty tree costs a step too, or a walk would have no bound. */
+		budget -= 1;
+		for (; node && batch; batch--, node = rb_next(node)) {
+			obj = rb_entry(node, struct kmemleak_object, node);
+			cursor->next = obj->start + 1;
+			visit(t, obj, arg);
+			budget -= !!budget;
+		}
+		raw_spin_unlock_irqrestore(&tree->lock, irq);
+		if (!node) {
+			cursor->tree++;
+			cursor->next = 0;
+		}
+	}
+	return nth_tree(&t->index, cursor->tree);
+}
+
+/* Moves every object of a tree to where it belongs now. */
+static void tree_rehome(struct kmemleak_index *idx, struct kmemleak_shard *from)
+{
+	struct rb_node *node;
+
+	while ((node = rb_first(&from->root))) {
+		struct kmemleak_object *obj = rb_entry(node, struct kmemleak_object, node);
+		struct kmemleak_shard *to = shard_of_region(idx, region_of(obj->start));
+		unsigned long irq;
+
+		rb_erase(node, &from->root);
+		raw_spin_lock_irqsave(&to->lock, irq);
+		tree_link_locked(to, obj);
+		raw_spin_unlock_irqrestore(&to->lock, irq);
+	}
+}
+
+/**
+ * kmemleak_index_grow() - more shards
+ * @t: tracker
+ * @bits: log2 of their number
+ *
+ * Context: nobody else uses the index: early boot, or not yet enabled.
+ * Return: 0, or -ENOMEM; then the index works on with the shards it has.
+ */
+int kmemleak_index_grow(struct kmemleak_tracker *t, unsigned int bits)
+{
+	struct kmemleak_index *idx = &t->index;
+	unsigned long bytes = sizeof(struct kmemleak_shard) << bits;
+	int order = max_t(int, 0, ilog2(roundup_pow_of_two(bytes)) - PAGE_SHIFT);
+	struct kmemleak_shard *shards;
+	unsigned long i;
+
+	if (idx->order >= 0 || bits <= idx->bits)
+		return 0;
+	shards = t->ops->page_alloc(t, order, GFP_NOWAIT | __GFP_NOWARN);
+	if (!shards)
+		return -ENOMEM;
+	for (i = 0; i < 1UL << bits; i++)
+		shard_setup(&shards[i]);
+
+	idx->shards = shards;
+	idx->bits = bits;
+	idx->order = order;
+	for (i = 0; i < ARRAY_SIZE(idx->boot); i++)
+		tree_rehome(idx, &idx->boot[i]);
+	atomic_set(&idx->cover_all, 0);
+	for (i = 0; i < ARRAY_SIZE(idx->wide); i++) {
+		struct rb_node *node;
+
+		for (node = rb_first(&idx->wide[i].root); node; node = rb_next(node)) {
+			struct kmemleak_object *obj = rb_entry(node, struct kmemleak_object, node);
+
+			cover(idx, obj->start, obj->size, NULL);
+		}
+	}
+	return 0;
+}
+
+/**
+ * kmemleak_index_clear() - forget every object, give grown shards back
+ * @t: tracker
+ *
+ * The entries themselves are the pool's to take back.
+ *
+ * Context: process; tracking is off and no hook is under way.
+ */
+void kmemleak_index_clear(struct kmemleak_tracker *t)
+{
+	struct kmemleak_index *idx = &t->index;
+	unsigned long split[ARRAY_SIZE(idx->split)];
+
+	if (idx->order >= 0)
+		t->ops->page_free(t, idx->shards, idx->order);
+	memcpy(split, idx->split, sizeof(split));
+	kmemleak_index_setup(idx);
+	memcpy(idx->split, split, sizeof(split));
+}

@@ -1,0 +1,690 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The detector's internal interface: glossary, structures, lock order, and the
+ * functions that cross files. Core files include this header and nothing else.
+ *
+ * Glossary
+ *   block     memory that an allocator handed out
+ *   object    the detector's record of a block
+ *   entry     64 bytes of metadata from the pool: an object or an extra
+ *   extra     what few objects have: a scan area, or an alias
+ *   alias     "surplus references to this object count as references to that
+ *             address": a vm_struct stands for its vmalloc block
+ *   space     what an address means: VIRT, PHYS or PERCPU
+ *   region    naturally aligned 1 << KMEMLEAK_REGION_SHIFT bytes of VIRT
+ *   shard     one rbtree and its lock
+ *   wide      of an object: it crosses a region boundary
+ *   class     one of few ranges of VIRT (direct map, vmalloc, modules, …)
+ *   reference a word in scanned memory that lies inside a block
+ *   epoch     the number of a mark; white means "not reached in this epoch"
+ *   white     fewer references than min_count: not reached (yet)
+ *   gray      reached, contents to be scanned
+ *   black     reached and scanned; or ignored: never reported, never scanned
+ *   root      memory that is scanned without being reached from anywhere
+ *   opaque    memory that may hold blocks the detector has no entry for: a root
+ *   suspect   an object that a mark left white and no rule cleared
+ *   leak      a suspect that was confirmed; a record, not an object
+ *   episode   everything one "scan" does
+ *
+ * Lock order (outer to inner; all but the first two are raw and taken with
+ * interrupts off):
+ *   tracker.scan_mutex   episodes, clear, off: one at a time    (kernel glue)
+ *   leak set lock        which leak set is the published one    (kernel glue)
+ *   shard.lock           one shard; two are never held at once
+ *   tracker.extra_lock   the tree of extras
+ *   tracker.opaque_lock  the opaque ranges
+ *   names.lock           writers of the task name table
+ *   pool.lock            the shared free list and the list of pages
+ *
+ * Invariants of an object in the index, all under its shard's lock:
+ *   - objects of one shard tree do not overlap;
+ *   - KMEMLEAK_LIVE is set exactly while the object is in a tree;
+ *   - epoch != tracker epoch  =>  count is stale and stands for 0;
+ *   - KMEMLEAK_SCANNED counts only if epoch == tracker epoch.
+ */
+#ifndef _KMEMLEAK_INTERNAL_H
+#define _KMEMLEAK_INTERNAL_H
+
+#include "platform.h"
+
+struct kmemleak_tracker;
+struct kmemleak_marker;
+struct seq_file;
+
+/* ------------------------------------------------------------- objects -- */
+
+enum kmemleak_space {
+	KMEMLEAK_VIRT,		/* kernel virtual addresses */
+	KMEMLEAK_PHYS,		/* physical addresses (memblock) */
+	KMEMLEAK_PERCPU,	/* per-cpu pointers as alloc_percpu() gives them */
+	KMEMLEAK_NR_SPACES,
+};
+
+enum kmemleak_context {
+	KMEMLEAK_TASK,
+	KMEMLEAK_SOFTIRQ,
+	KMEMLEAK_HARDIRQ,
+};
+
+/* struct kmemleak_object::flags */
+#define KMEMLEAK_SPACE_MASK	0x0003	/* enum kmemleak_space */
+#define KMEMLEAK_CTX_SHIFT	2
+#define KMEMLEAK_CTX_MASK	0x000c	/* enum kmemleak_context */
+#define KMEMLEAK_LIVE		0x0010	/* in a tree */
+#define KMEMLEAK_IGNORE		0x0020	/* black for good */
+#define KMEMLEAK_NO_SCAN	0x0040	/* contents hold no references */
+#define KMEMLEAK_AREAS		0x0080	/* only its scan areas are scanned */
+#define KMEMLEAK_ALIAS		0x0100	/* has an alias extra */
+#define KMEMLEAK_FULL_SCAN	0x0200	/* an area was lost: scan everything */
+#define KMEMLEAK_WIDE		0x0400	/* lives in a wide tree */
+#define KMEMLEAK_SCANNED	0x0800	/* queued or scanned in this epoch */
+#define KMEMLEAK_REPORTED	0x1000	/* was in a published leak set */
+#define KMEMLEAK_TRANSIENT	0x2000	/* the next episode passes over it */
+
+/**
+ * struct kmemleak_object - one tracked block
+ * @node: place in the shard's tree; while free, @next_free
+ * @start: first byte, in the object's space; see kmemleak_index_relock() for
+ *	the one lockless read of it
+ * @size: bytes, never 0
+ * @trace: handle of the allocation's stack trace, 0 for none
+ * @born: low half of jiffies at allocation
+ * @stamp: orders allocations within a jiffy (nanoseconds, wraps)
+ * @pid: allocating task, 0 in interrupt context
+ * @comm: index into the name table
+ * @flags: KMEMLEAK_*
+ * @min_count: references needed to be reached; 0: a root
+ * @count: references found in @epoch, saturates
+ * @epoch: the mark that @count and KMEMLEAK_SCANNED belong to; 0: none
+ * @unref: consecutive episodes that left it unreferenced, saturates
+ *
+ * The pool never gives pages back while the tracker tracks, so a stale pointer
+ * still points at an entry; whether it is the same object is asked with
+ * kmemleak_index_relock().
+ */
+struct kmemleak_object {
+	union {
+		struct rb_node node;
+		struct kmemleak_object *next_free;
+	};
+	unsigned long start;
+	size_t size;
+	u32 trace;
+	u32 born;
+	u32 stamp;
+	s32 pid;
+	u16 comm;
+	u16 flags;
+	u8 min_count;
+	u8 count;
+	u8 epoch;
+	u8 unref;
+};
+
+#define KMEMLEAK_COUNT_MAX	U8_MAX
+
+enum kmemleak_extra_kind {
+	KMEMLEAK_EXTRA_AREA,
+	KMEMLEAK_EXTRA_ALIAS,
+};
+
+/**
+ * struct kmemleak_extra - a scan area or an alias of one object
+ * @node: place in tracker.extras, ordered by owner, kind, start
+ * @owner: start of the object it belongs to
+ * @start: area: first byte; alias: the address that gets surplus references
+ * @size: area: bytes; alias: 0
+ * @kind: enum kmemleak_extra_kind
+ *
+ * Shares the pool with objects. It ends before the place where an object keeps
+ * its flags, which stay 0, so that it is never mistaken for a live object.
+ */
+struct kmemleak_extra {
+	struct rb_node node;
+	unsigned long owner;
+	unsigned long start;
+	size_t size;
+	u32 kind;
+};
+
+union kmemleak_entry {
+	struct kmemleak_object object;
+	struct kmemleak_extra extra;
+};
+
+static_assert(sizeof(struct kmemleak_object) <= 64);
+static_assert(sizeof(struct kmemleak_extra) <=
+	      offsetof(struct kmemleak_object, flags));
+
+static inline enum kmemleak_space
+kmemleak_object_space(const struct kmemleak_object *obj)
+{
+	return obj->flags & KMEMLEAK_SPACE_MASK;
+}
+
+/* Tells a saved (pointer, start) from the object that lives there now. */
+struct kmemleak_ref {
+	struct kmemleak_object *obj;
+	unsigned long start;
+};
+
+/* ---------------------------------------------------------------- pool -- */
+
+/*
+ * Free entries of one CPU. Touched only by that CPU with interrupts off; the
+ * counters are also read from elsewhere, by readers that live with a guess.
+ */
+struct kmemleak_pool_cache {
+	struct kmemleak_object *free;
+	unsigned int nr_free;
+	u32 stamp;
+	long in_use;
+} ____cacheline_aligned_in_smp;
+
+struct kmemleak_pool_page;
+
+/**
+ * struct kmemleak_pool - entries of 64 bytes from whole pages
+ * @lock: guards @free, @nr_free, @in_use and @pages
+ * @free: entries that no CPU's cache holds
+ * @nr_free: how many
+ * @in_use: entries handed out before there were caches
+ * @pages: every page taken from the page allocator
+ * @nr_pages: how many
+ * @reserve: memory that is there before the page allocator is
+ * @reserve_nr: entries in @reserve
+ * @caches: one per CPU, or NULL before kmemleak_pool_start()
+ * @nr_caches: how many
+ */
+struct kmemleak_pool {
+	raw_spinlock_t lock;
+	struct kmemleak_object *free;
+	unsigned long nr_free;
+	long in_use;
+	struct kmemleak_pool_page *pages;
+	unsigned long nr_pages;
+	union kmemleak_entry *reserve;
+	unsigned long reserve_nr;
+	struct kmemleak_pool_cache *caches;
+	unsigned int nr_caches;
+};
+
+/* --------------------------------------------------------------- index -- */
+
+/**
+ * struct kmemleak_shard - one tree of objects
+ * @lock: guards @root, the objects in it, and @cover
+ * @cover: how many wide objects touch a region that hashes here; a look-up
+ *	that misses here need not ask the wide tree while it is 0
+ * @root: objects by address
+ */
+struct kmemleak_shard {
+	raw_spinlock_t lock;
+	unsigned int cover;
+	struct rb_root root;
+};
+
+#define KMEMLEAK_NR_CLASSES	4
+#define KMEMLEAK_BOOT_SHARD_BITS 4
+
+/**
+ * struct kmemleak_index - where the object of an address is found
+ * @shards: objects that lie inside one region, by hash of the region
+ * @bits: log2 of the number of @shards
+ * @order: page order of @shards if they came from page_alloc, else -1
+ * @boot: the first @shards, before kmemleak_index_grow()
+ * @wide: objects that cross a region boundary, by class
+ * @other: PHYS and PERCPU objects
+ * @cover_all: wide objects with more regions than there are shards
+ * @split: ascending starts of class 1, 2, …; ULONG_MAX where unused
+ * @low: [low, high) holds every object of the class that can be white.
+ * @high: Both only ever widen, with cmpxchg; a marker that reads a stale value
+ *	misses an object born during its mark, which is not white there.
+ */
+struct kmemleak_index {
+	struct kmemleak_shard *shards;
+	unsigned int bits;
+	int order;
+	struct kmemleak_shard boot[1 << KMEMLEAK_BOOT_SHARD_BITS];
+	struct kmemleak_shard wide[KMEMLEAK_NR_CLASSES];
+	struct kmemleak_shard other[KMEMLEAK_NR_SPACES];
+	atomic_t cover_all;
+	unsigned long split[KMEMLEAK_NR_CLASSES - 1];
+	unsigned long low[KMEMLEAK_NR_CLASSES + KMEMLEAK_NR_SPACES];
+	unsigned long high[KMEMLEAK_NR_CLASSES + KMEMLEAK_NR_SPACES];
+};
+
+/* A found object and the lock that keeps it. */
+struct kmemleak_lookup {
+	struct kmemleak_shard *shard;
+	unsigned long irq;
+};
+
+/**
+ * struct kmemleak_cursor - where a walk over all objects goes on
+ * @tree: number of the tree, 0 to begin
+ * @next: first start not yet visited
+ */
+struct kmemleak_cursor {
+	unsigned long tree;
+	unsigned long next;
+};
+
+/* -------------------------------------------------------------- ranges -- */
+
+#define KMEMLEAK_NR_OPAQUE	256
+
+struct kmemleak_range {
+	unsigned long start;
+	unsigned long end;
+	unsigned long blocks;
+};
+
+/**
+ * struct kmemleak_opaque - memory whose blocks the detector could not record
+ * @nr: ranges in use, sorted by start, disjoint; also read without the lock by
+ *	the free hook, which looks closer when it is not 0
+ * @range: each counts the blocks that were lost in it and not freed since
+ */
+struct kmemleak_opaque {
+	unsigned int nr;
+	struct kmemleak_range range[KMEMLEAK_NR_OPAQUE];
+};
+
+/* --------------------------------------------------------------- names -- */
+
+#define KMEMLEAK_COMM_LEN	16
+#define KMEMLEAK_NAMES_BITS	12
+
+/**
+ * struct kmemleak_names - task names, each stored once
+ * @lock: guards additions
+ * @nr: names stored
+ * @name: open addressing; slot 0 is never used and stands for "unknown".
+ *	A slot's first word is written last, with release; readers acquire it.
+ */
+struct kmemleak_names {
+	raw_spinlock_t lock;
+	unsigned int nr;
+	char name[1 << KMEMLEAK_NAMES_BITS][KMEMLEAK_COMM_LEN] __aligned(8);
+};
+
+/* ------------------------------------------------------------ counters -- */
+
+/* What happened; names in kmemleak_counter_names[]. All only ever grow. */
+enum kmemleak_counter {
+	KMEMLEAK_CNT_BAD_ADDR,		/* NULL or ERR_PTR where a block is meant */
+	KMEMLEAK_CNT_BAD_SIZE,		/* size 0 where that means nothing */
+	KMEMLEAK_CNT_WRAP,		/* start + size wraps */
+	KMEMLEAK_CNT_UNKNOWN,		/* annotation of an unknown block */
+	KMEMLEAK_CNT_UNKNOWN_FREE,	/* free of an unknown block */
+	KMEMLEAK_CNT_DUPLICATE,		/* start registered twice: newer won */
+	KMEMLEAK_CNT_OVERLAP,		/* overlaps another block: made opaque */
+	KMEMLEAK_CNT_OUTSIDE,		/* part lies outside its block */
+	KMEMLEAK_CNT_NMI,		/* called from NMI: nothing done */
+	KMEMLEAK_CNT_NO_ENTRY,		/* no entry to be had: block opaque */
+	KMEMLEAK_CNT_NO_EXTRA,		/* no entry for an area: scanned in full */
+	KMEMLEAK_CNT_NO_NAME,		/* name table full */
+	KMEMLEAK_CNT_UNREADABLE,	/* chunk skipped in a scan */
+	KMEMLEAK_CNT_MARK_OVERFLOW,	/* work list full: found again by a sweep */
+	KMEMLEAK_CNT_LEAK_DROPPED,	/* no memory for a leak record */
+	KMEMLEAK_CNT_SCANS,		/* episodes completed */
+	KMEMLEAK_CNT_SCANS_CUT,		/* episodes stopped half way */
+	KMEMLEAK_NR_COUNTERS,
+};
+
+extern const char *const kmemleak_counter_names[];
+
+/* --------------------------------------------------------------- rules -- */
+
+/* Verdict rules, see verdict.c; bits of kmemleak_options::rules. */
+enum kmemleak_rule {
+	KMEMLEAK_RULE_AGE,		/* younger than min_age_ms: not yet */
+	KMEMLEAK_RULE_BORN,		/* born during this mark: not yet */
+	KMEMLEAK_RULE_CHANGED,		/* contents change: somebody uses it */
+	KMEMLEAK_RULE_TRANSIENT,	/* annotated for one episode */
+	KMEMLEAK_RULE_CONFIRM,		/* must be white in a second mark */
+	KMEMLEAK_RULE_MIN_UNREF,	/* white in min_unref_scans episodes */
+	KMEMLEAK_NR_RULES,
+};
+
+#define KMEMLEAK_ALL_RULES	(BIT(KMEMLEAK_NR_RULES) - 1)
+
+/**
+ * struct kmemleak_options - what the user can set; read once per episode
+ * @rules: bit mask of enum kmemleak_rule
+ * @min_age: youngest reportable age, jiffies
+ * @min_unref_scans: episodes an object has to be unreferenced in, at least 1
+ * @scan_stacks: task stacks are roots
+ */
+struct kmemleak_options {
+	unsigned long rules;
+	unsigned long min_age;
+	unsigned int min_unref_scans;
+	bool scan_stacks;
+};
+
+/* --------------------------------------------------------------- leaks -- */
+
+#define KMEMLEAK_DUMP_LEN	32
+
+/**
+ * struct kmemleak_leak - what a report says of one leak; never changes once
+ *	its set is published
+ * @list: in the set, in order of allocation
+ * @ref: the object it was made from, to ask whether that still lives
+ * @size: bytes
+ * @trace: as in the object; also @born, @stamp, @pid, @flags
+ * @born: low half of jiffies
+ * @stamp: orders leaks within a jiffy
+ * @pid: allocating task
+ * @crc: checksum of the contents when judged
+ * @flags: KMEMLEAK_* as of judgement
+ * @comm: name of the allocating task, NUL-terminated
+ * @dump_len: valid bytes in @dump
+ * @dump: first bytes of the contents (per-cpu: of CPU 0's copy)
+ */
+struct kmemleak_leak {
+	struct list_head list;
+	struct kmemleak_ref ref;
+	size_t size;
+	u32 trace;
+	u32 born;
+	u32 stamp;
+	s32 pid;
+	u32 crc;
+	u16 flags;
+	u8 dump_len;
+	char comm[KMEMLEAK_COMM_LEN];
+	u8 dump[KMEMLEAK_DUMP_LEN];
+};
+
+/**
+ * struct kmemleak_leaks - a set of leak records in memory of its own
+ * @list: struct kmemleak_leak, ordered by allocation once sorted
+ * @nr: how many
+ * @nr_new: how many of them no earlier set had
+ * @pages: the memory, a chain of pages
+ * @used: bytes used of the first page
+ */
+struct kmemleak_leaks {
+	struct list_head list;
+	unsigned long nr;
+	unsigned long nr_new;
+	void *pages;
+	size_t used;
+};
+
+/* ------------------------------------------------------------- tracker -- */
+
+enum kmemleak_read {
+	KMEMLEAK_READ_BLOCK,	/* tracked memory; the shard lock is held */
+	KMEMLEAK_READ_ROOT,	/* any memory; process context, nothing held */
+};
+
+/**
+ * struct kmemleak_ops - what a tracker's surroundings provide
+ * @page_alloc: 1 << order zeroed pages or NULL; any context that @gfp allows
+ * @page_free: gives them back
+ * @read: copies len bytes, at most a page; false and nothing promised if they
+ *	cannot be read. BLOCK: must not sleep, interrupts are off.
+ * @block_addr: turns an address of a space into one that @read takes; for
+ *	PERCPU, of CPU number cpu. 0 if there is none.
+ * @roots: calls kmemleak_mark_range() for every root outside the index
+ * @pause: called between bounded pieces of a scan; may sleep; non-zero ends
+ *	the scan
+ * @now: low half of jiffies
+ * @clock: nanoseconds, any origin; cheap
+ */
+struct kmemleak_ops {
+	void *(*page_alloc)(struct kmemleak_tracker *t, unsigned int order, gfp_t gfp);
+	void (*page_free)(struct kmemleak_tracker *t, void *page, unsigned int order);
+	bool (*read)(struct kmemleak_tracker *t, void *dst, unsigned long addr,
+		     size_t len, enum kmemleak_read how);
+	unsigned long (*block_addr)(struct kmemleak_tracker *t,
+				    enum kmemleak_space space,
+				    unsigned long addr, unsigned int cpu);
+	void (*roots)(struct kmemleak_tracker *t, struct kmemleak_marker *m);
+	int (*pause)(struct kmemleak_tracker *t);
+	u32 (*now)(void);
+	u32 (*clock)(void);
+};
+
+/**
+ * struct kmemleak_tracker - one detector; the kernel has one, tests their own
+ * @ops: surroundings
+ * @enabled: blocks are being tracked. Written by kmemleak_tracker_enable(),
+ *	_disable() and _fail(); hooks read it without a lock, and whoever
+ *	disables waits for a grace period before the metadata goes.
+ * @failed: why tracking ended by itself, or NULL; written once
+ * @index: objects by address
+ * @pool: their memory
+ * @names: task names
+ * @extra_lock: guards @extras
+ * @extras: scan areas and aliases
+ * @opaque_lock: guards @opaque
+ * @opaque: memory with blocks that have no object
+ * @epoch: number of the current or last mark, never 0 after the first; changes
+ *	only in kmemleak_mark_begin(), read by the allocation hook
+ * @marking: from kmemleak_mark_begin() to kmemleak_mark_close(): newborn
+ *	objects are gray. Written with release after @epoch; the allocation
+ *	hook pairs with an acquire.
+ * @nr_cpus: per-cpu copies of a PERCPU object
+ * @cpu_offset: what to add to a per-cpu pointer to get a CPU's copy; an address
+ *	of such a copy is a reference as well
+ * @nr_cpu_offsets: how many there are, 0 if that is not wanted
+ * @counters: enum kmemleak_counter
+ * @options: see there; the episode works on a copy
+ * @private: for the surroundings
+ */
+struct kmemleak_tracker {
+	const struct kmemleak_ops *ops;
+	bool enabled;
+	const char *failed;
+	struct kmemleak_index index;
+	struct kmemleak_pool pool;
+	struct kmemleak_names *names;
+	raw_spinlock_t extra_lock;
+	struct rb_root extras;
+	raw_spinlock_t opaque_lock;
+	struct kmemleak_opaque opaque;
+	u8 epoch;
+	bool marking;
+	unsigned int nr_cpus;
+	unsigned long *cpu_offset;
+	unsigned int nr_cpu_offsets;
+	atomic_long_t counters[KMEMLEAK_NR_COUNTERS];
+	struct kmemleak_options options;
+	void *private;
+};
+
+static inline void kmemleak_count(struct kmemleak_tracker *t,
+				  enum kmemleak_counter counter)
+{
+	atomic_long_inc(&t->counters[counter]);
+}
+
+/* Who allocated a block, gathered before any lock is taken. */
+struct kmemleak_origin {
+	u32 trace;
+	s32 pid;
+	enum kmemleak_context context;
+	const char *comm;	/* KMEMLEAK_COMM_LEN bytes, may be NULL */
+};
+
+/* What a call on a block did; glue turns it into a message. */
+enum kmemleak_result {
+	KMEMLEAK_OK,
+	KMEMLEAK_BAD_ADDR,
+	KMEMLEAK_BAD_SIZE,
+	KMEMLEAK_WRAPS,
+	KMEMLEAK_NOT_FOUND,
+	KMEMLEAK_REPLACED,	/* tracked; an older object of that start went */
+	KMEMLEAK_OVERLAPS,	/* not tracked: opaque */
+	KMEMLEAK_OUTSIDE,	/* reaches out of its block */
+	KMEMLEAK_NO_MEMORY,	/* not tracked: opaque; or area lost */
+	KMEMLEAK_NR_RESULTS,
+};
+
+/* core.c: blocks come, go and are annotated. Any context but NMI. */
+void kmemleak_tracker_setup(struct kmemleak_tracker *t, const struct kmemleak_ops *ops,
+			    union kmemleak_entry *reserve, unsigned long reserve_nr);
+int kmemleak_tracker_start(struct kmemleak_tracker *t, unsigned int shard_bits,
+			   unsigned int nr_cpus);
+void kmemleak_tracker_enable(struct kmemleak_tracker *t);
+void kmemleak_tracker_disable(struct kmemleak_tracker *t);
+void kmemleak_tracker_fail(struct kmemleak_tracker *t, const char *why);
+void kmemleak_tracker_reset(struct kmemleak_tracker *t);
+enum kmemleak_result kmemleak_block_add(struct kmemleak_tracker *t, enum kmemleak_space space,
+					unsigned long start, size_t size, int min_count,
+					const struct kmemleak_origin *origin);
+enum kmemleak_result kmemleak_block_remove(struct kmemleak_tracker *t, enum kmemleak_space space,
+					   unsigned long start);
+enum kmemleak_result kmemleak_block_remove_part(struct kmemleak_tracker *t,
+						enum kmemleak_space space, unsigned long start,
+						size_t size);
+
+/* What can be said of a block by any address inside it. */
+enum kmemleak_note {
+	KMEMLEAK_NOTE_NOT_LEAK,		/* a root from now on */
+	KMEMLEAK_NOTE_IGNORE,		/* black from now on */
+	KMEMLEAK_NOTE_NO_SCAN,		/* contents hold no references */
+	KMEMLEAK_NOTE_TRANSIENT,	/* the next episode passes over it */
+};
+
+enum kmemleak_result kmemleak_block_annotate(struct kmemleak_tracker *t, enum kmemleak_space space,
+					     unsigned long addr, enum kmemleak_note note);
+enum kmemleak_result kmemleak_block_set_trace(struct kmemleak_tracker *t, unsigned long addr,
+					      u32 trace);
+enum kmemleak_result kmemleak_block_add_area(struct kmemleak_tracker *t, unsigned long start,
+					     size_t size);
+enum kmemleak_result kmemleak_block_add_alias(struct kmemleak_tracker *t, unsigned long addr,
+					      unsigned long target);
+/* A copy of the object that holds an address; its count is 0 if stale. */
+bool kmemleak_block_get(struct kmemleak_tracker *t, enum kmemleak_space space,
+			unsigned long addr, struct kmemleak_object *copy);
+
+/* extra.c. Context: the owner's shard lock is held, or nobody else knows it. */
+struct kmemleak_object *kmemleak_extra_add(struct kmemleak_tracker *t,
+					   struct kmemleak_object *spare,
+					   enum kmemleak_extra_kind kind, unsigned long owner,
+					   unsigned long start, size_t size);
+void kmemleak_extra_drop(struct kmemleak_tracker *t, unsigned long owner);
+bool kmemleak_extra_area(struct kmemleak_tracker *t, unsigned long owner, unsigned long from,
+			 unsigned long *start, unsigned long *end);
+unsigned long kmemleak_extra_alias(struct kmemleak_tracker *t, unsigned long owner,
+				   unsigned long after);
+
+/* pool.c */
+void kmemleak_pool_setup(struct kmemleak_tracker *t, union kmemleak_entry *reserve,
+			 unsigned long nr);
+int kmemleak_pool_start(struct kmemleak_tracker *t, unsigned int nr_cpus);
+struct kmemleak_object *kmemleak_pool_get(struct kmemleak_tracker *t);
+void kmemleak_pool_top_up(struct kmemleak_tracker *t, gfp_t gfp);
+void kmemleak_pool_put(struct kmemleak_tracker *t, struct kmemleak_object *obj);
+u32 kmemleak_pool_stamp(struct kmemleak_tracker *t);
+long kmemleak_pool_in_use(struct kmemleak_tracker *t);
+long kmemleak_pool_free_entries(struct kmemleak_tracker *t);
+void kmemleak_pool_reset(struct kmemleak_tracker *t);
+void kmemleak_pool_destroy(struct kmemleak_tracker *t);
+
+/* names.c */
+u16 kmemleak_names_intern(struct kmemleak_tracker *t, const char *comm);
+void kmemleak_names_get(struct kmemleak_tracker *t, u16 id, char *comm);
+
+/* ranges.c. Context: opaque_lock is taken inside. */
+void kmemleak_opaque_add(struct kmemleak_tracker *t, unsigned long start, unsigned long end);
+bool kmemleak_opaque_remove(struct kmemleak_tracker *t, unsigned long addr);
+bool kmemleak_opaque_next(struct kmemleak_tracker *t, unsigned long from,
+			  struct kmemleak_range *range);
+
+/*
+ * index.c. A function that returns an object returns it with the lock of its
+ * shard held, to be released with kmemleak_index_unlock(); NULL: nothing held.
+ */
+void kmemleak_index_setup(struct kmemleak_index *idx);
+int kmemleak_index_grow(struct kmemleak_tracker *t, unsigned int bits);
+unsigned int kmemleak_index_class(const struct kmemleak_index *idx, unsigned long addr);
+bool kmemleak_index_may_hold(const struct kmemleak_index *idx, enum kmemleak_space space,
+			     unsigned long addr);
+int kmemleak_index_insert(struct kmemleak_tracker *t, struct kmemleak_object *obj,
+			  struct kmemleak_ref *clash);
+struct kmemleak_object *kmemleak_index_find(struct kmemleak_tracker *t, enum kmemleak_space space,
+					    unsigned long addr, struct kmemleak_lookup *at);
+struct kmemleak_object *kmemleak_index_relock(struct kmemleak_tracker *t,
+					      struct kmemleak_ref ref,
+					      struct kmemleak_lookup *at);
+void kmemleak_index_unlock(struct kmemleak_lookup *at);
+void kmemleak_index_erase_unlock(struct kmemleak_tracker *t, struct kmemleak_object *obj,
+				 struct kmemleak_lookup *at);
+void kmemleak_index_trim_unlock(struct kmemleak_tracker *t, struct kmemleak_object *obj,
+				unsigned long start, size_t size,
+				struct kmemleak_object *tail,
+				struct kmemleak_lookup *at);
+
+/*
+ * Calls @visit for up to @budget objects, each under its shard's lock (@visit
+ * must not sleep nor take a shard lock); false: the walk is over.
+ */
+bool kmemleak_index_walk(struct kmemleak_tracker *t, struct kmemleak_cursor *cursor,
+			 unsigned int budget,
+			 void (*visit)(struct kmemleak_tracker *t, struct kmemleak_object *obj,
+				       void *arg),
+			 void *arg);
+void kmemleak_index_clear(struct kmemleak_tracker *t);
+
+/*
+ * mark.c: tri-colour marking. Context: process, nothing held; one mark of a
+ * tracker at a time. A mark begins, is fed with roots and run to the end of
+ * what they reach; what is white then stays white until the next begin.
+ */
+struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
+					    const struct kmemleak_options *opt);
+int kmemleak_mark_run(struct kmemleak_marker *m);
+int kmemleak_mark_object(struct kmemleak_marker *m, struct kmemleak_ref ref);
+void kmemleak_mark_end(struct kmemleak_marker *m);
+/* For ops->roots(). Return: 0, or what ops->pause() wants the scan to end with. */
+int kmemleak_mark_range(struct kmemleak_marker *m, unsigned long start, unsigned long end);
+const struct kmemleak_options *kmemleak_mark_options(const struct kmemleak_marker *m);
+/* Newborn objects are no longer taken for reached. */
+void kmemleak_mark_close(struct kmemleak_tracker *t);
+bool kmemleak_object_white(const struct kmemleak_tracker *t, const struct kmemleak_object *obj);
+
+/*
+ * verdict.c: the rules, and what they make of a mark. Context of _is_root: the
+ * object's shard lock is held; of kmemleak_verdict: process, nothing held.
+ */
+bool kmemleak_verdict_is_root(const struct kmemleak_options *opt, u32 now,
+			      const struct kmemleak_object *obj);
+int kmemleak_verdict(struct kmemleak_tracker *t, const struct kmemleak_options *opt,
+		     struct kmemleak_leaks *leaks);
+
+/* leaks.c: sets of leak records */
+void kmemleak_leaks_init(struct kmemleak_leaks *leaks);
+struct kmemleak_leak *kmemleak_leaks_add(struct kmemleak_tracker *t, struct kmemleak_leaks *leaks);
+void kmemleak_leaks_sort(struct kmemleak_tracker *t, struct kmemleak_leaks *leaks);
+void kmemleak_leaks_free(struct kmemleak_tracker *t, struct kmemleak_leaks *leaks);
+void kmemleak_leaks_settle(struct kmemleak_tracker *t, const struct kmemleak_leaks *leaks);
+bool kmemleak_leak_lives(struct kmemleak_tracker *t, const struct kmemleak_leak *leak);
+
+/* command.c: words written to the file */
+enum kmemleak_command {
+	KMEMLEAK_CMD_SCAN,
+	KMEMLEAK_CMD_CLEAR,
+	KMEMLEAK_CMD_OFF,
+	KMEMLEAK_CMD_ON,
+	KMEMLEAK_CMD_DUMP,		/* arg: address */
+	KMEMLEAK_CMD_STACK_ON,
+	KMEMLEAK_CMD_STACK_OFF,
+	KMEMLEAK_CMD_SCAN_ON,
+	KMEMLEAK_CMD_SCAN_OFF,
+	KMEMLEAK_CMD_SCAN_SECS,		/* arg: seconds, 0 ends the thread */
+};
+
+/* Longest command with its argument, newline and NUL; longer ones are EINVAL. */
+#define KMEMLEAK_CMD_MAX	64
+
+int kmemleak_command_parse(const char *text, size_t len, enum kmemleak_command *cmd,
+			   unsigned long *arg);
+
+#endif /* _KMEMLEAK_INTERNAL_H */

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The kernel's own tracker: its boot, its parameters and its end.
+ */
+#define pr_fmt(fmt) "kmemleak: " fmt
+
+#include <linux/cpumask.h>
+#include <linux/init.h>
+#include <linux/jiffies.h>
+#include <linux/kmemleak.h>
+#include <linux/moduleparam.h>
+#include <linux/printk.h>
+#include <linux/rcupdate.h>
+#include <linux/stackdepot.h>
+#include <linux/string.h>
+
+#include "glue.h"
+
+struct kmemleak_tracker kmemleak_tracker;
+DEFINE_STATIC_KEY_TRUE(kmemleak_key);
+EXPORT_SYMBOL_GPL(kmemleak_key);
+DEFINE_MUTEX(kmemleak_scan_mutex);
+
+/* Entries for the time before the page allocator is up. */
+static union kmemleak_entry reserve[CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE];
+
+/* Written once, in early boot. */
+bool kmemleak_pages_ready;
+
+/* Shards per MiB of memory: eight 4 KiB pages each make a region, so 4 of 32. */
+#define SHARDS_PER_MIB	8
+#define MIN_SHARD_BITS	6
+#define MAX_SHARD_BITS	16
+
+/* ---------------------------------------------------------- parameters -- */
+
+bool kmemleak_verbose = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_VERBOSE);
+module_param_named(verbose, kmemleak_verbose, bool, 0600);
+MODULE_PARM_DESC(verbose, "also print reports to the log");
+
+unsigned int kmemleak_first_scan_secs = 60;
+unsigned int kmemleak_scan_secs = 600;
+int kmemleak_thread_nice = 10;
+
+static unsigned int min_age_ms;
+static unsigned int min_unref_scans = 1;
+static unsigned int rules = KMEMLEAK_ALL_RULES;
+
+/* A day in seconds and in milliseconds is enough for everybody. */
+#define MAX_SECS	86400
+#define MAX_AGE_MS	(MAX_SECS * MSEC_PER_SEC)
+
+static int set_secs(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 0, MAX_SECS);
+}
+
+static int set_age(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 0, MAX_AGE_MS);
+}
+
+static int set_scans(const char *val, const struct kernel_param *kp)
+{
+	/* What an object can count to. */
+	return param_set_uint_minmax(val, kp, 1, U8_MAX);
+}
+
+static int set_rules(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 0, KMEMLEAK_ALL_RULES);
+}
+
+static int set_nice(const char *val, const struct kernel_param *kp)
+{
+	int nice, ret = kstrtoint(val, 0, &nice);
+
+	if (ret)
+		return ret;
+	if (nice < MIN_NICE || nice > MAX_NICE)
+		return -EINVAL;
+	return param_set_int(val, kp);
+}
+
+static const struct kernel_param_ops secs_ops = { .set = set_secs, .get = param_get_uint };
+static const struct kernel_param_ops age_ops = { .set = set_age, .get = param_get_uint };
+static const struct kernel_param_ops scans_ops = { .set = set_scans, .get = param_get_uint };
+static const struct kernel_param_ops rules_ops = { .set = set_rules, .get = param_get_uint };
+static const struct kernel_param_ops nice_ops = { .set = set_nice, .get = param_get_int };
+
+module_param_cb(first_scan_secs, &secs_ops, &kmemleak_first_scan_secs, 0600);
+MODULE_PARM_DESC(first_scan_secs, "delay of the thread's first scan");
+module_param_cb(scan_secs, &secs_ops, &kmemleak_scan_secs, 0600);
+MODULE_PARM_DESC(scan_secs, "period of the thread's scans, 0: none");
+module_param_cb(nice, &nice_ops, &kmemleak_thread_nice, 0600);
+MODULE_PARM_DESC(nice, "nice value of the thread, from its next start on");
+module_param_cb(min_age_ms, &age_ops, &min_age_ms, 0600);
+MODULE_PARM_DESC(min_age_ms, "report nothing younger than this");
+module_param_cb(min_unref_scans, &scans_ops, &min_unref_scans, 0600);
+MODULE_PARM_DESC(min_unref_scans, "report what that many scans in a row found unreferenced");
+module_param_cb(rules, &rules_ops, &rules, 0600);
+MODULE_PARM_DESC(rules, "bit mask of verdict rules in force");
+
+/**
+ * kmemleak_read_options() - the options of one episode
+ *
+ * Return: a copy, so that a parameter written meanwhile changes the next one.
+ */
+struct kmemleak_options kmemleak_read_options(void)
+{
+	struct kmemleak_options opt = kmemleak_tracker.options;
+
+	opt.rules = READ_ONCE(rules);
+	opt.min_age = msecs_to_jiffies(READ_ONCE(min_age_ms));
+	opt.min_unref_scans = READ_ONCE(min_unref_scans);
+	return opt;
+}
+
+/* ---------------------------------------------------------------- boot -- */
+
+static bool want_off __initdata = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_DEFAULT_OFF);
+
+static int __init parse_boot_option(char *arg)
+{
+	if (!arg)
+		return -EINVAL;
+	if (!strcmp(arg, "on"))
+		want_off = false;
+	else if (!strcmp(arg, "off"))
+		want_off = true;
+	else
+		return -EINVAL;
+	/* The depot is set up early only for those who ask in time. */
+	if (!want_off)
+		stack_depot_want_early_init();
+	return 0;
+}
+early_param("kmemleak", parse_boot_option);
+
+/**
+ * kmemleak_early_setup() - make the tracker on the first call of a hook
+ *
+ * The first block is allocated long before any initcall, on one CPU.
+ *
+ * Return: true the first time, under rcu_read_lock(); then false.
+ */
+bool kmemleak_early_setup(void)
+{
+	if (likely(kmemleak_tracker.ops))
+		return false;
+	kmemleak_memory_setup(&kmemleak_tracker);
+	kmemleak_tracker_setup(&kmemleak_tracker, &kmemleak_kernel_ops, reserve,
+			       ARRAY_SIZE(reserve));
+	rcu_read_lock();
+	return true;
+}
+
+static unsigned int shard_bits(void)
+{
+	unsigned long mib = totalram_pages() >> (20 - PAGE_SHIFT);
+	unsigned int bits = ilog2(max(mib * SHARDS_PER_MIB, 1UL));
+
+	return clamp_t(unsigned int, bits, MIN_SHARD_BITS, MAX_SHARD_BITS);
+}
+
+void __init kmemleak_init(void)
+{
+	kmemleak_pages_ready = true;
+	if (want_off) {
+		static_branch_disable(&kmemleak_key);
+		kmemleak_tracker_disable(&kmemleak_tracker);
+		if (kmemleak_tracker.ops)
+			kmemleak_tracker_reset(&kmemleak_tracker);
+		return;
+	}
+	kmemleak_trace_start();
+	/* No block before this one, unless memblock has no hooks on this arch. */
+	if (kmemleak_early_setup())
+		rcu_read_unlock();
+	if (kmemleak_tracker_start(&kmemleak_tracker, shard_bits(), nr_cpu_ids))
+		pr_warn("little memory for the index, going on with less\n");
+	kmemleak_memory_start(&kmemleak_tracker, reserve, sizeof(reserve));
+}
+
+static int __init kmemleak_late_init(void)
+{
+	kmemleak_debugfs_init();
+	if (!kmemleak_is_on()) {
+		pr_info("Kernel memory leak detector is off\n");
+		return 0;
+	}
+	pr_info("Kernel memory leak detector initialized (mem pool available: %ld)\n",
+		kmemleak_pool_free_entries(&kmemleak_tracker));
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN))
+		kmemleak_thread_start();
+	return 0;
+}
+late_initcall(kmemleak_late_init);
+
+/* ----------------------------------------------------------------- end -- */
+
+bool kmemleak_is_on(void)
+{
+	return READ_ONCE(kmemleak_tracker.enabled);
+}
+
+/**
+ * kmemleak_turn_off() - track no more; metadata and published leaks stay
+ *
+ * When this returns, no hook works on the metadata any more.
+ */
+void kmemleak_turn_off(void)
+{
+	lockdep_assert_held(&kmemleak_scan_mutex);
+	kmemleak_tracker_disable(&kmemleak_tracker);
+	static_branch_disable(&kmemleak_key);
+	/* Pairs with the read side of enter() in hooks.c. */
+	synchronize_rcu();
+	pr_info("Kernel memory leak detector disabled\n");
+}
+
+/**
+ * kmemleak_give_back() - after turning off: forget all, return the memory
+ */
+void kmemleak_give_back(void)
+{
+	lockdep_assert_held(&kmemleak_scan_mutex);
+	if (WARN_ON_ONCE(kmemleak_is_on()) || !kmemleak_tracker.ops)
+		return;
+	/* Tracking may have failed a moment ago, without kmemleak_turn_off(). */
+	static_branch_disable(&kmemleak_key);
+	synchronize_rcu();
+	kmemleak_scan_clear();
+	kmemleak_tracker_reset(&kmemleak_tracker);
+}

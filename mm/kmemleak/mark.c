@@ -1,0 +1,492 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Marking: from the roots to everything that references reach.
+ *
+ * Colours come from (epoch, count, min_count, KMEMLEAK_SCANNED), see the
+ * glossary. Gray objects wait in a work list of page-sized chunks. A chunk that
+ * cannot be had loses nothing: the object stays gray but unscanned, and sweeps
+ * over the whole index repeat until none of that kind is found. The same sweep
+ * finds the roots among the objects and the objects born during the mark.
+ *
+ * Contents are copied, at most a page at a time, under the lock of the object's
+ * shard: that is what a free has to wait for, and all it has to wait for.
+ */
+#include "kmemleak.h"
+
+/* Objects a sweep visits before it scans what it found. */
+#define SWEEP_BATCH	64
+
+/* Newborn objects are found by every sweep of a busy system; this many do. */
+#define MAX_SWEEPS	8
+
+/* Objects or pages scanned between two calls of ops->pause(). */
+#define STEPS_PER_PAUSE	64
+
+#define GFP_MARK	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC)
+
+struct chunk {
+	struct chunk *below;
+	unsigned long nr;
+	struct kmemleak_ref ref[];
+};
+
+#define CHUNK_REFS	((PAGE_SIZE - sizeof(struct chunk)) / sizeof(struct kmemleak_ref))
+
+/**
+ * struct kmemleak_marker - one mark
+ * @t: tracker
+ * @opt: its options
+ * @epoch: its number
+ * @now: when it began
+ * @err: what ops->pause() wanted it to end with, or 0
+ * @steps: since the last pause
+ * @lost: the work list could not take an object since the last sweep
+ * @top: top chunk of the work list, never NULL
+ * @spare: one empty chunk, so that a list that breathes needs no allocation
+ * @found: what a sweep found
+ * @nr_found: how many
+ * @buffer: a page that contents are copied to
+ */
+struct kmemleak_marker {
+	struct kmemleak_tracker *t;
+	const struct kmemleak_options *opt;
+	u8 epoch;
+	u32 now;
+	int err;
+	unsigned int steps;
+	bool lost;
+	struct chunk *top;
+	struct chunk *spare;
+	struct kmemleak_ref found[SWEEP_BATCH];
+	unsigned int nr_found;
+	void *buffer;
+};
+
+static_assert(sizeof(struct kmemleak_marker) <= PAGE_SIZE);
+
+const struct kmemleak_options *kmemleak_mark_options(const struct kmemleak_marker *m)
+{
+	return m->opt;
+}
+
+/**
+ * kmemleak_object_white() - did the last mark fail to reach it?
+ * @t: tracker
+ * @obj: object; its shard's lock is held
+ */
+bool kmemleak_object_white(const struct kmemleak_tracker *t, const struct kmemleak_object *obj)
+{
+	if (!obj->min_count || (obj->flags & KMEMLEAK_IGNORE))
+		return false;
+	if (obj->epoch != t->epoch)
+		return true;
+	return obj->count < obj->min_count;
+}
+
+static void step(struct kmemleak_marker *m)
+{
+	if (++m->steps < STEPS_PER_PAUSE)
+		return;
+	m->steps = 0;
+	if (!m->err)
+		m->err = m->t->ops->pause(m->t);
+}
+
+/* ----------------------------------------------------------- work list -- */
+
+static bool make_room(struct kmemleak_marker *m)
+{
+	struct chunk *c = m->spare;
+
+	if (!c)
+		c = m->t->ops->page_alloc(m->t, 0, GFP_MARK);
+	if (!c)
+		return false;
+	m->spare = NULL;
+	c->nr = 0;
+	c->below = m->top;
+	m->top = c;
+	return true;
+}
+
+/* Takes an object back to gray-but-unscanned, for the next sweep to find. */
+static void unqueue(struct kmemleak_marker *m, struct kmemleak_ref ref)
+{
+	struct kmemleak_lookup at;
+	struct kmemleak_object *obj = kmemleak_index_relock(m->t, ref, &at);
+
+	kmemleak_count(m->t, KMEMLEAK_CNT_MARK_OVERFLOW);
+	m->lost = true;
+	if (obj) {
+		obj->flags &= ~KMEMLEAK_SCANNED;
+		kmemleak_index_unlock(&at);
+	}
+}
+
+static void push(struct kmemleak_marker *m, struct kmemleak_ref ref)
+{
+	if (m->top->nr == CHUNK_REFS && !make_room(m))
+		unqueue(m, ref);
+	else
+		m->top->ref[m->top->nr++] = ref;
+}
+
+static bool pop(struct kmemleak_marker *m, struct kmemleak_ref *ref)
+{
+	while (!m->top->nr) {
+		struct chunk *empty = m->top;
+
+		if (!empty->below)
+			return false;
+		m->top = empty->below;
+		if (m->spare)
+			m->t->ops->page_free(m->t, empty, 0);
+		else
+			m->spare = empty;
+	}
+	*ref = m->top->ref[--m->top->nr];
+	return true;
+}
+
+/* ---------------------------------------------------------- references -- */
+
+/* Counts a reference. Return: whether the object has to be queued now. */
+static bool refer_locked(struct kmemleak_marker *m, struct kmemleak_object *obj)
+{
+	if (obj->epoch != m->epoch) {
+		obj->epoch = m->epoch;
+		obj->count = 0;
+		obj->flags &= ~KMEMLEAK_SCANNED;
+	}
+	if (obj->count < KMEMLEAK_COUNT_MAX)
+		obj->count++;
+	if ((obj->flags & (KMEMLEAK_IGNORE | KMEMLEAK_SCANNED)) || obj->count < obj->min_count)
+		return false;
+	obj->flags |= KMEMLEAK_SCANNED;
+	return !(obj->flags & KMEMLEAK_NO_SCAN);
+}
+
+static void refer(struct kmemleak_marker *m, enum kmemleak_space space, unsigned long addr,
+		  bool by_alias)
+{
+	struct kmemleak_object *obj;
+	struct kmemleak_lookup at;
+	struct kmemleak_ref ref;
+	bool queue, surplus;
+
+	obj = kmemleak_index_find(m->t, space, addr, &at);
+	if (!obj)
+		return;
+	queue = refer_locked(m, obj);
+	ref = (struct kmemleak_ref){ obj, obj->start };
+	/* An alias of an alias would be a caller's mistake, and could be a loop. */
+	surplus = !by_alias && (obj->flags & KMEMLEAK_ALIAS) && obj->count > obj->min_count;
+	kmemleak_index_unlock(&at);
+
+	if (queue)
+		push(m, ref);
+	if (surplus) {
+		unsigned long target = 0;
+
+		while ((target = kmemleak_extra_alias(m->t, ref.start, target)))
+			refer(m, KMEMLEAK_VIRT, target, true);
+	}
+}
+
+static void mark_word(struct kmemleak_marker *m, unsigned long word)
+{
+	struct kmemleak_tracker *t = m->t;
+	unsigned int i;
+
+	word = kmemleak_untag(word);
+	if (kmemleak_index_may_hold(&t->index, KMEMLEAK_VIRT, word))
+		refer(m, KMEMLEAK_VIRT, word, false);
+	/* Small numbers are no pointers, though they can lie between two. */
+	if (word < PAGE_SIZE)
+		return;
+	if (kmemleak_index_may_hold(&t->index, KMEMLEAK_PERCPU, word))
+		refer(m, KMEMLEAK_PERCPU, word, false);
+	for (i = 0; i < t->nr_cpu_offsets; i++) {
+		unsigned long ptr = word - t->cpu_offset[i];
+
+		if (ptr >= PAGE_SIZE &&
+		    kmemleak_index_may_hold(&t->index, KMEMLEAK_PERCPU, ptr))
+			refer(m, KMEMLEAK_PERCPU, ptr, false);
+	}
+}
+
+static void mark_buffer(struct kmemleak_marker *m, size_t len)
+{
+	const unsigned long *word = m->buffer, *end = word + len / sizeof(*word);
+
+	for (; word < end; word++)
+		mark_word(m, *word);
+}
+
+/* ------------------------------------------------------------ contents -- */
+
+/*
+ * Copies the next piece of an object to the buffer. @cursor is where the last
+ * piece ended. Return: bytes copied or skipped, 0 at the end; *@len: bytes in
+ * the buffer.
+ */
+static size_t copy_piece(struct kmemleak_marker *m, struct kmemleak_ref ref, unsigned int cpu,
+			 unsigned long *cursor, size_t *len)
+{
+	struct kmemleak_tracker *t = m->t;
+	struct kmemleak_lookup at;
+	struct kmemleak_object *obj;
+	unsigned long start, end, addr;
+
+	*len = 0;
+	obj = kmemleak_index_relock(t, ref, &at);
+	if (!obj)
+		return 0;
+	start = *cursor;
+	end = obj->start + obj->size;
+	if (obj->flags & (KMEMLEAK_NO_SCAN | KMEMLEAK_IGNORE))
+		start = end;
+	else if ((obj->flags & KMEMLEAK_AREAS) && !(obj->flags & KMEMLEAK_FULL_SCAN) &&
+		 !kmemleak_extra_area(t, ref.start, start, &start, &end))
+		start = end;
+	start = ALIGN(start, sizeof(long));
+	end = min(end, obj->start + obj->size);
+	if (start >= end) {
+		kmemleak_index_unlock(&at);
+		return 0;
+	}
+	/* Not across a page: the next one may be unreadable. */
+	end = min(end, (start & PAGE_MASK) + PAGE_SIZE);
+	addr = t->ops->block_addr(t, kmemleak_object_space(obj), start, cpu);
+	if (addr && t->ops->read(t, m->buffer, addr, end - start, KMEMLEAK_READ_BLOCK))
+		*len = end - start;
+	kmemleak_index_unlock(&at);
+
+	if (addr && !*len)
+		kmemleak_count(t, KMEMLEAK_CNT_UNREADABLE);
+	*cursor = end;
+	return end - start;
+}
+
+static void scan_object(struct kmemleak_marker *m, struct kmemleak_ref ref)
+{
+	/* Only chooses how many copies there are; a wrong guess scans none. */
+	bool percpu = (READ_ONCE(ref.obj->flags) & KMEMLEAK_SPACE_MASK) == KMEMLEAK_PERCPU;
+	unsigned int cpu;
+
+	for (cpu = 0; cpu < (percpu ? m->t->nr_cpus : 1); cpu++) {
+		unsigned long cursor = ref.start;
+		size_t len;
+
+		while (!m->err && copy_piece(m, ref, cpu, &cursor, &len)) {
+			mark_buffer(m, len);
+			step(m);
+		}
+	}
+}
+
+static void drain(struct kmemleak_marker *m)
+{
+	struct kmemleak_ref ref;
+
+	while (!m->err && pop(m, &ref))
+		scan_object(m, ref);
+}
+
+/**
+ * kmemleak_mark_range() - scan memory that no object stands for
+ * @m: the mark
+ * @start: first byte, need not be aligned
+ * @end: first byte behind it
+ *
+ * Context: process, may sleep.
+ * Return: 0, or the error that the mark ends with.
+ */
+int kmemleak_mark_range(struct kmemleak_marker *m, unsigned long start, unsigned long end)
+{
+	start = ALIGN(start, sizeof(long));
+	while (start < end && !m->err) {
+		unsigned long stop = min(end, (start & PAGE_MASK) + PAGE_SIZE);
+
+		if (m->t->ops->read(m->t, m->buffer, start, stop - start, KMEMLEAK_READ_ROOT))
+			mark_buffer(m, stop - start);
+		else
+			kmemleak_count(m->t, KMEMLEAK_CNT_UNREADABLE);
+		drain(m);
+		step(m);
+		start = stop;
+	}
+	return m->err;
+}
+
+/* -------------------------------------------------------------- sweeps -- */
+
+static void sweep_visit(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *arg)
+{
+	struct kmemleak_marker *m = arg;
+
+	if (obj->flags & KMEMLEAK_IGNORE)
+		return;
+	if (obj->epoch != m->epoch) {
+		if (!kmemleak_verdict_is_root(m->opt, m->now, obj))
+			return;
+		obj->epoch = m->epoch;
+		obj->count = obj->min_count;
+		obj->flags &= ~KMEMLEAK_SCANNED;
+	} else if (obj->count < obj->min_count) {
+		if (!kmemleak_verdict_is_root(m->opt, m->now, obj))
+			return;
+		obj->count = obj->min_count;
+	}
+	if (obj->flags & KMEMLEAK_SCANNED)
+		return;
+	obj->flags |= KMEMLEAK_SCANNED;
+	if (!(obj->flags & KMEMLEAK_NO_SCAN))
+		m->found[m->nr_found++] = (struct kmemleak_ref){ obj, obj->start };
+}
+
+/* Scans every gray object not yet scanned. Return: how many there were. */
+static unsigned long sweep(struct kmemleak_marker *m)
+{
+	struct kmemleak_cursor cursor = { };
+	unsigned long found = 0;
+	bool more = true;
+
+	while (more && !m->err) {
+		unsigned int i;
+
+		m->nr_found = 0;
+		more = kmemleak_index_walk(m->t, &cursor, SWEEP_BATCH, sweep_visit, m);
+		/* The work list is empty here, so its first chunk takes them all. */
+		for (i = 0; i < m->nr_found; i++)
+			push(m, m->found[i]);
+		found += m->nr_found;
+		drain(m);
+		step(m);
+	}
+	return found;
+}
+
+static_assert(SWEEP_BATCH <= CHUNK_REFS);
+
+/* ------------------------------------------------------------- a mark -- */
+
+static void forget_visit(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *arg)
+{
+	obj->epoch = 0;
+}
+
+/* Epochs are few: before a number comes again, no object may carry it. */
+static void next_epoch(struct kmemleak_tracker *t)
+{
+	struct kmemleak_cursor cursor = { };
+
+	if (t->epoch == U8_MAX) {
+		WRITE_ONCE(t->epoch, 0);
+		while (kmemleak_index_walk(t, &cursor, SWEEP_BATCH, forget_visit, NULL))
+			t->ops->pause(t);
+	}
+	WRITE_ONCE(t->epoch, t->epoch + 1);
+}
+
+/**
+ * kmemleak_mark_begin() - everything becomes white
+ * @t: tracker
+ * @opt: options, to stay until kmemleak_mark_end()
+ *
+ * Return: the mark, or NULL if there is no memory for it.
+ */
+struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
+					    const struct kmemleak_options *opt)
+{
+	struct kmemleak_marker *m = t->ops->page_alloc(t, 0, GFP_MARK);
+
+	if (!m)
+		return NULL;
+	m->buffer = t->ops->page_alloc(t, 0, GFP_MARK);
+	m->t = t;
+	m->opt = opt;
+	if (!m->buffer || !make_room(m)) {
+		kmemleak_mark_end(m);
+		return NULL;
+	}
+	next_epoch(t);
+	m->epoch = t->epoch;
+	m->now = t->ops->now();
+	/* Pairs with fill_object(). */
+	smp_store_release(&t->marking, !!(opt->rules & BIT(KMEMLEAK_RULE_BORN)));
+	return m;
+}
+
+/**
+ * kmemleak_mark_run() - reach everything that can be reached
+ * @m: the mark
+ *
+ * Return: 0, or what ops->pause() said.
+ */
+int kmemleak_mark_run(struct kmemleak_marker *m)
+{
+	struct kmemleak_tracker *t = m->t;
+	struct kmemleak_range range;
+	unsigned long from = 0;
+	unsigned int sweeps = 0;
+
+	t->ops->roots(t, m);
+	for (; kmemleak_opaque_next(t, from, &range) && !m->err; from = range.end)
+		kmemleak_mark_range(m, range.start, range.end);
+	do {
+		m->lost = false;
+	} while (sweep(m) && !m->err && (++sweeps < MAX_SWEEPS || m->lost));
+	return m->err;
+}
+
+/**
+ * kmemleak_mark_object() - one more object is known to be alive
+ * @m: the mark
+ * @ref: the object
+ *
+ * Return: 0, or what ops->pause() said.
+ */
+int kmemleak_mark_object(struct kmemleak_marker *m, struct kmemleak_ref ref)
+{
+	struct kmemleak_lookup at;
+	struct kmemleak_object *obj = kmemleak_index_relock(m->t, ref, &at);
+	bool queue = false;
+
+	if (obj) {
+		refer_locked(m, obj);
+		obj->count = max(obj->count, obj->min_count);
+		queue = !(obj->flags & (KMEMLEAK_NO_SCAN | KMEMLEAK_IGNORE));
+		obj->flags |= KMEMLEAK_SCANNED;
+		kmemleak_index_unlock(&at);
+	}
+	if (queue)
+		push(m, ref);
+	drain(m);
+	return m->err;
+}
+
+/**
+ * kmemleak_mark_end() - give the mark's memory back; colours stay
+ * @m: the mark
+ */
+void kmemleak_mark_end(struct kmemleak_marker *m)
+{
+	struct kmemleak_tracker *t = m->t;
+	struct chunk *c = m->top, *below;
+
+	for (; c; c = below) {
+		below = c->below;
+		t->ops->page_free(t, c, 0);
+	}
+	if (m->spare)
+		t->ops->page_free(t, m->spare, 0);
+	if (m->buffer)
+		t->ops->page_free(t, m->buffer, 0);
+	t->ops->page_free(t, m, 0);
+}
+
+void kmemleak_mark_close(struct kmemleak_tracker *t)
+{
+	WRITE_ONCE(t->marking, false);
+}

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The kernel's memory: where the roots are, how it is read, where the
+ * detector's own pages come from. The only file that knows the layout, and the
+ * only one that reads memory which others own.
+ */
+#include <linux/cpumask.h>
+#include <linux/io.h>
+#include <linux/jiffies.h>
+#include <linux/memblock.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/sched.h>
+#include <linux/sched/clock.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/sched/task_stack.h>
+#include <linux/sort.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+#include <asm/sections.h>
+
+#include "glue.h"
+
+static void *page_alloc(struct kmemleak_tracker *t, unsigned int order, gfp_t gfp)
+{
+	struct page *page;
+
+	if (!kmemleak_pages_ready)
+		return NULL;
+	page = alloc_pages(gfp | __GFP_ZERO, order);
+	return page ? page_address(page) : NULL;
+}
+
+static void page_free(struct kmemleak_tracker *t, void *page, unsigned int order)
+{
+	free_pages((unsigned long)page, order);
+}
+
+/* I/O memory must not be read: that can have side effects. */
+static bool is_plain_memory(unsigned long addr)
+{
+	struct vm_struct *area;
+
+	if (!is_vmalloc_addr((void *)addr))
+		return true;
+	area = find_vm_area((void *)addr);
+	return area && !(area->flags & VM_IOREMAP);
+}
+
+/*
+ * User-mode Linux has no fault handling for kernel addresses and would ask the
+ * host about every access; what is tracked or a root there is always mapped.
+ */
+static bool copy(void *dst, unsigned long addr, size_t len)
+{
+	if (IS_ENABLED(CONFIG_UML)) {
+		memcpy(dst, (void *)addr, len);
+		return true;
+	}
+	return !copy_from_kernel_nofault(dst, (void *)addr, len);
+}
+
+static bool read_memory(struct kmemleak_tracker *t, void *dst, unsigned long addr, size_t len,
+			enum kmemleak_read how)
+{
+	if (how == KMEMLEAK_READ_ROOT && !is_plain_memory(addr))
+		return false;
+	return copy(dst, addr, len);
+}
+
+static unsigned long block_addr(struct kmemleak_tracker *t, enum kmemleak_space space,
+				unsigned long addr, unsigned int cpu)
+{
+	switch (space) {
+	case KMEMLEAK_PHYS:
+		/* What is not mapped for good holds no references to blocks. */
+		if (IS_ENABLED(CONFIG_HIGHMEM) && PHYS_PFN(addr) >= max_low_pfn)
+			return 0;
+		return (unsigned long)__va((phys_addr_t)addr);
+	case KMEMLEAK_PERCPU:
+		if (!cpu_possible(cpu))
+			return 0;
+		return (unsigned long)per_cpu_ptr((void __percpu *)addr, cpu);
+	default:
+		return addr;
+	}
+}
+
+/* --------------------------------------------------------------- roots -- */
+
+#ifdef CONFIG_SMP
+static unsigned long cpu_offsets[NR_CPUS];
+
+static void setup_percpu(struct kmemleak_tracker *t)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		cpu_offsets[t->nr_cpu_offsets++] = per_cpu_offset(cpu);
+	t->cpu_offset = cpu_offsets;
+}
+
+static void mark_percpu(struct kmemleak_marker *m)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		kmemleak_mark_range(m, (unsigned long)__per_cpu_start + per_cpu_offset(cpu),
+				    (unsigned long)__per_cpu_end + per_cpu_offset(cpu));
+}
+#else /* One copy, at the pointer itself; static ones are in the data section. */
+static void setup_percpu(struct kmemleak_tracker *t) { }
+static void mark_percpu(struct kmemleak_marker *m) { }
+#endif
+
+static bool page_in_use(struct zone *zone, unsigned long pfn)
+{
+	struct page *page = pfn_to_online_page(pfn);
+
+	return page && page_zone(page) == zone && page_count(page);
+}
+
+/* Struct pages of pages in use, neighbours together. */
+static void mark_zone_pages(struct kmemleak_marker *m, struct zone *zone)
+{
+	unsigned long pfn = zone->zone_start_pfn, end = zone_end_pfn(zone);
+
+	while (pfn < end) {
+		unsigned long first;
+
+		while (pfn < end && !page_in_use(zone, pfn)) {
+			if (!(pfn++ % 1024))
+				cond_resched();
+		}
+		/* Within a section, for the map may have holes between them. */
+		for (first = pfn; pfn < end && page_in_use(zone, pfn) &&
+		     pfn / MAX_ORDER_NR_PAGES == first / MAX_ORDER_NR_PAGES; pfn++)
+			;
+		if (first < pfn &&
+		    kmemleak_mark_range(m, (unsigned long)pfn_to_page(first),
+					(unsigned long)(pfn_to_page(pfn - 1) + 1)))
+			return;
+	}
+}
+
+static void mark_pages(struct kmemleak_marker *m)
+{
+	struct zone *zone;
+
+	get_online_mems();
+	for_each_populated_zone(zone)
+		mark_zone_pages(m, zone);
+	put_online_mems();
+}
+
+/* Where the stack of a task that is not running ends; 0 if it cannot be told. */
+static unsigned long saved_sp(struct task_struct *task)
+{
+#if defined(CONFIG_X86)
+	return READ_ONCE(task->thread.sp);
+#elif defined(CONFIG_ARM64)
+	return thread_saved_sp(task);
+#else
+	return 0;
+#endif
+}
+
+static bool on_cpu(struct task_struct *task)
+{
+#ifdef CONFIG_SMP
+	return smp_load_acquire(&task->on_cpu);
+#else
+	return task == current;
+#endif
+}
+
+/*
+ * Below the stack pointer of a sleeping task there are only dead values. If it
+ * ran meanwhile, they may not have been dead, so that part is scanned as well.
+ */
+static void mark_stack(struct kmemleak_marker *m, struct task_struct *task)
+{
+	unsigned long stack = (unsigned long)try_get_task_stack(task), sp;
+	unsigned long switches = READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw);
+	bool ran = on_cpu(task);
+
+	if (!stack)
+		return;
+	sp = ran ? stack : saved_sp(task);
+	/* What the scan itself has on its stack is not in anybody's use. */
+	if (task == current)
+		sp = kmemleak_scan_frame;
+	if (sp < stack || sp > stack + THREAD_SIZE)
+		sp = stack;
+	kmemleak_mark_range(m, sp, stack + THREAD_SIZE);
+	ran |= on_cpu(task) || switches != READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw);
+	if (ran && task != current)
+		kmemleak_mark_range(m, stack, sp);
+	put_task_stack(task);
+}
+
+static void mark_task(struct kmemleak_marker *m, struct task_struct *task)
+{
+	kmemleak_mark_range(m, (unsigned long)&task->thread,
+			    (unsigned long)(&task->thread + 1));
+	mark_stack(m, task);
+}
+
+static struct task_struct *get_next_task(int *nr)
+{
+	struct task_struct *task = NULL;
+	struct pid *pid;
+
+	rcu_read_lock();
+	while (!task && (pid = find_ge_pid(*nr, &init_pid_ns))) {
+		*nr = pid_nr(pid) + 1;
+		task = pid_task(pid, PIDTYPE_PID);
+	}
+	if (task)
+		get_task_struct(task);
+	rcu_read_unlock();
+	return task;
+}
+
+static void mark_tasks(struct kmemleak_marker *m)
+{
+	struct task_struct *task;
+	int cpu, nr = 1;
+
+	while ((task = get_next_task(&nr))) {
+		mark_task(m, task);
+		put_task_struct(task);
+		cond_resched();
+	}
+	/* The idle tasks have no pid of their own. */
+	for_each_online_cpu(cpu)
+		mark_task(m, idle_task(cpu));
+}
+
+static void mark_roots(struct kmemleak_tracker *t, struct kmemleak_marker *m)
+{
+	mark_percpu(m);
+	mark_pages(m);
+	if (kmemleak_mark_options(m)->scan_stacks)
+		mark_tasks(m);
+}
+
+static int pause_scan(struct kmemleak_tracker *t)
+{
+	cond_resched();
+	return kmemleak_thread_should_stop() || !READ_ONCE(t->enabled) ? -EINTR : 0;
+}
+
+static u32 now(void)
+{
+	return jiffies;
+}
+
+static u32 clock(void)
+{
+	return local_clock();
+}
+
+const struct kmemleak_ops kmemleak_kernel_ops = {
+	.page_alloc = page_alloc,
+	.page_free = page_free,
+	.read = read_memory,
+	.block_addr = block_addr,
+	.roots = mark_roots,
+	.pause = pause_scan,
+	.now = now,
+	.clock = clock,
+};
+
+static int compare_ulong(const void *a, const void *b)
+{
+	unsigned long x = *(unsigned long *)a, y = *(unsigned long *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/**
+ * kmemleak_memory_setup() - tell a tracker where classes of addresses begin
+ * @t: tracker with no block in it
+ */
+void kmemleak_memory_setup(struct kmemleak_tracker *t)
+{
+	unsigned long split[] = {
+		VMALLOC_START,
+		VMALLOC_END,
+#ifdef MODULES_VADDR
+		MODULES_VADDR,
+#endif
+	};
+
+	static_assert(ARRAY_SIZE(split) <= ARRAY_SIZE(t->index.split));
+	sort(split, ARRAY_SIZE(split), sizeof(split[0]), compare_ulong, NULL);
+	memcpy(t->index.split, split, sizeof(split));
+}
+
+static void add_section(struct kmemleak_tracker *t, const char *start, const char *end)
+{
+	static const struct kmemleak_origin nobody;
+
+	if (start < end)
+		kmemleak_block_add(t, KMEMLEAK_VIRT, (unsigned long)start, end - start, 0,
+				   &nobody);
+}
+
+static void remove_section(struct kmemleak_tracker *t, const void *start, size_t size)
+{
+	kmemleak_block_remove_part(t, KMEMLEAK_VIRT, (unsigned long)start, size);
+}
+
+/**
+ * kmemleak_memory_start() - the kernel's data becomes roots
+ * @t: tracker, enabled
+ * @own: the pool's reserve, full of addresses of blocks and no root
+ * @size: bytes
+ *
+ * Context: early boot, with the per-cpu areas in place.
+ */
+void kmemleak_memory_start(struct kmemleak_tracker *t, const void *own, size_t size)
+{
+	add_section(t, _sdata, _edata);
+	add_section(t, __bss_start, __bss_stop);
+	if (&__start_ro_after_init[0] < &_sdata[0] || &__end_ro_after_init[0] > &_edata[0])
+		add_section(t, __start_ro_after_init, __end_ro_after_init);
+	remove_section(t, own, size);
+	remove_section(t, t, sizeof(*t));
+	/* The boot task's stack is scanned like any other, live part only. */
+	remove_section(t, task_stack_page(&init_task), THREAD_SIZE);
+	setup_percpu(t);
+}

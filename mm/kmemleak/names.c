@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Task names, each stored once, so that an object needs two bytes for one. The
+ * table only fills up; when it is full, new names become "unknown".
+ */
+#include "kmemleak.h"
+
+/* Slots tried before the table counts as full around a name. */
+#define PROBES	32
+
+static u32 name_hash(const u64 *word)
+{
+	return hash_64(word[0] ^ hash_64(word[1], 64), KMEMLEAK_NAMES_BITS);
+}
+
+/*
+ * A slot is written once, the first word last; whoever sees a first word that
+ * is not 0 sees the rest. Pairs with the release in kmemleak_names_intern().
+ */
+static u64 slot_word(struct kmemleak_names *names, u32 slot)
+{
+	return smp_load_acquire((u64 *)names->name[slot]);
+}
+
+static u16 look_up(struct kmemleak_names *names, const u64 *word, u32 *vacant)
+{
+	u32 hash = name_hash(word), i;
+
+	*vacant = 0;
+	for (i = 0; i < PROBES; i++) {
+		u32 slot = (hash + i) & (BIT(KMEMLEAK_NAMES_BITS) - 1);
+		u64 first;
+
+		if (!slot)
+			continue;
+		first = slot_word(names, slot);
+		if (!first) {
+			*vacant = slot;
+			return 0;
+		}
+		if (first == word[0] && ((u64 *)names->name[slot])[1] == word[1])
+			return slot;
+	}
+	return 0;
+}
+
+/**
+ * kmemleak_names_intern() - the number of a task name
+ * @t: tracker
+ * @comm: NUL-padded or NUL-terminated, at most KMEMLEAK_COMM_LEN bytes, or NULL
+ *
+ * Context: any but NMI.
+ * Return: for kmemleak_names_get(); 0 if the name is empty or the table full.
+ */
+u16 kmemleak_names_intern(struct kmemleak_tracker *t, const char *comm)
+{
+	struct kmemleak_names *names = t->names;
+	u64 word[KMEMLEAK_COMM_LEN / sizeof(u64)] = { };
+	unsigned long irq;
+	u32 vacant;
+	u16 id;
+
+	if (!names || !comm)
+		return 0;
+	/* A task may rename itself meanwhile; any mix of both names is fine. */
+	memcpy(word, comm, strnlen(comm, KMEMLEAK_COMM_LEN - 1));
+	if (!word[0])
+		return 0;
+
+	id = look_up(names, word, &vacant);
+	if (id)
+		return id;
+	raw_spin_lock_irqsave(&names->lock, irq);
+	id = look_up(names, word, &vacant);
+	if (!id && vacant) {
+		((u64 *)names->name[vacant])[1] = word[1];
+		/* Pairs with slot_word(). */
+		smp_store_release((u64 *)names->name[vacant], word[0]);
+		names->nr++;
+		id = vacant;
+	}
+	raw_spin_unlock_irqrestore(&names->lock, irq);
+	if (!id)
+		kmemleak_count(t, KMEMLEAK_CNT_NO_NAME);
+	return id;
+}
+
+/**
+ * kmemleak_names_get() - the name behind a number
+ * @t: tracker
+ * @id: from kmemleak_names_intern()
+ * @comm: KMEMLEAK_COMM_LEN bytes, filled with a NUL-terminated name
+ */
+void kmemleak_names_get(struct kmemleak_tracker *t, u16 id, char *comm)
+{
+	static const char unknown[KMEMLEAK_COMM_LEN] = "unknown";
+	struct kmemleak_names *names = t->names;
+
+	if (id && names && id < ARRAY_SIZE(names->name) && slot_word(names, id))
+		memcpy(comm, names->name[id], KMEMLEAK_COMM_LEN);
+	else
+		memcpy(comm, unknown, KMEMLEAK_COMM_LEN);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the detector's core needs of its surroundings: types, rbtrees, raw
+ * spinlocks, ordered accesses. This is the kernel's side. The host tests have
+ * a twin with the same include guard, so a core file that reaches for more
+ * than is listed here does not build on the host.
+ */
+#ifndef _KMEMLEAK_PLATFORM_H
+#define _KMEMLEAK_PLATFORM_H
+
+#include <linux/atomic.h>
+#include <linux/bitops.h>
+#include <linux/build_bug.h>
+#include <linux/cache.h>
+#include <linux/crc32.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/gfp_types.h>
+#include <linux/hash.h>
+#include <linux/kasan.h>
+#include <linux/kstrtox.h>
+#include <linux/limits.h>
+#include <linux/list.h>
+#include <linux/list_sort.h>
+#include <linux/lockdep.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/rbtree.h>
+#include <linux/smp.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+#include <linux/types.h>
+
+/*
+ * Size of one index region. PAGE_ALLOC_COSTLY_ORDER bounds the slabs that SLUB
+ * prefers, and slabs are naturally aligned, so no ordinary slab object crosses
+ * a region boundary.
+ */
+#define KMEMLEAK_REGION_SHIFT	(PAGE_SHIFT + PAGE_ALLOC_COSTLY_ORDER)
+
+/* The caller has interrupts off, so the number stays true until they are on. */
+static inline unsigned int kmemleak_cpu(void)
+{
+	return raw_smp_processor_id();
+}
+
+/* An address as the index knows it: without the tag that KASAN may keep in it. */
+static inline unsigned long kmemleak_untag(unsigned long addr)
+{
+	return (unsigned long)kasan_reset_tag((void *)addr);
+}
+
+#endif /* _KMEMLEAK_PLATFORM_H */

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The pool: the only place that metadata entries come from. Whole pages are
+ * cut into entries that travel through per-CPU free lists and are reused at
+ * once. Pages stay until the tracker is reset, so that an entry's memory never
+ * becomes anything else while somebody may hold a stale pointer to it.
+ */
+#include "kmemleak.h"
+
+/* Entries moved between a CPU's list and the shared one under one lock hold. */
+#define BATCH	32
+
+/* How the pool asks for a page in a context it knows nothing about. */
+#define GFP_ANY_CONTEXT	(GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC)
+
+/* Takes the place of the first entry of a page. */
+struct kmemleak_pool_page {
+	struct kmemleak_pool_page *next;
+};
+
+#define ENTRIES_PER_PAGE	(PAGE_SIZE / sizeof(union kmemleak_entry) - 1)
+
+static void push(struct kmemleak_object **list, struct kmemleak_object *obj)
+{
+	obj->next_free = *list;
+	*list = obj;
+}
+
+static struct kmemleak_object *pop(struct kmemleak_object **list)
+{
+	struct kmemleak_object *obj = *list;
+
+	if (obj)
+		*list = obj->next_free;
+	return obj;
+}
+
+static void add_entries_locked(struct kmemleak_pool *pool, union kmemleak_entry *entry,
+			       unsigned long nr)
+{
+	lockdep_assert_held(&pool->lock);
+	pool->nr_free += nr;
+	/* Backwards, so that the list hands them out by ascending address. */
+	while (nr--)
+		push(&pool->free, &entry[nr].object);
+}
+
+/**
+ * kmemleak_pool_setup() - make a pool of the reserve alone
+ * @t: tracker
+ * @reserve: zeroed memory for the time before the page allocator is up
+ * @nr: entries in it, may be 0
+ */
+void kmemleak_pool_setup(struct kmemleak_tracker *t, union kmemleak_entry *reserve,
+			 unsigned long nr)
+{
+	struct kmemleak_pool *pool = &t->pool;
+	unsigned long irq;
+
+	raw_spin_lock_init(&pool->lock);
+	pool->reserve = reserve;
+	pool->reserve_nr = nr;
+	raw_spin_lock_irqsave(&pool->lock, irq);
+	add_entries_locked(pool, reserve, nr);
+	raw_spin_unlock_irqrestore(&pool->lock, irq);
+}
+
+static int caches_order(unsigned int nr_cpus)
+{
+	unsigned long bytes = nr_cpus * sizeof(struct kmemleak_pool_cache);
+
+	return max_t(int, 0, ilog2(roundup_pow_of_two(bytes)) - PAGE_SHIFT);
+}
+
+/**
+ * kmemleak_pool_start() - give each CPU a free list of its own
+ * @t: tracker
+ * @nr_cpus: numbers that kmemleak_cpu() may return
+ *
+ * Context: nobody else uses the pool.
+ * Return: 0, or -ENOMEM; then all CPUs go on with the shared list.
+ */
+int kmemleak_pool_start(struct kmemleak_tracker *t, unsigned int nr_cpus)
+{
+	if (t->pool.caches)
+		return 0;
+	t->pool.caches = t->ops->page_alloc(t, caches_order(nr_cpus), GFP_ANY_CONTEXT);
+	if (!t->pool.caches)
+		return -ENOMEM;
+	t->pool.nr_caches = nr_cpus;
+	return 0;
+}
+
+/* This CPU's list; interrupts are off. */
+static struct kmemleak_pool_cache *this_cache(struct kmemleak_pool *pool)
+{
+	return pool->caches ? &pool->caches[kmemleak_cpu()] : NULL;
+}
+
+static struct kmemleak_object *get_shared(struct kmemleak_pool *pool,
+					  struct kmemleak_pool_cache *cache)
+{
+	struct kmemleak_object *obj;
+
+	raw_spin_lock(&pool->lock);
+	obj = pop(&pool->free);
+	if (obj) {
+		pool->nr_free--;
+		if (!cache)
+			pool->in_use++;
+	}
+	while (cache && cache->nr_free < BATCH && pool->free) {
+		push(&cache->free, pop(&pool->free));
+		cache->nr_free++;
+		pool->nr_free--;
+	}
+	raw_spin_unlock(&pool->lock);
+	return obj;
+}
+
+static struct kmemleak_object *get(struct kmemleak_pool *pool)
+{
+	struct kmemleak_pool_cache *cache;
+	struct kmemleak_object *obj = NULL;
+	unsigned long irq;
+
+	local_irq_save(irq);
+	cache = this_cache(pool);
+	if (cache && cache->free) {
+		obj = pop(&cache->free);
+		cache->nr_free--;
+	} else {
+		obj = get_shared(pool, cache);
+	}
+	if (obj && cache)
+		WRITE_ONCE(cache->in_use, cache->in_use + 1);
+	local_irq_restore(irq);
+	return obj;
+}
+
+/*
+ * A tracker that is off takes no pages: kmemleak_pool_reset() could already
+ * have passed. It takes the same lock after tracking went off.
+ */
+static bool add_page(struct kmemleak_tracker *t, gfp_t gfp)
+{
+	struct kmemleak_pool_page *page = t->ops->page_alloc(t, 0, gfp);
+	struct kmemleak_pool *pool = &t->pool;
+	unsigned long irq;
+	bool taken;
+
+	if (!page)
+		return false;
+	raw_spin_lock_irqsave(&pool->lock, irq);
+	taken = READ_ONCE(t->enabled);
+	if (taken) {
+		page->next = pool->pages;
+		pool->pages = page;
+		pool->nr_pages++;
+		add_entries_locked(pool, (union kmemleak_entry *)page + 1, ENTRIES_PER_PAGE);
+	}
+	raw_spin_unlock_irqrestore(&pool->lock, irq);
+	if (!taken)
+		t->ops->page_free(t, page, 0);
+	return taken;
+}
+
+/**
+ * kmemleak_pool_get() - take an entry
+ * @t: tracker, enabled
+ *
+ * Context: any but NMI; never sleeps.
+ * Return: an entry whose flags are 0, or NULL if no memory could be had.
+ */
+struct kmemleak_object *kmemleak_pool_get(struct kmemleak_tracker *t)
+{
+	struct kmemleak_object *obj = get(&t->pool);
+
+	if (unlikely(!obj) && add_page(t, GFP_ANY_CONTEXT))
+		obj = get(&t->pool);
+	return obj;
+}
+
+/**
+ * kmemleak_pool_top_up() - make sure that the next get needs no new page
+ * @t: tracker
+ * @gfp: what the caller's allocation may do; only if it may sleep is anything
+ *	tried that kmemleak_pool_get() would not try itself
+ *
+ * Context: as @gfp says.
+ */
+void kmemleak_pool_top_up(struct kmemleak_tracker *t, gfp_t gfp)
+{
+	struct kmemleak_pool *pool = &t->pool;
+	struct kmemleak_pool_cache *cache;
+	unsigned long irq;
+	bool empty;
+
+	if (!(gfp & __GFP_DIRECT_RECLAIM))
+		return;
+	local_irq_save(irq);
+	cache = this_cache(pool);
+	/* A wrong guess costs a page too many, or an attempt of the get itself. */
+	empty = !(cache && cache->free) && !READ_ONCE(pool->nr_free);
+	local_irq_restore(irq);
+	if (unlikely(empty))
+		add_page(t, (gfp & (__GFP_IO | __GFP_FS)) | __GFP_RECLAIM |
+			 __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC);
+}
+
+/**
+ * kmemleak_pool_put() - give an entry back
+ * @t: tracker
+ * @obj: from kmemleak_pool_get(), in no tree
+ *
+ * Context: any but NMI.
+ */
+void kmemleak_pool_put(struct kmemleak_tracker *t, struct kmemleak_object *obj)
+{
+	struct kmemleak_pool *pool = &t->pool;
+	struct kmemleak_pool_cache *cache;
+	unsigned long irq;
+
+	/* Not live in any interpretation; read by kmemleak_index_relock(). */
+	WRITE_ONCE(obj->flags, 0);
+	local_irq_save(irq);
+	cache = this_cache(pool);
+	if (cache) {
+		push(&cache->free, obj);
+		cache->nr_free++;
+		WRITE_ONCE(cache->in_use, cache->in_use - 1);
+	}
+	if (!cache || cache->nr_free > 2 * BATCH) {
+		raw_spin_lock(&pool->lock);
+		if (!cache) {
+			push(&pool->free, obj);
+			pool->nr_free++;
+			pool->in_use--;
+		}
+		while (cache && cache->nr_free > BATCH) {
+			push(&pool->free, pop(&cache->free));
+			pool->nr_free++;
+			cache->nr_free--;
+		}
+		raw_spin_unlock(&pool->lock);
+	}
+	local_irq_restore(irq);
+}
+
+/**
+ * kmemleak_pool_stamp() - a number that orders allocations
+ * @t: tracker
+ *
+ * Strictly ascending on one CPU; as good as ops->clock() between CPUs.
+ *
+ * Return: nanoseconds, modulo 2^32.
+ */
+u32 kmemleak_pool_stamp(struct kmemleak_tracker *t)
+{
+	struct kmemleak_pool_cache *cache;
+	unsigned long irq;
+	u32 now;
+
+	local_irq_save(irq);
+	now = t->ops->clock();
+	cache = this_cache(&t->pool);
+	if (cache) {
+		if ((s32)(now - cache->stamp) <= 0 && (s32)(now - cache->stamp) > -(s32)BIT(30))
+			now = cache->stamp + 1;
+		cache->stamp = now;
+	}
+	local_irq_restore(irq);
+	return now;
+}
+
+/**
+ * kmemleak_pool_in_use() - entries handed out
+ * @t: tracker
+ *
+ * Return: a sum over CPUs that go on meanwhile: exact only when they do not.
+ */
+long kmemleak_pool_in_use(struct kmemleak_tracker *t)
+{
+	long sum = READ_ONCE(t->pool.in_use);
+	unsigned int i;
+
+	for (i = 0; i < t->pool.nr_caches; i++)
+		sum += READ_ONCE(t->pool.caches[i].in_use);
+	return sum;
+}
+
+/**
+ * kmemleak_pool_free_entries() - entries that could be handed out at once
+ * @t: tracker
+ *
+ * Return: as exact as kmemleak_pool_in_use().
+ */
+long kmemleak_pool_free_entries(struct kmemleak_tracker *t)
+{
+	return t->pool.nr_pages * ENTRIES_PER_PAGE + t->pool.reserve_nr -
+	       kmemleak_pool_in_use(t);
+}
+
+/**
+ * kmemleak_pool_reset() - take every entry back, return every page
+ * @t: tracker
+ *
+ * Context: process; tracking is off and no hook is under way.
+ */
+void kmemleak_pool_reset(struct kmemleak_tracker *t)
+{
+	struct kmemleak_pool *pool = &t->pool;
+	struct kmemleak_pool_page *page, *next;
+	unsigned long i, irq;
+
+	raw_spin_lock_irqsave(&pool->lock, irq);
+	page = pool->pages;
+	pool->pages = NULL;
+	pool->nr_pages = 0;
+	pool->free = NULL;
+	pool->nr_free = 0;
+	pool->in_use = 0;
+	for (i = 0; i < pool->nr_caches; i++)
+		memset(&pool->caches[i], 0, sizeof(pool->caches[i]));
+	memset(pool->reserve, 0, pool->reserve_nr * sizeof(*pool->reserve));
+	add_entries_locked(pool, pool->reserve, pool->reserve_nr);
+	raw_spin_unlock_irqrestore(&pool->lock, irq);
+
+	for (; page; page = next) {
+		next = page->next;
+		t->ops->page_free(t, page, 0);
+	}
+}
+
+/**
+ * kmemleak_pool_destroy() - reset, and give the CPUs' lists back too
+ * @t: tracker
+ */
+void kmemleak_pool_destroy(struct kmemleak_tracker *t)
+{
+	struct kmemleak_pool_cache *caches = t->pool.caches;
+	unsigned int nr = t->pool.nr_caches;
+
+	kmemleak_pool_reset(t);
+	t->pool.caches = NULL;
+	t->pool.nr_caches = 0;
+	if (caches)
+		t->ops->page_free(t, caches, caches_order(nr));
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The episode: from "scan" to a published set of leaks.
+ */
+#define pr_fmt(fmt) "kmemleak: " fmt
+
+#include <linux/jiffies.h>
+#include <linux/printk.h>
+#include <linux/spinlock.h>
+
+#include "glue.h"
+
+/* The set that readers get. Guards the pointer only; sets never change. */
+static DEFINE_SPINLOCK(published_lock);
+static struct kmemleak_published *published;
+
+/* See mark_stack(); written and read by the task that scans, under scan_mutex. */
+unsigned long kmemleak_scan_frame;
+
+static void free_set(struct kref *ref)
+{
+	struct kmemleak_published *set = container_of(ref, struct kmemleak_published, ref);
+
+	kmemleak_leaks_free(&kmemleak_tracker, &set->leaks);
+	kmemleak_kernel_ops.page_free(&kmemleak_tracker, set, 0);
+}
+
+struct kmemleak_published *kmemleak_published_get(void)
+{
+	struct kmemleak_published *set;
+
+	spin_lock(&published_lock);
+	set = published;
+	if (set)
+		kref_get(&set->ref);
+	spin_unlock(&published_lock);
+	return set;
+}
+
+void kmemleak_published_put(struct kmemleak_published *set)
+{
+	kref_put(&set->ref, free_set);
+}
+
+static void publish(struct kmemleak_published *set)
+{
+	struct kmemleak_published *old;
+
+	spin_lock(&published_lock);
+	old = published;
+	published = set;
+	spin_unlock(&published_lock);
+	if (old)
+		kmemleak_published_put(old);
+}
+
+static struct kmemleak_published *new_set(void)
+{
+	struct kmemleak_published *set;
+
+	static_assert(sizeof(*set) <= PAGE_SIZE);
+	set = kmemleak_kernel_ops.page_alloc(&kmemleak_tracker, 0, GFP_KERNEL | __GFP_NOWARN);
+	if (!set)
+		return NULL;
+	kref_init(&set->ref);
+	kmemleak_leaks_init(&set->leaks);
+	return set;
+}
+
+static noinline int run_episode(void)
+{
+	struct kmemleak_options opt = kmemleak_read_options();
+	struct kmemleak_published *set = new_set();
+	int ret;
+
+	if (!set)
+		return -ENOMEM;
+	ret = kmemleak_verdict(&kmemleak_tracker, &opt, &set->leaks);
+	if (ret) {
+		kmemleak_published_put(set);
+		return ret;
+	}
+	publish(set);
+	if (set->leaks.nr_new) {
+		pr_info("%lu new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n",
+			set->leaks.nr_new);
+		if (kmemleak_verbose)
+			kmemleak_report_log(&set->leaks);
+	}
+	return 0;
+}
+
+noinline int kmemleak_scan(void)
+{
+	lockdep_assert_held(&kmemleak_scan_mutex);
+	kmemleak_scan_frame = (unsigned long)__builtin_frame_address(0);
+	return run_episode();
+}
+
+void kmemleak_scan_clear(void)
+{
+	lockdep_assert_held(&kmemleak_scan_mutex);
+	if (published && kmemleak_is_on())
+		kmemleak_leaks_settle(&kmemleak_tracker, &published->leaks);
+	publish(NULL);
+}

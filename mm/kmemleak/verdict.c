@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The verdict: which objects that a mark left white are leaks. All rules are
+ * here; each says which false result it prevents and what it costs.
+ *
+ * AGE        A block younger than min_age_ms may be on its way from a register
+ *            to the place it belongs. It counts as a root. Costs: leaks younger
+ *            than that are found by a later scan. Off by default (0 ms), for
+ *            CONFIRM covers it.
+ * BORN       A block allocated during a mark may be pointed at by memory that
+ *            was scanned before, and pointers may move into it. It is gray for
+ *            that mark. Costs: a leak made during a scan is found by the next.
+ * CHANGED    A block whose contents change between two looks is used by
+ *            somebody, whose pointer we missed. It counts as reached, and so
+ *            does what it points at. Costs: reading each suspect twice; a lost
+ *            block that is still written to (by a device, say) goes unreported.
+ * TRANSIENT  The annotation: a root for one scan. Costs: one scan.
+ * CONFIRM    A pointer that moves during a mark from memory not yet scanned to
+ *            memory already scanned is missed. A suspect must stay white in a
+ *            second mark. Costs: a second mark, if there is a suspect at all.
+ * MIN_UNREF  For those who want reports later but surer: white in so many
+ *            scans in a row. Costs: as many scans.
+ */
+#include "kmemleak.h"
+
+/* Objects judged before their records are made. */
+#define JUDGE_BATCH	64
+
+static bool rule_on(const struct kmemleak_options *opt, enum kmemleak_rule rule)
+{
+	return opt->rules & BIT(rule);
+}
+
+/**
+ * kmemleak_verdict_is_root() - is an object alive whoever points at it?
+ * @opt: options
+ * @now: low half of jiffies
+ * @obj: the object
+ */
+bool kmemleak_verdict_is_root(const struct kmemleak_options *opt, u32 now,
+			      const struct kmemleak_object *obj)
+{
+	if (!obj->min_count)
+		return true;
+	if (rule_on(opt, KMEMLEAK_RULE_TRANSIENT) && (obj->flags & KMEMLEAK_TRANSIENT))
+		return true;
+	/* Signed: an object can be born after the mark took the time. */
+	return rule_on(opt, KMEMLEAK_RULE_AGE) && opt->min_age &&
+	       (s32)(now - obj->born) < (s32)min_t(unsigned long, opt->min_age, S32_MAX);
+}
+
+struct judge {
+	struct kmemleak_tracker *t;
+	const struct kmemleak_options *opt;
+	struct kmemleak_leaks *leaks;
+	struct kmemleak_marker *m;
+	struct kmemleak_ref white[JUDGE_BATCH];
+	unsigned int nr_white;
+	u8 *page;
+};
+
+static void judge_visit(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *arg)
+{
+	struct judge *j = arg;
+
+	/* A root of this mark by annotation; not of the next. */
+	if ((obj->flags & KMEMLEAK_TRANSIENT) && obj->epoch == t->epoch)
+		obj->flags &= ~KMEMLEAK_TRANSIENT;
+	if (kmemleak_object_white(t, obj) && !kmemleak_verdict_is_root(j->opt, t->ops->now(), obj))
+		j->white[j->nr_white++] = (struct kmemleak_ref){ obj, obj->start };
+	else
+		obj->unref = 0;
+}
+
+/*
+ * Checksum of an object's contents, a page at a time, each under its lock.
+ * Unreadable pages do not enter it. Return: false if the object went meanwhile.
+ */
+static bool checksum(struct judge *j, struct kmemleak_ref ref, u32 *crc, struct kmemleak_leak *leak)
+{
+	struct kmemleak_tracker *t = j->t;
+	unsigned long offset = 0;
+	unsigned int cpu = 0;
+
+	*crc = 0;
+	for (;;) {
+		struct kmemleak_lookup at;
+		struct kmemleak_object *obj = kmemleak_index_relock(t, ref, &at);
+		enum kmemleak_space space;
+		unsigned long addr;
+		size_t len;
+		bool ok;
+
+		if (!obj)
+			return false;
+		space = kmemleak_object_space(obj);
+		if (offset >= obj->size) {
+			offset = 0;
+			cpu++;
+		}
+		if (cpu >= (space == KMEMLEAK_PERCPU ? t->nr_cpus : 1)) {
+			kmemleak_index_unlock(&at);
+			return true;
+		}
+		addr = t->ops->block_addr(t, space, obj->start + offset, cpu);
+		len = min(obj->size - offset, PAGE_SIZE - ((obj->start + offset) & ~PAGE_MASK));
+		ok = addr && t->ops->read(t, j->page, addr, len, KMEMLEAK_READ_BLOCK);
+		kmemleak_index_unlock(&at);
+
+		if (ok) {
+			*crc = crc32_le(*crc, j->page, len);
+			if (leak && !cpu && !offset) {
+				leak->dump_len = min_t(size_t, len, KMEMLEAK_DUMP_LEN);
+				memcpy(leak->dump, j->page, leak->dump_len);
+			}
+		}
+		offset += len;
+		if (t->ops->pause(t))
+			return false;
+	}
+}
+
+/* Writes down a white object. */
+static void make_record(struct judge *j, struct kmemleak_ref ref)
+{
+	struct kmemleak_leak *leak = kmemleak_leaks_add(j->t, j->leaks);
+	struct kmemleak_object *obj;
+	struct kmemleak_lookup at;
+	u16 comm = 0;
+
+	if (!leak)
+		return;
+	obj = kmemleak_index_relock(j->t, ref, &at);
+	if (obj) {
+		leak->ref = ref;
+		leak->size = obj->size;
+		leak->trace = obj->trace;
+		leak->born = obj->born;
+		leak->stamp = obj->stamp;
+		leak->pid = obj->pid;
+		leak->flags = obj->flags;
+		comm = obj->comm;
+		kmemleak_index_unlock(&at);
+	}
+	if (!obj || !checksum(j, ref, &leak->crc, leak)) {
+		list_del(&leak->list);
+		j->leaks->nr--;
+		return;
+	}
+	kmemleak_names_get(j->t, comm, leak->comm);
+}
+
+static int collect(struct judge *j)
+{
+	struct kmemleak_cursor cursor = { };
+	bool more = true;
+	int ret = 0;
+
+	while (more && !ret) {
+		unsigned int i;
+
+		j->nr_white = 0;
+		more = kmemleak_index_walk(j->t, &cursor, JUDGE_BATCH, judge_visit, j);
+		for (i = 0; i < j->nr_white; i++)
+			make_record(j, j->white[i]);
+		ret = j->t->ops->pause(j->t);
+	}
+	return ret;
+}
+
+static void drop(struct judge *j, struct kmemleak_leak *leak)
+{
+	list_del(&leak->list);
+	j->leaks->nr--;
+}
+
+/* Takes back what is in use after all, and what that points at. */
+static int recheck_contents(struct judge *j)
+{
+	struct kmemleak_leak *leak, *next;
+	int ret = 0;
+	u32 crc;
+
+	list_for_each_entry_safe(leak, next, &j->leaks->list, list) {
+		if (!rule_on(j->opt, KMEMLEAK_RULE_CHANGED))
+			break;
+		if (!checksum(j, leak->ref, &crc, NULL))
+			drop(j, leak);
+		else if (crc != leak->crc)
+			ret = kmemleak_mark_object(j->m, leak->ref);
+		if (ret)
+			break;
+	}
+	return ret;
+}
+
+/* Keeps the records whose objects are white now, and counts that in them. */
+static void keep_white(struct judge *j)
+{
+	struct kmemleak_leak *leak, *next;
+
+	list_for_each_entry_safe(leak, next, &j->leaks->list, list) {
+		struct kmemleak_object *obj;
+		struct kmemleak_lookup at;
+		bool keep = false;
+
+		obj = kmemleak_index_relock(j->t, leak->ref, &at);
+		if (obj) {
+			keep = kmemleak_object_white(j->t, obj) && obj->stamp == leak->stamp;
+			if (!keep)
+				obj->unref = 0;
+			else if (obj->unref < U8_MAX)
+				obj->unref++;
+			if (rule_on(j->opt, KMEMLEAK_RULE_MIN_UNREF) &&
+			    obj->unref < min_t(unsigned int, j->opt->min_unref_scans, U8_MAX))
+				keep = false;
+			if (keep && !(obj->flags & KMEMLEAK_REPORTED)) {
+				obj->flags |= KMEMLEAK_REPORTED;
+				j->leaks->nr_new++;
+			}
+			kmemleak_index_unlock(&at);
+		}
+		if (!keep)
+			drop(j, leak);
+	}
+}
+
+static int mark(struct judge *j)
+{
+	if (j->m)
+		kmemleak_mark_end(j->m);
+	j->m = kmemleak_mark_begin(j->t, j->opt);
+	return j->m ? kmemleak_mark_run(j->m) : -ENOMEM;
+}
+
+static int judge(struct judge *j)
+{
+	int ret;
+
+	ret = mark(j) ?: collect(j);
+	if (!ret && j->leaks->nr && rule_on(j->opt, KMEMLEAK_RULE_CONFIRM))
+		ret = mark(j);
+	if (!ret)
+		ret = recheck_contents(j);
+	if (!ret) {
+		keep_white(j);
+		kmemleak_leaks_sort(j->t, j->leaks);
+	}
+	return ret;
+}
+
+/**
+ * kmemleak_verdict() - mark, and judge what is white
+ * @t: tracker
+ * @opt: options
+ * @leaks: an empty set, filled with the leaks in order of allocation
+ *
+ * Context: process, may sleep, one at a time.
+ * Return: 0; -ENOMEM; or what ops->pause() said, then @leaks means nothing and
+ * no object has been marked as reported.
+ */
+int kmemleak_verdict(struct kmemleak_tracker *t, const struct kmemleak_options *opt,
+		     struct kmemleak_leaks *leaks)
+{
+	struct judge *j = t->ops->page_alloc(t, 0, GFP_KERNEL | __GFP_NOWARN);
+	int ret = -ENOMEM;
+
+	static_assert(sizeof(*j) <= PAGE_SIZE);
+	if (!j)
+		return -ENOMEM;
+	j->t = t;
+	j->opt = opt;
+	j->leaks = leaks;
+	j->page = t->ops->page_alloc(t, 0, GFP_KERNEL | __GFP_NOWARN);
+	if (j->page)
+		ret = judge(j);
+	kmemleak_mark_close(t);
+	if (j->m)
+		kmemleak_mark_end(j->m);
+	if (j->page)
+		t->ops->page_free(t, j->page, 0);
+	t->ops->page_free(t, j, 0);
+	kmemleak_count(t, ret ? KMEMLEAK_CNT_SCANS_CUT : KMEMLEAK_CNT_SCANS);
+	return ret;
+}
