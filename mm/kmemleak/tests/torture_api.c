@@ -55,18 +55,21 @@ static void call_alloc_percpu(unsigned long addr, size_t size)
 	kmemleak_alloc_percpu((__force void __percpu *)addr, size, GFP_ATOMIC);
 }
 
+/* A block of its own, as what is said of it must not outlive it. */
+static unsigned long area_veiled;
+
 /* A bad pointer stands for a bad vm_struct, anything else for its address. */
-static void call_vmalloc(unsigned long addr, size_t size)
+static noinline void call_vmalloc(unsigned long addr, size_t size)
 {
-	static struct vm_struct area;
+	struct vm_struct *area = torture_unveil(area_veiled);
 
 	if (IS_ERR_OR_NULL((void *)addr)) {
 		kmemleak_vmalloc((void *)addr, size, GFP_ATOMIC);
 		return;
 	}
-	area.addr = (void *)addr;
-	kmemleak_vmalloc(&area, size, GFP_ATOMIC);
-	area.addr = NULL;
+	area->addr = (void *)addr;
+	kmemleak_vmalloc(area, size, GFP_ATOMIC);
+	area->addr = NULL;
 }
 
 static void call_free(unsigned long addr, size_t size)
@@ -445,6 +448,14 @@ static noinline int leave_canaries(void)
 	return 0;
 }
 
+static noinline int make_area(void)
+{
+	void *area = torture_kzalloc(sizeof(struct vm_struct));
+
+	area_veiled = torture_veil(area);
+	return area ? 0 : -ENOMEM;
+}
+
 /* api <function> <input>: adds to what the calls before it have left. */
 int torture_api(int argc, char **argv)
 {
@@ -461,7 +472,9 @@ int torture_api(int argc, char **argv)
 			break;
 	if (i == ARRAY_SIZE(functions) || j == ARRAY_SIZE(inputs))
 		return -EINVAL;
-	ret = inputs[j].run(&functions[i]);
+	ret = make_area();
+	if (!ret)
+		ret = inputs[j].run(&functions[i]);
 	torture_wipe_stack(4);
 	return ret ? ret : leave_canaries();
 }

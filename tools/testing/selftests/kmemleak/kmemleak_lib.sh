@@ -41,9 +41,9 @@ km_skip_all() {
 km_result() {
 	km_done=$((km_done + 1))
 	if [ "$1" -eq 0 ]; then
-		echo "ok $km_done $2"
+		printf 'ok %s %s\n' "$km_done" "$2"
 	else
-		echo "not ok $km_done $2"
+		printf 'not ok %s %s\n' "$km_done" "$2"
 		km_failed=$((km_failed + 1))
 	fi
 }
@@ -70,7 +70,7 @@ km_fails() {
 }
 
 km_note() {
-	echo "# $*"
+	printf '# %s\n' "$*"
 }
 
 km_finish() {
@@ -222,9 +222,19 @@ km_torture() {
 	echo "$*" > "$KM_TORTURE/command"
 }
 
+km_compare() {
+	awk -v percent="$1" -f "$KM_DIR/verdicts.awk" "$KM_TMP/answers" "$KM_REPORT"
+}
+
 # km_verdicts [PERCENT]: the torture module's answers against the last read
 km_verdicts() {
 	cat "$KM_TORTURE/result" > "$KM_TMP/answers"
 	grep '^#' "$KM_TMP/answers"
-	awk -v percent="$1" -f "$KM_DIR/verdicts.awk" "$KM_TMP/answers" "$KM_REPORT"
+	km_compare "$1"
+}
+
+# km_all VERDICT: sets up a comparison where all of its blocks have that one
+km_all() {
+	sed "s/^\(percpu \)\{0,1\}l[a-z]* 0x/\1$1 0x/" "$KM_TORTURE/result" \
+		> "$KM_TMP/answers"
 }

@@ -4,6 +4,8 @@
 # Every place where a reference counts, with the reference there and without it:
 # live with it, lost without it.
 
+# Functions are called by km_test; few take all arguments of the script.
+# shellcheck disable=SC2317,SC2119,SC2120
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
 
@@ -29,8 +31,8 @@ without_stacks() {
 	echo stack=off > "$KM_FILE"
 	km_scan
 	echo stack=on > "$KM_FILE"
-	sed -n 's/^live/lost/p' "$KM_TORTURE/result" > "$KM_TMP/answers"
-	awk -f "$KM_DIR/verdicts.awk" "$KM_TMP/answers" "$KM_REPORT"
+	km_all lost
+	km_compare
 }
 
 back_with_stacks() {
@@ -40,9 +42,9 @@ back_with_stacks() {
 # The module goes and with it everything that held; the blocks are given back.
 gone_with_module() {
 	km_torture "pair list on"
-	sed -n 's/^lost/live/p; /^live/p' "$KM_TORTURE/result" > "$KM_TMP/answers"
+	km_all live
 	km_unload kmemleak_torture || return 1
-	km_scan && awk -f "$KM_DIR/verdicts.awk" "$KM_TMP/answers" "$KM_REPORT"
+	km_scan && km_compare
 }
 
 km_begin

@@ -4,6 +4,8 @@
 # The sample module: every recipe's verdict as the module announces it, each
 # recipe alone and all at once.
 
+# Functions are called by km_test; few take all arguments of the script.
+# shellcheck disable=SC2317,SC2119,SC2120
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
 
@@ -36,7 +38,7 @@ run() {
 }
 
 verdicts() {
-	awk -f "$KM_DIR/verdicts.awk" "$KM_TMP/answers" "$KM_REPORT"
+	km_compare
 }
 
 # Nothing but what the module announced.
@@ -63,7 +65,7 @@ alone() {
 	# What stays lost is made to be forgotten, for the next recipe.
 	echo clear > "$KM_FILE"
 	km_unload kmemleak_test
-	return $status
+	return "$status"
 }
 
 together() {

@@ -1,0 +1,136 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Calls that make no sense: every entry point with every kind of bad input has
+# its answer in the table below, a counter in kmemleak_stats. Then the detector
+# still has to tell what is held from what is lost.
+
+# Functions are called by km_test; few take all arguments of the script.
+# shellcheck disable=SC2317,SC2119,SC2120
+# shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+inputs="null err_ptr size_0 wrap unknown freed twice overlap hardirq nmi"
+counters="bad_addr bad_size wrap unknown unknown_free duplicate overlap outside nmi"
+
+# The counter that grows; none: a call as good as any; .: the function has no
+# such argument, or the input is just what it is for. A physical address is never
+# NULL. Overlap: a part that reaches out of its block, or an inner address.
+answers() {
+	cat <<'END'
+alloc          bad_addr bad_addr bad_size wrap .            .            duplicate    overlap      none nmi
+alloc_percpu   bad_addr bad_addr bad_size wrap .            .            duplicate    overlap      none nmi
+alloc_phys     .        .        bad_size wrap .            .            duplicate    overlap      none nmi
+vmalloc        bad_addr bad_addr bad_size wrap .            .            duplicate    overlap      none nmi
+free           bad_addr bad_addr .        .    unknown_free unknown_free unknown_free unknown_free none nmi
+free_part      bad_addr bad_addr bad_size wrap unknown_free unknown_free unknown_free outside      none nmi
+free_part_phys .        .        bad_size wrap unknown_free unknown_free unknown_free outside      none nmi
+free_percpu    bad_addr bad_addr .        .    unknown_free unknown_free unknown_free unknown_free none nmi
+update_trace   bad_addr bad_addr .        .    unknown      unknown      none         none         none nmi
+not_leak       bad_addr bad_addr .        .    unknown      unknown      none         none         none nmi
+not_leak_phys  .        .        .        .    unknown      unknown      none         none         none nmi
+ignore         bad_addr bad_addr .        .    unknown      unknown      none         none         none nmi
+ignore_phys    .        .        .        .    unknown      unknown      none         none         none nmi
+ignore_percpu  bad_addr bad_addr .        .    unknown      unknown      none         none         none nmi
+no_scan        bad_addr bad_addr .        .    unknown      unknown      none         none         none nmi
+scan_area      bad_addr bad_addr bad_size wrap unknown      unknown      none         outside      none nmi
+transient_leak bad_addr bad_addr .        .    unknown      unknown      none         none         none nmi
+END
+}
+
+counted() {
+	for counter in $counters; do
+		echo "$counter $(km_stat "$counter")"
+	done
+}
+
+# cell FUNCTION INPUT COUNTER: that one grows, and no other
+cell() {
+	counted > "$KM_TMP/before"
+	km_torture "api $1 $2" 2> "$KM_TMP/error" || {
+		sed 's/^/# /' "$KM_TMP/error"
+		return 1
+	}
+	counted > "$KM_TMP/after"
+	awk -v expected="$3" '
+	NR == FNR {
+		before[$1] = $2
+		next
+	}
+	{
+		grown = $2 - before[$1]
+		if (grown && $1 != expected) {
+			print "# " $1 " grew by " grown
+			wrong++
+		}
+		if ($1 == expected && grown < 1) {
+			print "# " $1 " did not grow"
+			wrong++
+		}
+		if ($1 == expected)
+			found++
+	}
+	END { exit wrong > 0 || (expected != "none" && !found) }
+	' "$KM_TMP/before" "$KM_TMP/after"
+}
+
+still_works() {
+	[ "$(km_stat enabled)" = 1 ] && [ "$(km_stat failed)" = no ] &&
+		km_scan && km_verdicts
+}
+
+cells() {
+	# shellcheck disable=SC2034
+	while read -r function row; do
+		# shellcheck disable=SC2086
+		set -- $inputs
+		for answer in $row; do
+			case $answer in
+			.) ;;
+			*) echo "$function $1 $answer" ;;
+			esac
+			shift
+		done
+	done
+}
+
+# Each kind of mistake is told once, with the caller's trace.
+told_once() {
+	dmesg | sed -n 's/.*kmemleak: \(.*\): 0x[0-9a-f]*, size [0-9]*; told once.*/\1/p' \
+		> "$KM_TMP/told"
+	sed 's/^/# told: /' "$KM_TMP/told"
+	sort "$KM_TMP/told" | uniq -d | grep . && return 1
+	# Wraps, is unknown, twice, overlaps, outside.
+	[ "$(wc -l < "$KM_TMP/told")" -eq 5 ]
+}
+
+told_with_trace() {
+	dmesg | grep -A 60 'kmemleak: annotation of an unknown block: ' |
+		grep -q 'Call Trace'
+}
+
+km_begin
+km_need_torture
+answers | cells > "$KM_TMP/cells"
+km_plan $(($(wc -l < "$KM_TMP/cells") + $(answers | wc -l) + 3))
+km_mark
+last=
+km_torture reset
+while read -r function input answer; do
+	if [ -n "$last" ] && [ "$function" != "$last" ]; then
+		km_test "$last: the detector still works" still_works
+		km_torture reset
+	fi
+	last=$function
+	if [ "$input" = nmi ] && ! grep -q '^flags.* apic' /proc/cpuinfo; then
+		km_skip "$function $input" "no way to cause an NMI here"
+	else
+		km_test "$function $input: $answer" cell "$function" "$input" "$answer"
+	fi
+done < "$KM_TMP/cells"
+km_test "$last: the detector still works" still_works
+km_torture reset
+km_test "each kind of mistake was told once" told_once
+km_test "with a trace" told_with_trace
+km_test "the kernel has nothing to complain of" km_no_splat
+km_finish

@@ -1,0 +1,244 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Every command that leaves the detector on, and every write that is none: its
+# error, and that nothing changed. What off does is in z_off.sh.
+
+# Functions are called by km_test; few take all arguments of the script.
+# shellcheck disable=SC2317,SC2119,SC2120
+# shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+scans_one_more() {
+	before=$(km_stat scans)
+	km_write "$@" || return 1
+	[ "$(km_stat scans)" -eq $((before + 1)) ]
+}
+
+no_scan() {
+	before=$(km_stat scans)
+	km_write "$@" || return 1
+	[ "$(km_stat scans)" -eq "$before" ]
+}
+
+reads_empty() {
+	[ "$(wc -c < "$KM_FILE")" -eq 0 ]
+}
+
+clear_command() {
+	km_torture "pair data off"
+	km_scan
+	[ "$(km_reports)" -ge 1 ] && km_write 'clear\n' && reads_empty
+}
+
+clear_without_newline() {
+	km_torture "pair data off"
+	km_scan
+	[ "$(km_reports)" -ge 1 ] && km_write clear && reads_empty
+}
+
+# dump_of OFFSET: any address inside will do, the log has it all
+dump_of() {
+	km_torture "pair data off"
+	start=$(sed -n 's/^lost \(0x[0-9a-f]*\) .*/\1/p' "$KM_TORTURE/result")
+	size=$(sed -n 's/^lost 0x[0-9a-f]* //p' "$KM_TORTURE/result")
+	km_mark
+	km_write "dump=0x%x\n" $((start + $1)) || return 1
+	km_log > "$KM_TMP/log"
+	grep -q "kmemleak: Object $start (size $size):\$" "$KM_TMP/log" &&
+		grep -q 'kmemleak:   comm "kmemleak_tortur.*", pid [0-9]*, jiffies [0-9]*$' "$KM_TMP/log" &&
+		grep -q 'kmemleak:   min_count = 1, count = ' "$KM_TMP/log" &&
+		grep -q 'kmemleak:     \[<[0-9a-f]*>\] place_block+0x' "$KM_TMP/log"
+}
+
+dump_percpu() {
+	km_torture "pair percpu_reference on"
+	start=$(sed -n 's/^percpu live \(0x[0-9a-f]*\) .*/\1/p' "$KM_TORTURE/result")
+	km_mark
+	km_write "dump=%s" "$start" && km_log | grep -q 'kmemleak: Object (percpu) 0x'
+}
+
+dump_behind() {
+	km_torture "pair interior_vmalloc on"
+	start=$(sed -n 's/^live \(0x[0-9a-f]*\) .*/\1/p' "$KM_TORTURE/result")
+	size=$(sed -n 's/^live 0x[0-9a-f]* //p' "$KM_TORTURE/result")
+	km_refuses "Invalid argument" "dump=0x%x" $((start + size))
+}
+
+# The effect of stack=off is in roots.sh; here is only that a bad word has none.
+stack_stays() {
+	km_torture "pair stack on"
+	km_refuses "Invalid argument" 'stack=offs\n' &&
+		km_refuses "Invalid argument" 'stack=\n' &&
+		km_scan && km_verdicts
+}
+
+thread_on() {
+	km_write 'scan=on\n' && [ -n "$(km_thread)" ]
+}
+
+thread_off() {
+	km_write 'scan=off\n' && [ -z "$(km_thread)" ]
+}
+
+thread_secs() {
+	km_write 'scan=600\n' && [ -n "$(km_thread)" ]
+}
+
+thread_secs_0() {
+	km_write 'scan=0\n' && [ -z "$(km_thread)" ]
+}
+
+# State: what a command could have changed. The reports are those of one leak.
+state() {
+	cat "$KM_FILE"
+	km_stat enabled
+	km_stat scans
+	km_stat leaks
+	km_thread
+	cat "$KM_PARAM"/*
+}
+
+# refused ERROR BYTES...: and nothing changed
+refused() {
+	km_refuses "$@" || return 1
+	state > "$KM_TMP/after"
+	cmp -s "$KM_TMP/before" "$KM_TMP/after" && return 0
+	diff "$KM_TMP/before" "$KM_TMP/after" | sed 's/^/# /'
+	return 1
+}
+
+# One line each: error, a tab, what printf makes the bytes of. BIG stands for
+# a number of zeroes that makes the write longer than a page.
+bad_writes() {
+	sed 's/^\([IR]\) /\1	/' <<'END'
+I \n
+I \n\n
+I  \n
+I \000
+I =\n
+I scanner\n
+I scans
+I sca
+I SCAN\n
+I  scan\n
+I scan \n
+I scan\n\n
+I scan\nclear\n
+I scan\000\n
+I scan\000
+I \000scan\n
+I scan\r\n
+I scan =on\n
+I scan=\n
+I scan= 5\n
+I scan=5 \n
+I scan=5s\n
+I scan=-1\n
+I scan=1.5\n
+I scan=0x\n
+I scan=one\n
+I scan=onn\n
+I scan=offf\n
+R scan=2147484\n
+R scan=4294967296\n
+R scan=18446744073709551615\n
+R scan=18446744073709551616\n
+R scan=99999999999999999999999999\n
+I stack\n
+I stack=\n
+I stack=1\n
+I stack=on \n
+I clear=\n
+I clearing\n
+I clear all\n
+I cle\000ar\n
+I offs\n
+I of\n
+I off=1\n
+I on=1\n
+I once\n
+I dump\n
+I dump=\n
+I dump=0\n
+I dump=1\n
+I dump=x\n
+I dump=0xg\n
+I dump=-1\n
+I dump=0xffffffffffffffff\n
+R dump=0x1ffffffffffffffff\n
+I dump=0x10 \n
+I dump=dump=1\n
+I \377\376\375\n
+I %%s%%s%%n\n
+I scan%%n\n
+I scan=BIG1\n
+I BIG\n
+I scan\nBIG
+END
+}
+
+run_bad_writes() {
+	zeroes=$(head -c 5000 /dev/zero | tr '\0' 0)
+	bad_writes > "$KM_TMP/table"
+	while IFS='	' read -r kind bytes; do
+		case $kind in
+		I) error="Invalid argument" ;;
+		R) error="out of range" ;;
+		esac
+		case $bytes in
+		*BIG*)
+			name="$bytes (BIG is 5000 digits)"
+			bytes=${bytes%%BIG*}$zeroes${bytes#*BIG}
+			;;
+		*)
+			name=$bytes
+			;;
+		esac
+		# A name must not contain what KTAP gives a meaning to.
+		name=$(printf '%s' "$name" | tr '#' _)
+		km_test "refused: \"$name\"" refused "$error" "$bytes"
+	done < "$KM_TMP/table"
+}
+
+megabyte() {
+	head -c 1048576 /dev/zero | tr '\0' s > "$KM_TMP/huge"
+	dd if="$KM_TMP/huge" of="$KM_FILE" bs=1M 2> "$KM_TMP/error" && return 1
+	grep -q "Invalid argument" "$KM_TMP/error" || return 1
+	state > "$KM_TMP/after"
+	cmp -s "$KM_TMP/before" "$KM_TMP/after"
+}
+
+km_begin
+km_need_torture
+km_plan $((18 + $(bad_writes | wc -l) + 3))
+km_test "scan with a newline" scans_one_more 'scan\n'
+km_test "scan without one" scans_one_more 'scan'
+km_test "clear does not scan" no_scan 'clear\n'
+km_test "clear empties the reports" clear_command
+km_test "clear without a newline" clear_without_newline
+km_test "dump of a start" dump_of 0
+km_test "dump of an inner address" dump_of 100
+km_test "dump of the last byte" dump_of 191
+km_test "dump of a per-cpu block" dump_percpu
+km_test "dump behind a block" dump_behind
+km_test "a bad stack= changes nothing" stack_stays
+km_test "scan=on starts the thread" thread_on
+km_test "scan=on again is fine" thread_on
+km_test "scan=off ends it" thread_off
+km_test "scan=off again is fine" thread_off
+km_test "scan=SECS starts it" thread_secs
+km_test "scan=0 ends it" thread_secs_0
+km_test "on is not there yet while it is on" km_refuses "Invalid argument" 'on\n'
+
+# A leak that is reported and a thread that runs are state to be kept.
+km_torture "pair data off"
+km_scan
+echo scan=600 > "$KM_FILE"
+state > "$KM_TMP/before"
+run_bad_writes
+km_test "refused: a megabyte" megabyte
+km_test "the leak is still reported" km_verdicts
+echo scan=off > "$KM_FILE"
+km_test "and a scan still works" scans_one_more scan
+km_finish

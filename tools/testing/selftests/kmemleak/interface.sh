@@ -1,0 +1,316 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The files as scripts in the field know them: permissions, what an empty report
+# is, the shape of every line, the order, the ways they write and read, the
+# lines in the log, and the parameters.
+
+# Functions are called by km_test; few take all arguments of the script.
+# shellcheck disable=SC2317,SC2119,SC2120
+# shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+# ---- the files -------------------------------------------------------------
+
+has_mode() {
+	[ "$(stat -c %a "$1")" = "$2" ]
+}
+
+size_zero() {
+	[ "$(stat -c %s "$KM_FILE")" = 0 ]
+}
+
+empty_read() {
+	[ "$(wc -c < "$KM_FILE")" -eq 0 ]
+}
+
+stats_lines() {
+	grep -v -n -E '^[a-z_]+ -?[0-9]+$|^failed .+$' "$KM_STATS" && return 1
+	for name in enabled entries_in_use scans bad_addr duplicate leaks; do
+		[ -n "$(km_stat "$name")" ] || return 1
+	done
+}
+
+# ---- the text --------------------------------------------------------------
+
+# A state machine: which kinds of line may follow which.
+well_formed() {
+	awk '
+	function bad(why) {
+		if (++faults <= 10)
+			print "# line " NR ", " why ": " $0
+	}
+	/^unreferenced object (0x[0-9a-f]+|\(percpu\) 0x[0-9a-f]+) \(size [1-9][0-9]*\):$/ {
+		if (state != "" && state != "frame")
+			bad("report in the midst of another")
+		state = "header"
+		n++
+		next
+	}
+	/^  comm ".*", pid [0-9]+, jiffies [0-9]+$/ {
+		if (state != "header")
+			bad("comm after " state)
+		state = "comm"
+		next
+	}
+	/^  hex dump \(first [1-9][0-9]* bytes( on cpu [0-9]+)?\):$/ {
+		if (state != "comm")
+			bad("dump after " state)
+		left = $4
+		if (left > 32)
+			bad("long dump")
+		state = "dump"
+		next
+	}
+	state == "dump" && left > 0 && /^    [0-9a-f][0-9a-f] / {
+		row = left > 16 ? 16 : left
+		hex = substr($0, 5, row * 3 - 1)
+		if (length($0) != 4 + 16 * 3 + 1 + row || hex !~ /^[0-9a-f][0-9a-f]( [0-9a-f][0-9a-f])*$/)
+			bad("shape of dump")
+		left -= row
+		next
+	}
+	/^  backtrace \(crc [0-9a-f]+\):$/ {
+		if (state != "dump" || left != 0)
+			bad("trace after " state " with " left " bytes left")
+		state = "trace"
+		next
+	}
+	/^    \[<[0-9a-f]+>\] [A-Za-z_][A-Za-z0-9_.]*\+0x[0-9a-f]+\/0x[0-9a-f]+( \[[a-z0-9_]+\])?$/ {
+		if (state != "trace" && state != "frame")
+			bad("frame after " state)
+		state = "frame"
+		next
+	}
+	{ bad("unknown") }
+	END {
+		if (state != "frame")
+			bad("ends in " state)
+		print "# " n " reports"
+		exit faults > 0 || n < 10
+	}' "$KM_REPORT"
+}
+
+all_kinds_present() {
+	grep -q '^unreferenced object (percpu) 0x' "$KM_REPORT" &&
+		grep -q 'bytes on cpu 0):$' "$KM_REPORT" &&
+		grep -q '^  comm "hardirq", pid 0,' "$KM_REPORT" &&
+		grep -q '^  comm "kmemleak-test", pid [1-9]' "$KM_REPORT" &&
+		grep -q ' \[kmemleak_test\]$' "$KM_REPORT" &&
+		grep -q 'first 8 bytes):$' "$KM_REPORT"
+}
+
+jiffies_ascend() {
+	sed -n 's/^  comm .*, jiffies //p' "$KM_REPORT" > "$KM_TMP/jiffies"
+	sort -n "$KM_TMP/jiffies" | cmp -s - "$KM_TMP/jiffies"
+}
+
+# The order of announcements is the order of allocation.
+order_as_announced() {
+	km_log | sed -n 's/.*kmemleak-test: recipe=kmalloc .*addr=0x0*\([0-9a-f]*\).*/\1/p' \
+		> "$KM_TMP/announced"
+	sed -n 's/^unreferenced object 0x0*\([0-9a-f]*\) .*/\1/p' "$KM_REPORT" |
+		grep -F -x -f "$KM_TMP/announced" > "$KM_TMP/reported"
+	[ -s "$KM_TMP/announced" ] && cmp -s "$KM_TMP/announced" "$KM_TMP/reported"
+}
+
+# ---- reading and writing -----------------------------------------------------
+
+large_read() {
+	dd if="$KM_FILE" of="$KM_TMP/large" bs=131072 count=1 2>/dev/null
+	km_note "one read gave $(grep -c '^unreferenced' "$KM_TMP/large") reports"
+	[ "$(grep -c '^unreferenced' "$KM_TMP/large")" -gt 20 ] || return 1
+	# Whole reports, the first ones.
+	head -c "$(wc -c < "$KM_TMP/large")" "$KM_REPORT" | cmp -s - "$KM_TMP/large"
+}
+
+small_reads() {
+	dd if="$KM_FILE" of="$KM_TMP/small" bs=61 2>/dev/null
+	cmp -s "$KM_REPORT" "$KM_TMP/small"
+}
+
+# dd seeks its input relatively and by skip * bs, which wraps to minus @back:
+# the only lseek() to an earlier place that BusyBox has to offer.
+seek_back() {
+	dd bs=2 skip=$((9223372036854775807 - $1 / 2 + 1)) 2>/dev/null
+}
+
+one_descriptor() {
+	{
+		echo scan >&3 || return 1
+		dd bs=128 count=1 <&3 2>/dev/null > "$KM_TMP/first"
+		echo scan >&3 || return 1
+		seek_back 128 <&3 > "$KM_TMP/second"
+	} 3<> "$KM_FILE"
+	[ "$(wc -c < "$KM_TMP/first")" -eq 128 ] || return 1
+	cmp -s "$KM_TMP/second" "$KM_REPORT" || return 1
+	head -c 128 "$KM_REPORT" | cmp -s - "$KM_TMP/first"
+}
+
+# What one reader has begun to read stays whole, whatever others do.
+reader_keeps_its_set() {
+	{
+		dd bs=64 count=1 <&3 2>/dev/null > "$KM_TMP/kept"
+		echo scan > "$KM_FILE"
+		echo clear > "$KM_FILE"
+		cat <&3 >> "$KM_TMP/kept"
+	} 3< "$KM_FILE"
+	cmp -s "$KM_REPORT" "$KM_TMP/kept" && empty_read
+}
+
+# ---- habits ------------------------------------------------------------------
+
+lose() {
+	echo clear > "$KM_FILE"
+	km_torture "graph 7 300"
+}
+
+habit_scan_read() {
+	lose
+	echo scan > "$KM_FILE"
+	km_read
+	km_verdicts 99.5
+}
+
+habit_sleep() {
+	lose
+	echo scan > "$KM_FILE"
+	sleep 5
+	echo scan > "$KM_FILE"
+	km_read
+	km_verdicts 99.5
+}
+
+habit_twice_clear() {
+	lose
+	echo scan > "$KM_FILE"
+	echo scan > "$KM_FILE"
+	km_read
+	km_verdicts 99.5 || return 1
+	echo clear > "$KM_FILE"
+	empty_read || return 1
+	km_scan
+	km_all live
+	km_compare
+}
+
+# ---- the log -----------------------------------------------------------------
+
+boot_lines() {
+	dmesg | grep -q 'kmemleak: Kernel memory leak detector initialized (mem pool available: [0-9]*)$'
+}
+
+log_line() {
+	lose
+	km_mark
+	km_scan
+	nr=$(km_log | sed -n 's/.*kmemleak: \([0-9]*\) new suspected memory leaks (see \/sys\/kernel\/debug\/kmemleak)$/\1/p')
+	[ "$nr" = "$(km_reports)" ]
+}
+
+log_line_once() {
+	km_mark
+	km_scan
+	! km_log | grep -q 'new suspected memory leaks'
+}
+
+silent_log() {
+	! km_log | grep -q 'unreferenced object'
+}
+
+# Equal traces once, then how many more; together as many as are new.
+verbose_log() {
+	km_torture reset
+	echo clear > "$KM_FILE"
+	km_set verbose 1
+	km_torture "pair list off"
+	km_mark
+	km_scan
+	km_set verbose 0
+	more=$(km_log | sed -n 's/.*kmemleak: \.\.\. and \([0-9]*\) more object(s) with the same backtrace$/\1/p')
+	km_note "with the same backtrace: $more more"
+	[ "$(km_log | grep -c 'kmemleak: unreferenced object 0x')" -eq 1 ] &&
+		[ "$more" = 19 ] && [ "$(km_reports)" -eq 20 ] &&
+		km_log | grep -q 'kmemleak:     \[<[0-9a-f]*>\] pair_list+0x.*\[kmemleak_torture\]$'
+}
+
+# ---- parameters ----------------------------------------------------------------
+
+min_unref() {
+	lose
+	km_set min_unref_scans 2
+	km_scan
+	first=$(km_reports)
+	km_scan
+	km_set min_unref_scans 1
+	[ "$first" -eq 0 ] || { km_note "$first reports after one scan"; return 1; }
+	km_verdicts 99.5
+}
+
+min_age() {
+	lose
+	km_set min_age_ms 600000
+	km_scan
+	young=$(km_reports)
+	km_set min_age_ms 0
+	[ "$young" -eq 0 ] || { km_note "$young reports of young blocks"; return 1; }
+	km_scan
+	km_verdicts 99.5
+}
+
+# Each refused value leaves the parameter as it was.
+refuses_value() {
+	before=$(cat "$KM_PARAM/$1")
+	echo "$2" 2>/dev/null > "$KM_PARAM/$1" && return 1
+	[ "$(cat "$KM_PARAM/$1")" = "$before" ]
+}
+
+km_begin
+km_need_torture
+km_plan 31
+km_test "kmemleak has mode 644" has_mode "$KM_FILE" 644
+km_test "kmemleak has size 0" size_zero
+km_test "nothing to report reads as 0 bytes" empty_read
+km_test "kmemleak_stats has mode 444" has_mode "$KM_STATS" 444
+km_test "kmemleak_stats is names and values" stats_lines
+
+km_mark
+km_load kmemleak_test recipes=kmalloc,percpu,hardirq,list,vmalloc,bulk
+km_torture "graph 42 400"
+km_scan
+km_test "every line has its shape" well_formed
+km_test "every kind of line was seen" all_kinds_present
+km_test "order of jiffies" jiffies_ascend
+km_test "order of allocation" order_as_announced
+km_test "one large read gives many reports" large_read
+km_test "many small reads give the same" small_reads
+if dd --version 2>/dev/null | grep -q coreutils; then
+	km_skip "write, seek, read on one descriptor" "dd is not BusyBox's"
+else
+	km_read
+	km_test "write, seek, read on one descriptor" one_descriptor
+fi
+km_read
+km_test "a reader keeps its set of reports" reader_keeps_its_set
+km_unload kmemleak_test
+
+km_test "scan; read" habit_scan_read
+km_test "scan; sleep 5; scan; read" habit_sleep
+km_test "scan; scan; read; clear" habit_twice_clear
+km_test "the log has the line about the start" boot_lines
+km_test "the log tells the number of new leaks" log_line
+km_test "the log does not print them" silent_log
+km_test "the log is silent about old leaks" log_line_once
+km_test "verbose prints equal traces once" verbose_log
+km_test "min_unref_scans=2" min_unref
+km_test "min_age_ms" min_age
+km_test "min_unref_scans refuses a word" refuses_value min_unref_scans abc
+km_test "min_unref_scans refuses -1" refuses_value min_unref_scans -1
+km_test "min_unref_scans refuses 0" refuses_value min_unref_scans 0
+km_test "min_age_ms refuses a word" refuses_value min_age_ms soon
+km_test "min_age_ms refuses -1" refuses_value min_age_ms -1
+km_test "min_age_ms refuses 99999999999" refuses_value min_age_ms 99999999999
+km_test "verbose refuses 2" refuses_value verbose 2
+km_torture reset
+km_test "nothing is left" empty_read
+km_finish

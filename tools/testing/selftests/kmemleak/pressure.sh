@@ -1,0 +1,120 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Memory that cannot be had, by fault injection into the tasks of a storm: the
+# detector stays on, reports nothing that is held, and is exact again afterwards.
+
+# Functions are called by km_test; few take all arguments of the script.
+# shellcheck disable=SC2317,SC2119,SC2120
+# shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+seconds=20
+[ "$KM_SLOW" = 1 ] && seconds=10
+
+# inject FOLDER PERCENT: into tasks that are marked for it; 0 for no more
+inject() {
+	echo Y > "$KM_DEBUG/$1/task-filter" &&
+		echo 0 > "$KM_DEBUG/$1/verbose" &&
+		echo 1 > "$KM_DEBUG/$1/interval" &&
+		echo -1 > "$KM_DEBUG/$1/times" &&
+		echo N > "$KM_DEBUG/$1/ignore-gfp-wait" || return 1
+	if [ -e "$KM_DEBUG/$1/min-order" ]; then
+		echo 0 > "$KM_DEBUG/$1/min-order"
+	fi
+	echo "$2" > "$KM_DEBUG/$1/probability"
+}
+
+# The storm's tasks, as soon as they are there.
+mark_tasks() {
+	tries=0
+	marked=0
+	while [ "$marked" -lt 2 ] && [ "$tries" -lt 50 ]; do
+		for proc in /proc/[0-9]*; do
+			grep -q '^torture_storm' "$proc/comm" 2>/dev/null || continue
+			echo 1 > "$proc/make-it-fail" && marked=$((marked + 1))
+		done
+		tries=$((tries + 1))
+		sleep 0.1
+	done
+	echo "$marked" > "$KM_TMP/marked"
+}
+
+# A scan may fail for want of memory, then it says so.
+scan_on() {
+	while [ -e "$KM_TMP/running" ]; do
+		echo scan 2>/dev/null > "$KM_FILE"
+		cat "$KM_FILE" >> "$KM_TMP/reports" 2>/dev/null
+	done
+}
+
+storm() {
+	touch "$KM_TMP/running" "$KM_TMP/reports"
+	mark_tasks &
+	marker=$!
+	scan_on &
+	scanner=$!
+	km_torture "storm $seconds 2000"
+	status=$?
+	rm "$KM_TMP/running"
+	wait "$marker" "$scanner"
+	km_note "$(cat "$KM_TMP/marked") tasks with faults"
+	return "$status"
+}
+
+faults_came() {
+	[ "$(cat "$KM_TMP/marked")" -ge 2 ] || return 1
+	# Each fault takes one from the number that is left.
+	[ "$(cat "$KM_DEBUG/$1/times")" -lt "$2" ]
+}
+
+held_never_reported() {
+	cp "$KM_TMP/reports" "$KM_REPORT"
+	km_verdicts
+}
+
+still_on() {
+	[ "$(km_stat enabled)" = 1 ] && [ "$(km_stat failed)" = no ]
+}
+
+nothing_lost() {
+	km_scan
+	[ "$(km_reports)" -eq 0 ] && return 0
+	head -n 40 "$KM_REPORT" | sed 's/^/# /'
+	return 1
+}
+
+graph() {
+	km_torture "graph 4711 5000" && km_scan && km_verdicts 99.5
+}
+
+# A budget that does not run out, so that its use can be seen.
+budget=1000000000
+
+one_kind() {
+	if ! [ -d "$KM_DEBUG/$1" ]; then
+		for name in storm "faults came" held on nothing; do
+			km_skip "$1: $name" "kernel without it"
+		done
+		return
+	fi
+	inject "$1" 20
+	echo "$budget" > "$KM_DEBUG/$1/times"
+	rm -f "$KM_TMP/reports"
+	km_test "$1: a storm with faults" storm
+	km_test "$1: there were faults" faults_came "$1" "$budget"
+	inject "$1" 0
+	km_test "$1: what was held was never reported" held_never_reported
+	km_test "$1: the detector is on" still_on
+	km_test "$1: nothing is lost in the end" nothing_lost
+}
+
+km_begin
+km_need_torture
+km_plan 12
+km_mark
+one_kind failslab
+one_kind fail_page_alloc
+km_test "a graph afterwards" graph
+km_test "the kernel has nothing to complain of" km_no_splat
+km_finish

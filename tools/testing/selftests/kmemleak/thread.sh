@@ -1,0 +1,110 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The thread that scans by itself: when it lives, at which priority it runs,
+# that it scans without being asked and stops doing so.
+
+# Functions are called by km_test; few take all arguments of the script.
+# shellcheck disable=SC2317,SC2119,SC2120
+# shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+# The longest wait for something that has to happen.
+patience=120
+
+one_thread() {
+	[ "$(km_thread | wc -l)" -eq 1 ]
+}
+
+no_thread() {
+	[ -z "$(km_thread)" ]
+}
+
+# Field 19 of the stat file; the name has no blanks.
+nice_is() {
+	pid=$(km_thread)
+	tries=0
+	# The thread lowers its priority itself, once it runs.
+	while [ "$tries" -lt "$patience" ]; do
+		# shellcheck disable=SC2046
+		set -- "$1" $(cat "/proc/$pid/stat")
+		[ "${20}" = "$1" ] && return 0
+		tries=$((tries + 1))
+		sleep 1
+	done
+	km_note "nice ${20}, expected $1"
+	return 1
+}
+
+# Scans happen while this script does nothing but wait.
+scans_by_itself() {
+	before=$(km_stat scans)
+	tries=0
+	while [ "$tries" -lt "$patience" ]; do
+		[ "$(km_stat scans)" -ge $((before + 2)) ] && return 0
+		tries=$((tries + 1))
+		sleep 1
+	done
+	km_note "$(($(km_stat scans) - before)) scans"
+	return 1
+}
+
+finds_leaks() {
+	km_torture "pair list off"
+	scans_by_itself && km_read && km_verdicts
+}
+
+tells_log() {
+	km_log | grep -q 'kmemleak: 20 new suspected memory leaks (see /sys/kernel/debug/kmemleak)$'
+}
+
+scans_no_more() {
+	before=$(km_stat scans)
+	sleep 5
+	[ "$(km_stat scans)" -eq "$before" ]
+}
+
+start_line() {
+	km_log | grep -q 'kmemleak: Automatic memory scanning thread started$'
+}
+
+commands_while_it_runs() {
+	for command in scan clear scan stack=on; do
+		echo "$command" > "$KM_FILE" || return 1
+	done
+}
+
+nice_parameter() {
+	old=$(cat "$KM_PARAM/nice")
+	km_set nice 5
+	echo scan=600 > "$KM_FILE"
+	nice_is 5
+	status=$?
+	echo scan=off > "$KM_FILE"
+	km_set nice "$old"
+	return "$status"
+}
+
+km_begin
+km_need_torture
+period=$(cat "$KM_PARAM/scan_secs")
+km_plan 13
+km_test "scan=off: no thread" no_thread
+km_test "and no scan" scans_no_more
+km_mark
+echo scan=1 > "$KM_FILE"
+km_test "scan=1: one thread" one_thread
+km_test "the log tells of its start" start_line
+km_test "it runs at nice 10" nice_is 10
+km_test "it scans by itself" scans_by_itself
+km_test "it finds what is lost" finds_leaks
+km_test "and tells the log" tells_log
+km_test "commands work while it runs" commands_while_it_runs
+echo scan=off > "$KM_FILE"
+km_test "scan=off: it ends" no_thread
+km_test "and scans no more" scans_no_more
+km_test "its priority is a parameter" nice_parameter
+km_set scan_secs "$period"
+km_torture reset
+km_test "no thread is left" no_thread
+km_finish

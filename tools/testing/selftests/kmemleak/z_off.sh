@@ -1,0 +1,89 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Turning the detector off, which only a boot undoes: hence the name, which makes
+# this the last script. Every write but clear and on fails with EPERM then,
+# reports stay until clear, and clear gives the metadata back.
+
+# Functions are called by km_test; few take all arguments of the script.
+# shellcheck disable=SC2317,SC2119,SC2120
+# shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+not_permitted="Operation not permitted"
+
+off() {
+	km_write 'off\n' && [ "$(km_stat enabled)" = 0 ] && [ "$(km_stat failed)" = no ]
+}
+
+same_reports() {
+	cp "$KM_REPORT" "$KM_TMP/old"
+	km_read
+	[ -s "$KM_REPORT" ] && cmp -s "$KM_TMP/old" "$KM_REPORT"
+}
+
+no_thread() {
+	[ -z "$(km_thread)" ]
+}
+
+# Once, and how to turn it on.
+told_once() {
+	[ "$(km_log | grep -c 'kmemleak: .*kmemleak=on')" -eq 1 ]
+}
+
+reads_empty() {
+	[ "$(wc -c < "$KM_FILE")" -eq 0 ]
+}
+
+given_back() {
+	km_note "bytes: $memory, then $(km_stat memory_bytes)"
+	[ "$(km_stat entries_in_use)" -eq 0 ] && [ "$(km_stat entries_free)" -eq 0 ] &&
+		[ "$(km_stat memory_bytes)" -lt $((memory / 2)) ]
+}
+
+# Callers go on as if nothing had happened.
+kernel_goes_on() {
+	km_load kmemleak_test recipes=all &&
+		km_torture "graph 3 5000" && km_torture "pair vmalloc on" &&
+		km_torture "pair free_part_middle on" && km_torture "storm 5 500" &&
+		km_torture reset && reads_empty
+}
+
+no_new_entries() {
+	[ "$(km_stat entries_in_use)" -eq 0 ]
+}
+
+km_begin
+km_need_torture
+commands="scan scan=on scan=off scan=5 stack=on stack=off dump=0 off nonsense"
+# shellcheck disable=SC2086
+set -- $commands
+km_plan $(($# + 17))
+km_torture "graph 5 20000"
+echo scan=600 > "$KM_FILE"
+km_scan
+km_test "there are reports" [ -s "$KM_REPORT" ]
+memory=$(km_stat memory_bytes)
+km_mark
+km_test "off" off
+km_test "the thread is gone" no_thread
+km_test "reports stay readable" same_reports
+for command; do
+	km_test "$command: EPERM" km_refuses "$not_permitted" "$command\n"
+done
+km_test "an empty word: EPERM" km_refuses "$not_permitted" '\n'
+km_test "on: not there yet" km_refuses "Invalid argument" 'on\n'
+km_test "the log tells once how to turn it on" told_once
+km_test "reports are still readable" same_reports
+km_test "clear" km_write 'clear\n'
+km_test "clear empties the reports" reads_empty
+km_test "clear gives the metadata back" given_back
+km_test "clear again" km_write 'clear'
+km_test "scan after clear: EPERM" km_refuses "$not_permitted" 'scan\n'
+km_test "callers go on" kernel_goes_on
+km_test "and nothing is tracked" no_new_entries
+km_unload kmemleak_test
+km_unload kmemleak_torture
+km_test "statistics still say so" [ "$(km_stat enabled)" = 0 ]
+km_test "the kernel has nothing to complain of" km_no_splat
+km_finish
