@@ -1,2 +1,674 @@
-#include "host.h"
-const struct host_case mark_cases[] = { { } };
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Marking: random graphs against an independent search, reference for
+ * reference, and each rule of what counts as one on its own.
+ */
+#include "graph.h"
+
+#define WORD	sizeof(long)
+
+/* Colour and count of every block as the search has them. */
+static void check_graph(struct graph *g)
+{
+	unsigned int i;
+
+	graph_search(g);
+	for (i = 0; i < g->nr && !host_failures; i++) {
+		struct node *n = &g->node[i];
+		struct kmemleak_object copy;
+
+		if (!n->size)
+			continue;
+		REQUIRE(kmemleak_block_get(&g->h->t, n->space, n->start, &copy));
+		if (host_white(g->h, n->space, n->start) != graph_lost(n))
+			host_check_failed(__FILE__, __LINE__,
+					  "block %#lx size %#zx min %u: %s, %lu references",
+					  n->start, n->size, n->min_count,
+					  graph_lost(n) ? "not white" : "white", n->count);
+		/* References to what cannot be white need not be counted. */
+		if (n->min_count && !n->ignore)
+			CHECK_EQ(copy.count, min_t(unsigned long, n->count, KMEMLEAK_COUNT_MAX));
+	}
+}
+
+static void random_graphs(unsigned int features, unsigned int graphs, unsigned int nr)
+{
+	unsigned int i, j, lost = 0, reached = 0;
+
+	for (i = 0; i < graphs && !host_failures; i++) {
+		/* About as many pointers as it takes to reach half of it. */
+		struct graph *g = graph_new(nr, 1 + host_below(3), features);
+
+		CHECK_EQ(host_mark(g->h, &host_plain_options), 0);
+		check_graph(g);
+		/* Marked again, nothing is left over. */
+		CHECK_EQ(host_mark(g->h, &host_plain_options), 0);
+		check_graph(g);
+		for (j = 0; j < g->nr; j++) {
+			lost += graph_lost(&g->node[j]);
+			reached += g->node[j].queued;
+		}
+		CHECK_EQ(host_counter(g->h, KMEMLEAK_CNT_UNREADABLE), 0);
+		graph_free(g);
+	}
+	/* Or the graphs would prove little. */
+	CHECK(lost > i && reached > i);
+}
+
+static void test_plain(void)
+{
+	random_graphs(0, host_rounds(12), 800);
+}
+
+static void test_wide(void)
+{
+	random_graphs(GRAPH_WIDE, host_rounds(8), 800);
+}
+
+static void test_percpu(void)
+{
+	random_graphs(GRAPH_PERCPU, host_rounds(8), 800);
+}
+
+static void test_annotated(void)
+{
+	random_graphs(GRAPH_ANNOTATED, host_rounds(12), 800);
+}
+
+static void test_alias(void)
+{
+	random_graphs(GRAPH_ALIAS, host_rounds(8), 800);
+}
+
+static void test_opaque(void)
+{
+	random_graphs(GRAPH_OPAQUE | GRAPH_PHYS, host_rounds(8), 800);
+}
+
+static void test_all(void)
+{
+	random_graphs(GRAPH_ALL, host_rounds(12), 1500);
+}
+
+/* The work list cannot grow: the same answer, by sweeps. */
+static void test_overflow(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 6 && !host_failures; i++) {
+		struct graph *g = graph_new(2000, 3, GRAPH_ALL);
+		unsigned int j;
+		struct node *fan;
+
+		/* One block points at more than a chunk of the list can hold. */
+		fan = graph_add(g, KMEMLEAK_VIRT, 900 * WORD + WORD, 0);
+		for (j = 0; j < 900; j++)
+			host_store(g->h, ALIGN(fan->start, WORD) + j * WORD,
+				   g->node[host_below(2000)].start);
+		g->h->fail_after = 3;
+		CHECK_EQ(host_mark(g->h, &host_plain_options), 0);
+		CHECK(g->h->refused > 0);
+		CHECK(host_counter(g->h, KMEMLEAK_CNT_MARK_OVERFLOW) > 0);
+		g->h->fail_after = -1;
+		check_graph(g);
+		graph_free(g);
+	}
+}
+
+/* No memory to begin with: the answer is that, and the colours stay. */
+static void test_no_memory(void)
+{
+	struct graph *g = graph_new(300, 2, GRAPH_ALL);
+	long pages = g->h->live_pages;
+	unsigned int n;
+	u8 epoch;
+
+	CHECK_EQ(host_mark(g->h, &host_plain_options), 0);
+	epoch = g->h->t.epoch;
+	for (n = 0; n < 3; n++) {
+		g->h->fail_after = n;
+		CHECK_EQ(host_mark(g->h, &host_plain_options), -ENOMEM);
+		CHECK_EQ(g->h->live_pages, pages);
+		CHECK_EQ(g->h->t.epoch, epoch);
+		CHECK(!g->h->t.marking);
+		g->h->fail_after = -1;
+		check_graph(g);
+	}
+	graph_free(g);
+}
+
+/* Marks go on after their numbers have come round, twice. */
+static void test_epoch_wrap(void)
+{
+	struct host *h = host_new(6);
+	unsigned int i;
+
+	host_map(h, HOST_DIRECT, 0x1000);
+	host_map(h, HOST_IMAGE, 64);
+	host_add_root(h, HOST_IMAGE, HOST_IMAGE + 64);
+	/* Reached in the first mark only; in a few; newborn; in every one. */
+	host_block(h, HOST_DIRECT, 64);
+	host_block(h, HOST_DIRECT + 64, 64);
+	host_block(h, HOST_DIRECT + 192, 64);
+	for (i = 0; i < 600 && !host_failures; i++) {
+		bool now = host_one_in(100);
+
+		if (i == 200)
+			host_block(h, HOST_DIRECT + 128, 64);
+		host_store(h, HOST_IMAGE, i ? 0 : HOST_DIRECT);
+		host_store(h, HOST_IMAGE + 8, now ? HOST_DIRECT + 64 : 0);
+		host_store(h, HOST_IMAGE + 16, HOST_DIRECT + 192);
+		CHECK_EQ(host_mark(h, &host_plain_options), 0);
+		CHECK(h->t.epoch != 0);
+		CHECK_EQ(host_white(h, KMEMLEAK_VIRT, HOST_DIRECT), i != 0);
+		CHECK_EQ(host_white(h, KMEMLEAK_VIRT, HOST_DIRECT + 64), !now);
+		CHECK(!host_white(h, KMEMLEAK_VIRT, HOST_DIRECT + 192));
+		if (i >= 200)
+			CHECK(host_white(h, KMEMLEAK_VIRT, HOST_DIRECT + 128));
+	}
+	host_free(h);
+}
+
+/* A chain as long as may be: depth costs no memory. */
+static void test_long_chain(void)
+{
+	const unsigned int nr = 20000;
+	struct host *h = host_new(10);
+	unsigned int i;
+
+	host_map(h, HOST_DIRECT, nr * 64);
+	host_map(h, HOST_IMAGE, 64);
+	host_add_root(h, HOST_IMAGE, HOST_IMAGE + 64);
+	for (i = 0; i < nr; i++) {
+		host_block(h, HOST_DIRECT + i * 64, 64);
+		host_store(h, HOST_DIRECT + i * 64 + 8, HOST_DIRECT + (i + 1) * 64 + 63);
+	}
+	/* The last points at no block. */
+	host_store(h, HOST_IMAGE, HOST_DIRECT);
+	h->fail_after = 3;
+	CHECK_EQ(host_mark(h, &host_plain_options), 0);
+	for (i = 0; i < nr; i++)
+		CHECK(!host_white(h, KMEMLEAK_VIRT, HOST_DIRECT + i * 64));
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_MARK_OVERFLOW), 0);
+	/* Cut in the middle. */
+	h->fail_after = -1;
+	host_store(h, HOST_DIRECT + 9999 * 64 + 8, 0);
+	CHECK_EQ(host_mark(h, &host_plain_options), 0);
+	for (i = 0; i < nr; i++)
+		CHECK_EQ(host_white(h, KMEMLEAK_VIRT, HOST_DIRECT + i * 64), i >= 10000);
+	host_free(h);
+}
+
+/* A small world: one root page and blocks of 64 bytes by number. */
+static struct host *small_new(unsigned int nr)
+{
+	struct host *h = host_new(6);
+	unsigned int i;
+
+	host_map(h, HOST_DIRECT, 0x10000);
+	host_map(h, HOST_IMAGE, PAGE_SIZE);
+	host_add_root(h, HOST_IMAGE, HOST_IMAGE + PAGE_SIZE);
+	for (i = 0; i < nr; i++)
+		host_block(h, HOST_DIRECT + i * 64, 64);
+	return h;
+}
+
+static unsigned long at(unsigned int i)
+{
+	return HOST_DIRECT + i * 64;
+}
+
+static bool white(struct host *h, unsigned int i)
+{
+	return host_white(h, KMEMLEAK_VIRT, at(i));
+}
+
+/* What is a reference: first byte, last byte, aligned words only. */
+static void test_references(void)
+{
+	struct host *h = small_new(8);
+	unsigned char *root = h->segments[1].mem;
+	unsigned long word;
+
+	/* Just before and just behind: blocks 0 and 4 have no neighbour there. */
+	kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, at(1));
+	kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, at(3));
+	host_store(h, HOST_IMAGE, at(1));
+	host_store(h, HOST_IMAGE + WORD, at(4) - 1);
+	host_store(h, HOST_IMAGE + 2 * WORD, at(2));
+	host_store(h, HOST_IMAGE + 3 * WORD, at(5) + 63);
+	/* Not at a word's place. */
+	word = at(6);
+	memcpy(root + 512 + WORD / 2, &word, WORD);
+	/* The last word of the page. */
+	host_store(h, HOST_IMAGE + PAGE_SIZE - WORD, at(7) + 32);
+	CHECK_EQ(host_mark(h, &host_plain_options), 0);
+	CHECK(white(h, 0));
+	CHECK(white(h, 4));
+	CHECK(!white(h, 2));
+	CHECK(!white(h, 5));
+	CHECK(white(h, 6));
+	CHECK(!white(h, 7));
+	host_free(h);
+}
+
+#if BITS_PER_LONG == 64
+/* A pointer counts whatever tag it carries. */
+static void test_tags(void)
+{
+	struct host *h = small_new(2);
+
+	host_store(h, HOST_IMAGE, at(0) & ~(0xf0UL << HOST_TAG_SHIFT));
+	host_store(h, HOST_IMAGE + WORD, at(1) & ~(1UL << 50));
+	CHECK_EQ(host_mark(h, &host_plain_options), 0);
+	CHECK(!white(h, 0));
+	CHECK(white(h, 1));
+	host_free(h);
+}
+#endif
+
+/* A lost block does not keep what it points at, nor does a cycle itself. */
+static void test_lost_structures(void)
+{
+	struct host *h = small_new(5);
+
+	host_store(h, at(0), at(1));
+	host_store(h, at(1), at(0));
+	host_store(h, at(1) + WORD, at(2));
+	host_store(h, at(3) + 56, at(3));
+	host_store(h, HOST_IMAGE, at(4));
+	CHECK_EQ(host_mark(h, &host_plain_options), 0);
+	CHECK(white(h, 0) && white(h, 1) && white(h, 2) && white(h, 3));
+	CHECK(!white(h, 4));
+	host_store(h, HOST_IMAGE, at(1));
+	CHECK_EQ(host_mark(h, &host_plain_options), 0);
+	CHECK(!white(h, 0) && !white(h, 1) && !white(h, 2) && white(h, 3) && white(h, 4));
+	host_free(h);
+}
+
+/* Scan areas off words, overlapping, and too small for a word of their own. */
+static void test_odd_areas(void)
+{
+	static const struct {
+		unsigned int from;
+		unsigned int size;
+	} areas[][3] = {
+		/* in units of a quarter word */
+		{ { 2, 1 }, { 8, 4 } },			/* the first holds no word */
+		{ { 0, 1 }, { 1, 1 }, { 8, 4 } },
+		{ { 0, 6 }, { 4, 8 } },			/* the first ends in the second's word */
+		{ { 1, 12 } },
+		{ { 3, 6 }, { 4, 5 } },
+		{ { 0, 4 }, { 4, 4 }, { 8, 4 } },
+		{ { 4, 4 }, { 0, 16 } },
+		{ { 7, 2 }, { 12, 3 }, { 16, 4 } },
+	};
+	const unsigned int q = WORD / 4;
+	unsigned int i, j, w;
+
+	for (i = 0; i < ARRAY_SIZE(areas); i++) {
+		struct host *h = small_new(8);
+
+		host_store(h, HOST_IMAGE, at(0));
+		for (w = 0; w < 6; w++)
+			host_store(h, at(0) + w * WORD, at(w + 1));
+		for (j = 0; j < ARRAY_SIZE(areas[i]) && areas[i][j].size; j++)
+			CHECK_EQ(kmemleak_block_add_area(&h->t, at(0) + areas[i][j].from * q,
+							 areas[i][j].size * q), KMEMLEAK_OK);
+		CHECK_EQ(host_mark(h, &host_plain_options), 0);
+		for (w = 0; w < 6; w++) {
+			bool scanned = false;
+
+			for (j = 0; j < ARRAY_SIZE(areas[i]); j++)
+				scanned |= areas[i][j].from <= 4 * w &&
+					areas[i][j].from + areas[i][j].size >= 4 * w + 4;
+			if (white(h, w + 1) == scanned)
+				host_check_failed(__FILE__, __LINE__,
+						  "areas %u: word %u is %sscanned", i, w,
+						  scanned ? "not " : "");
+		}
+		host_free(h);
+	}
+}
+
+/* A lost area means that all of the block is scanned. */
+static void test_full_scan(void)
+{
+	struct host *h = small_new(3);
+
+	host_store(h, HOST_IMAGE, at(0));
+	host_store(h, at(0), at(1));
+	host_store(h, at(0) + 32, at(2));
+	CHECK_EQ(kmemleak_block_add_area(&h->t, at(0), WORD), KMEMLEAK_OK);
+	CHECK_EQ(host_mark(h, &host_plain_options), 0);
+	CHECK(!white(h, 1) && white(h, 2));
+	h->fail_after = 0;
+	while (host_add(h, KMEMLEAK_VIRT, HOST_VMALLOC + 64 * host_nr_objects(h), 64, -1) ==
+	       KMEMLEAK_OK)
+		;
+	CHECK_EQ(kmemleak_block_add_area(&h->t, at(0) + 32, WORD), KMEMLEAK_NO_MEMORY);
+	h->fail_after = -1;
+	CHECK_EQ(host_mark(h, &host_plain_options), 0);
+	CHECK(!white(h, 1) && !white(h, 2));
+	host_free(h);
+}
+
+static void test_min_count(void)
+{
+	struct host *h = small_new(1);
+	unsigned int need, refs;
+
+	for (need = 0; need < 5; need++) {
+		kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, at(0));
+		CHECK_EQ(host_add(h, KMEMLEAK_VIRT, at(0), 64, need), KMEMLEAK_OK);
+		for (refs = 0; refs < 7; refs++) {
+			unsigned int i;
+
+			for (i = 0; i < 8; i++)
+				host_store(h, HOST_IMAGE + 64 * i, i < refs ? at(0) + i : 0);
+			CHECK_EQ(host_mark(h, &host_plain_options), 0);
+			CHECK_EQ(white(h, 0), refs < need);
+		}
+	}
+	/* More references than can be counted. */
+	for (refs = 0; refs < PAGE_SIZE / WORD; refs++)
+		host_store(h, HOST_IMAGE + refs * WORD, at(0));
+	CHECK_EQ(host_mark(h, &host_plain_options), 0);
+	CHECK(!white(h, 0));
+	kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, at(0));
+	CHECK_EQ(host_add(h, KMEMLEAK_VIRT, at(0), 64, 254), KMEMLEAK_OK);
+	CHECK_EQ(host_mark(h, &host_plain_options), 0);
+	CHECK(!white(h, 0));
+	host_free(h);
+}
+
+/*
+ * A vmalloc block is pointed at by its own vm_struct (0) and vmap area: three
+ * references are needed. Who holds the vm_struct holds the block.
+ */
+static void test_vmalloc_alias(void)
+{
+	unsigned int refs;
+
+	for (refs = 0; refs < 4; refs++) {
+		struct host *h = small_new(1);
+		unsigned int i;
+
+		host_map(h, HOST_VMALLOC, PAGE_SIZE);
+		kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, at(0));
+		CHECK_EQ(host_add(h, KMEMLEAK_VIRT, at(0), 64, 1), KMEMLEAK_OK);
+		CHECK_EQ(host_add(h, KMEMLEAK_VIRT, HOST_VMALLOC, PAGE_SIZE, 2), KMEMLEAK_OK);
+		CHECK_EQ(kmemleak_block_add_alias(&h->t, at(0), HOST_VMALLOC), KMEMLEAK_OK);
+		host_store(h, at(0), HOST_VMALLOC);
+		for (i = 0; i < refs; i++)
+			host_store(h, HOST_IMAGE + i * WORD, at(0));
+		CHECK_EQ(host_mark(h, &host_plain_options), 0);
+		CHECK_EQ(host_white(h, KMEMLEAK_VIRT, HOST_VMALLOC), refs < 2);
+		CHECK_EQ(white(h, 0), refs < 1);
+		host_free(h);
+	}
+}
+
+/* Two that stand for each other do not run for ever. */
+static void test_alias_loop(void)
+{
+	struct host *h = small_new(3);
+
+	kmemleak_block_add_alias(&h->t, at(0), at(1));
+	kmemleak_block_add_alias(&h->t, at(1), at(0));
+	kmemleak_block_add_alias(&h->t, at(2), at(2));
+	kmemleak_block_add_alias(&h->t, at(2), HOST_VMALLOC);
+	host_store(h, HOST_IMAGE, at(0));
+	host_store(h, HOST_IMAGE + WORD, at(0));
+	host_store(h, HOST_IMAGE + 2 * WORD, at(2));
+	host_store(h, HOST_IMAGE + 3 * WORD, at(2));
+	CHECK_EQ(host_mark(h, &host_plain_options), 0);
+	CHECK(!white(h, 0) && !white(h, 1) && !white(h, 2));
+	host_free(h);
+}
+
+/* Pages that cannot be read are passed over; the rest is read. */
+static void test_unreadable(void)
+{
+	struct host *h = small_new(4);
+
+	host_map(h, HOST_VMALLOC, PAGE_SIZE);
+	host_map(h, HOST_VMALLOC + PAGE_SIZE, PAGE_SIZE)->unreadable = true;
+	host_map(h, HOST_VMALLOC + 2 * PAGE_SIZE, PAGE_SIZE);
+	host_block(h, HOST_VMALLOC, 3 * PAGE_SIZE);
+	host_store(h, HOST_IMAGE, HOST_VMALLOC + 5);
+	host_store(h, HOST_VMALLOC + PAGE_SIZE - WORD, at(0));
+	host_store(h, HOST_VMALLOC + PAGE_SIZE, at(1));
+	host_store(h, HOST_VMALLOC + 2 * PAGE_SIZE, at(2));
+	CHECK_EQ(host_mark(h, &host_plain_options), 0);
+	CHECK(!white(h, 0) && white(h, 1) && !white(h, 2));
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_UNREADABLE), 1);
+	/* A root range, too, from the middle of a page to the middle of one. */
+	host_add_root(h, HOST_VMALLOC + PAGE_SIZE + 8, HOST_VMALLOC + 2 * PAGE_SIZE + 8);
+	host_add_root(h, HOST_MODULES, HOST_MODULES + 8);
+	host_store(h, HOST_IMAGE, 0);
+	CHECK_EQ(host_mark(h, &host_plain_options), 0);
+	CHECK(white(h, 0) && white(h, 1) && !white(h, 2));
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_UNREADABLE), 3);
+	host_free(h);
+}
+
+static int stop_at;
+
+static int stop_pause(struct host *h)
+{
+	return --stop_at < 0 ? -EINTR : 0;
+}
+
+/* Stopped at any point, a mark says so, and the next one is right. */
+static void test_stop(void)
+{
+	struct graph *g = graph_new(800, 3, GRAPH_ALL);
+	long pages = g->h->live_pages;
+	unsigned int n, stopped = 0;
+	int ret;
+
+	g->h->on_pause = stop_pause;
+	for (n = 0; n < 200; n++) {
+		stop_at = n;
+		ret = host_mark(g->h, &host_plain_options);
+		CHECK_EQ(ret, stop_at < 0 ? -EINTR : 0);
+		CHECK_EQ(g->h->live_pages, pages);
+		stopped += !!ret;
+		if (!ret)
+			break;
+	}
+	CHECK(stopped > 3 && !ret);
+	check_graph(g);
+	graph_free(g);
+}
+
+/* Work between two pauses is bounded, whatever the graph. */
+static unsigned long reads_at_pause, worst;
+
+static int measure_pause(struct host *h)
+{
+	worst = max(worst, h->reads - reads_at_pause);
+	reads_at_pause = h->reads;
+	return 0;
+}
+
+static void test_bounded(void)
+{
+	struct graph *g = graph_new(3000, 3, GRAPH_ALL);
+
+	g->h->on_pause = measure_pause;
+	reads_at_pause = g->h->reads;
+	CHECK_EQ(host_mark(g->h, &host_plain_options), 0);
+	CHECK(g->h->pauses > 10);
+	CHECK(worst > 0 && worst <= 256);
+	graph_free(g);
+}
+
+/* ------------------------------------------------- blocks come and go -- */
+
+static struct graph *mutating;
+static unsigned int mutations;
+
+/* Shrinks a block; what it loses loses its pointers, as memory freed would. */
+static void trim(struct graph *g, struct node *n)
+{
+	size_t from, size;
+	unsigned long addr;
+
+	if (n->space != KMEMLEAK_VIRT || n->size < 64 || n->alias)
+		return;
+	size = WORD * (1 + host_below(n->size / WORD / 2));
+	from = host_one_in(3) ? 0 : host_one_in(2) ? n->size - size :
+		ALIGN(host_below(n->size - size), WORD);
+	if (from + size > n->size || g->nr == GRAPH_MAX)
+		return;
+	REQUIRE(kmemleak_block_remove_part(&g->h->t, n->space, n->start + from, size) ==
+		KMEMLEAK_OK);
+	for (addr = ALIGN(n->start + from, WORD); addr + WORD <= n->start + from + size;
+	     addr += WORD)
+		host_store(g->h, addr, 0);
+	/* Areas go with the block they were said of. */
+	n->nr_areas = 0;
+	if (from && from + size < n->size) {
+		struct node *tail = &g->node[g->nr++];
+
+		*tail = *n;
+		tail->start = n->start + from + size;
+		tail->size = n->size - from - size;
+		n->size = from;
+	} else if (from) {
+		n->size = from;
+	} else {
+		n->start += size;
+		n->size -= size;
+	}
+}
+
+static void mutate(struct graph *g, unsigned int what)
+{
+	struct node *n = graph_random(g), *newborn;
+
+	if (!n || g->nr >= GRAPH_MAX - 8)
+		return;
+	switch (what) {
+	case 0:
+		/* Points at what is there, and is pointed at from anywhere. */
+		newborn = graph_add(g, KMEMLEAK_VIRT, 64, 1);
+		newborn->newborn = true;
+		graph_point(g, newborn, n);
+		graph_point(g, newborn, graph_random(g));
+		host_store(g->h, HOST_IMAGE + WORD * host_below(64), newborn->start);
+		break;
+	case 1:
+		if (n->space == KMEMLEAK_VIRT)
+			graph_remove(g, n);
+		break;
+	case 2:
+		trim(g, n);
+		break;
+	}
+}
+
+static unsigned int mutate_what;
+
+/*
+ * A few pauses with much going on: a mark does not sweep for ever after blocks
+ * that keep coming, and then only the next one settles it (CONFIRM).
+ */
+static int mutate_pause(struct host *h)
+{
+	unsigned int i;
+
+	for (i = 0; mutations && i < 50; i++, mutations--)
+		mutate(mutating, mutate_what < 3 ? mutate_what : host_below(3));
+	return 0;
+}
+
+static void mutate_during_mark(unsigned int what, unsigned int features)
+{
+	static const struct kmemleak_options opt = {
+		.rules = BIT(KMEMLEAK_RULE_BORN),
+		.min_unref_scans = 1,
+	};
+	unsigned int i, j, live = 0, mutated = 0;
+
+	mutate_what = what;
+	for (i = 0; i < host_rounds(12) && !host_failures; i++) {
+		struct graph *g = graph_new(1000, 2, features);
+
+		mutating = g;
+		mutations = 100 + host_below(200);
+		mutated += mutations;
+		g->h->on_pause = mutate_pause;
+		CHECK_EQ(host_mark(g->h, &opt), 0);
+		g->h->on_pause = NULL;
+		mutated -= mutations;
+		graph_search(g);
+		for (j = 0; j < g->nr; j++) {
+			struct node *n = &g->node[j];
+
+			if (!n->size || graph_lost(n))
+				continue;
+			live++;
+			if (host_white(g->h, n->space, n->start))
+				host_check_failed(__FILE__, __LINE__, "live block %#lx%s is white",
+						  n->start, n->newborn ? " (newborn)" : "");
+		}
+		graph_free(g);
+	}
+	CHECK(live > 100);
+	CHECK(mutated > 100);
+}
+
+static void test_blocks_come(void)
+{
+	mutate_during_mark(0, GRAPH_WIDE);
+}
+
+static void test_blocks_go(void)
+{
+	mutate_during_mark(1, GRAPH_WIDE | GRAPH_ANNOTATED);
+}
+
+static void test_blocks_shrink(void)
+{
+	mutate_during_mark(2, GRAPH_WIDE);
+}
+
+static void test_blocks_change(void)
+{
+	mutate_during_mark(3, GRAPH_ALL);
+}
+
+const struct host_case mark_cases[] = {
+	{ "plain", test_plain },
+	{ "wide", test_wide },
+	{ "percpu", test_percpu },
+	{ "annotated", test_annotated },
+	{ "alias", test_alias },
+	{ "opaque", test_opaque },
+	{ "all", test_all },
+	{ "overflow", test_overflow },
+	{ "no_memory", test_no_memory },
+	{ "epoch_wrap", test_epoch_wrap },
+	{ "long_chain", test_long_chain },
+	{ "references", test_references },
+#if BITS_PER_LONG == 64
+	{ "tags", test_tags },
+#endif
+	{ "lost_structures", test_lost_structures },
+	{ "odd_areas", test_odd_areas },
+	{ "full_scan", test_full_scan },
+	{ "min_count", test_min_count },
+	{ "vmalloc_alias", test_vmalloc_alias },
+	{ "alias_loop", test_alias_loop },
+	{ "unreadable", test_unreadable },
+	{ "stop", test_stop },
+	{ "bounded", test_bounded },
+	{ "blocks_come", test_blocks_come },
+	{ "blocks_go", test_blocks_go },
+	{ "blocks_shrink", test_blocks_shrink },
+	{ "blocks_change", test_blocks_change },
+	{ }
+};
