@@ -269,6 +269,15 @@ static inline void kmemleak_ignore_percpu(const void __percpu *ptr)
 }
 
 /**
+ * kmemleak_erase() - clear a pointer that must not count as a reference
+ * @ptr: where it is stored
+ */
+static inline void kmemleak_erase(void **ptr)
+{
+	*ptr = NULL;
+}
+
+/**
  * kmemleak_no_scan() - this block holds no pointers
  * @ptr: any address inside the block
  */
@@ -292,15 +301,6 @@ static inline void kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp)
 {
 	if (kmemleak_tracking())
 		kmemleak_hook_scan_area(ptr, size, gfp);
-}
-
-/**
- * kmemleak_erase() - clear a pointer that must not count as a reference
- * @ptr: where it is stored
- */
-static inline void kmemleak_erase(void **ptr)
-{
-	*ptr = NULL;
 }
 
 #else /* !CONFIG_DEBUG_KMEMLEAK */

@@ -378,6 +378,7 @@ static struct kmemleak_object *cut_unlock(struct kmemleak_tracker *t, struct kme
 		tail->node = node;
 		tail->flags &= ~KMEMLEAK_LIVE;
 		tail->size = obj_last - last;
+		/* Pairs with kmemleak_index_relock(). */
 		smp_store_release(&tail->start, last + 1);
 		kmemleak_index_trim_unlock(t, obj, obj_start, start - obj_start, tail, at);
 		return NULL;

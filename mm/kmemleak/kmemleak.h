@@ -6,9 +6,9 @@
  * Glossary
  *   block     memory that an allocator handed out
  *   object    the detector's record of a block
- *   entry     64 bytes of metadata from the pool: an object or an extra
- *   extra     what few objects have: a scan area, or an alias
- *   alias     "surplus references to this object count as references to that
+ *   entry     64 bytes of metadata from the pool: one extra or one object
+ *   extra     a thing that few objects have: an alias or a scan area
+ *   alias     says "surplus references to this object count as references to that
  *             address": a vm_struct stands for its vmalloc block
  *   space     what an address means: VIRT, PHYS or PERCPU
  *   region    naturally aligned 1 << KMEMLEAK_REGION_SHIFT bytes of VIRT
@@ -83,7 +83,8 @@ enum kmemleak_context {
 
 /**
  * struct kmemleak_object - one tracked block
- * @node: place in the shard's tree; while free, @next_free
+ * @node: place in the shard's tree
+ * @next_free: the next free entry, while this one is free
  * @start: first byte, in the object's space; see kmemleak_index_relock() for
  *	the one lockless read of it
  * @size: bytes, never 0
@@ -296,7 +297,7 @@ struct kmemleak_opaque {
 #define KMEMLEAK_COMM_LEN	16
 #define KMEMLEAK_NAMES_BITS	12
 
-/**
+/*
  * struct kmemleak_names - task names, each stored once
  * @lock: guards additions
  * @nr: names stored

@@ -19,6 +19,7 @@
 struct kmemleak_tracker kmemleak_tracker;
 DEFINE_STATIC_KEY_TRUE(kmemleak_key);
 EXPORT_SYMBOL_GPL(kmemleak_key);
+/* Scans, clear and off: one at a time. Outermost lock but thread.c's own. */
 DEFINE_MUTEX(kmemleak_scan_mutex);
 
 /* Entries for the time before the page allocator is up. */

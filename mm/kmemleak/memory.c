@@ -172,6 +172,7 @@ static unsigned long saved_sp(struct task_struct *task)
 static bool on_cpu(struct task_struct *task)
 {
 #ifdef CONFIG_SMP
+	/* Pairs with finish_task(): what it wrote to its stack is there. */
 	return smp_load_acquire(&task->on_cpu);
 #else
 	return task == current;

@@ -13,12 +13,12 @@ static u32 name_hash(const u64 *word)
 	return hash_64(word[0] ^ hash_64(word[1], 64), KMEMLEAK_NAMES_BITS);
 }
 
-/*
- * A slot is written once, the first word last; whoever sees a first word that
- * is not 0 sees the rest. Pairs with the release in kmemleak_names_intern().
- */
 static u64 slot_word(struct kmemleak_names *names, u32 slot)
 {
+	/*
+	 * A slot is written once, the first word last; whoever sees a first
+	 * word that is not 0 sees the rest. Pairs with kmemleak_names_intern().
+	 */
 	return smp_load_acquire((u64 *)names->name[slot]);
 }
 

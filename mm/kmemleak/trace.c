@@ -45,6 +45,7 @@ noinline u32 kmemleak_trace_save(gfp_t gfp)
 	unsigned long entries[MAX_FRAMES];
 	unsigned int nr;
 
+	/* Pairs with kmemleak_trace_start(). */
 	if (!smp_load_acquire(&started))
 		return 0;
 	nr = stack_trace_save(entries, ARRAY_SIZE(entries), OWN_FRAMES);
