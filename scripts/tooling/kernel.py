@@ -16,6 +16,7 @@ from .work import (Failed, ROOT, SCRIPTS, Step, clean_environ, compiler, digest,
 FLAVORS = {
     "guest": ["guest.config"],
     "debug": ["guest.config", "debug.config"],
+    "lint": ["guest.config", "lint.config"],
 }
 # What a kernel is made of; the rest of the project needs no new build.
 KERNEL_PARTS = ("mm", "include", "lib", "samples", "kernel")
@@ -41,7 +42,7 @@ def find_tarball(setup):
 
 
 def drop_builds(setup):
-    for name in ("guest", "debug", "uml"):
+    for name in [*FLAVORS, "uml"]:
         shutil.rmtree(setup.path(name), ignore_errors=True)
 
 

@@ -1,7 +1,142 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`make lint`: checkpatch, a W=1 build under sparse, kernel-doc, shellcheck.
-Prints findings only."""
+Prints findings only, each with its tool; a tool that does not work is one."""
+
+import ast
+import os
+import re
+import subprocess
+
+from . import kernel, tree
+from .work import ROOT, Failed, clean_environ, run_logged
+
+BUILT = ("mm/kmemleak/", "samples/kmemleak/")
+SHEBANG = re.compile(rb"#! ?/bin/(ba)?sh|#! ?/usr/bin/env (ba)?sh")
+PYTHON = re.compile(rb"#! ?/usr/bin/env python3")
+# Fit for a kernel tree only: files that never go there are not its business.
+KERNEL = kernel.KERNEL_PARTS + ("Documentation", "tools")
+# The series moves whole files and has its MAINTAINERS entry; -f sees no commit.
+IGNORED = "FILE_PATH_CHANGES,EMAIL_SUBJECT"
 
 
-def run(_setup):
-    return 0
+def project_files(*tops):
+    return [path for top in tops for path in tree.files_below(ROOT, top)]
+
+
+def output(command, cwd):
+    got = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, text=True, errors="replace",
+                         stdin=subprocess.DEVNULL, env=clean_environ(),
+                         check=False)
+    return got.returncode, got.stdout.strip()
+
+
+def checkpatch(setup):
+    files = [path for path in project_files(*KERNEL)
+             if path.endswith((".c", ".h", ".sh", ".rst"))
+             or os.path.basename(path).startswith(("Kconfig", "Makefile"))]
+    status, text = output(["perl", "scripts/checkpatch.pl", "--strict", "--quiet",
+                           "--show-types", "--ignore", IGNORED, "-f", *files],
+                          setup.linux)
+    return text or ("" if status == 0 else f"exit status {status}")
+
+
+def kernel_doc(setup):
+    files = [path for path in project_files(*KERNEL) if path.endswith((".c", ".h"))]
+    status, text = output(["perl", "scripts/kernel-doc", "-none", *files],
+                          setup.linux)
+    return text or ("" if status == 0 else f"exit status {status}")
+
+
+def warnings(setup):
+    """W=1 and sparse on what we build; the headers of the tree are not ours."""
+    kernel.configure(setup, "lint")
+    log = setup.log("lint-build")
+    command = kernel.make_command(setup, setup.path("lint"))
+    run_logged(command + ["prepare", "modules_prepare"],
+               setup.log("lint-prepare"), env=clean_environ())
+    # Objects left from the last time would not be looked at again.
+    for folder in BUILT:
+        subprocess.run(["rm", "-rf", setup.path("lint", folder)], check=True)
+    try:
+        run_logged(command + ["C=2", "CF=-Wsparse-error", "W=1", *BUILT],
+                   log, env=clean_environ())
+        failed = ""
+    except Failed as err:
+        failed = str(err)
+    found = []
+    with open(log, encoding="utf-8", errors="replace") as src:
+        text = src.read()
+    for line in text.splitlines():
+        if re.search(r"(warning|error):", line) and "kmemleak" in line:
+            found.append(line)
+    checked = len(re.findall(r"^  CHECK ", text, re.M))
+    if not checked and not failed:
+        failed = "sparse looked at nothing"
+    return "\n".join(found) or failed
+
+
+def scripts_of_ours():
+    """(shell scripts, Python files) by their first line."""
+    shell, python = [], []
+    names = project_files("tools", "mm", "samples", "scripts")
+    names += [name for name in (".ci/run",)
+              if os.path.exists(os.path.join(ROOT, name))]
+    for name in names:
+        with open(os.path.join(ROOT, name), "rb") as src:
+            first = src.readline()
+        if SHEBANG.match(first) or name.endswith(".sh"):
+            shell.append(name)
+        elif PYTHON.match(first) or name.endswith(".py"):
+            python.append(name)
+    return shell, python
+
+
+def shellcheck(_setup):
+    shell, _ = scripts_of_ours()
+    findings = []
+    for name in shell:
+        # From the script's own folder, where it finds what it sources.
+        status, text = output(["shellcheck", "-x", os.path.basename(name)],
+                              os.path.dirname(os.path.join(ROOT, name)))
+        if status or text:
+            findings.append(f"{name}:\n{text}")
+    return "\n".join(findings)
+
+
+def python_syntax(_setup):
+    findings = []
+    for name in scripts_of_ours()[1]:
+        with open(os.path.join(ROOT, name), encoding="utf-8") as src:
+            try:
+                ast.parse(src.read(), name)
+            except SyntaxError as err:
+                findings.append(f"{name}:{err.lineno}: {err.msg}")
+    return "\n".join(findings)
+
+
+def spdx(_setup):
+    """A licence in the first line, or the second after a #! line."""
+    findings = []
+    for name in project_files(*KERNEL, "scripts"):
+        with open(os.path.join(ROOT, name), "rb") as src:
+            head = src.readline() + src.readline()
+        if b"SPDX-License-Identifier: GPL-2.0-only" not in head:
+            findings.append(f"{name}: no SPDX-License-Identifier: GPL-2.0-only")
+    return "\n".join(findings)
+
+
+CHECKS = (("spdx", spdx), ("python", python_syntax), ("shellcheck", shellcheck),
+          ("checkpatch", checkpatch), ("kernel-doc", kernel_doc),
+          ("sparse and W=1", warnings))
+
+
+def run(setup):
+    kernel.prepare_tree(setup)
+    bad = 0
+    for name, check in CHECKS:
+        text = check(setup)
+        if text:
+            bad = 1
+            print(f"== {name}\n{text}", flush=True)
+    return bad

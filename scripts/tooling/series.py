@@ -161,7 +161,9 @@ def nearest(text, want, low, high):
                 return text.numbers[-1], expected, "the end of the file"
             if text.lines[at] != expected:
                 return text.numbers[at], expected, repr(text.lines[at])
-    close = difflib.get_close_matches(want[0], set(text.lines[low:high]), 1, 0.7)
+    lines = text.lines[low:high]
+    blanks = [line for line in lines if line.split() == want[0].split()]
+    close = blanks or difflib.get_close_matches(want[0], set(lines), 1, 0.7)
     if close:
         at = text.lines.index(close[0], low)
         return text.numbers[at], want[0], repr(close[0])

@@ -51,7 +51,7 @@ def host(setup):
     os.makedirs(setup.path("host"), exist_ok=True)
     lines, status = run_program(
         ["make", "-C", folder, f"O={setup.path('host')}", f"KSRC={setup.linux}",
-         f"-j{setup.jobs}", f"CC={compiler()}", "check"], setup.log("host"))
+         f"-j{setup.jobs}", "check"], setup.log("host"))
     counts = ktap.read_count_line("host tests", lines, status)
     if counts.failed:
         counts.notes += failing(lines) or lines[-15:]

@@ -109,7 +109,7 @@ def make_plan(series, root, original):
     """What the series makes of a tree; original(path) gives the tree's node.
 
     Raises Refused with every place that does not fit."""
-    plan, problems, claimed = Plan(), [], set()
+    plan, problems, claimed, texts = Plan(), [], set(), {}
 
     def now(path):
         return plan.target.get(path) or original(path)
@@ -141,7 +141,7 @@ def make_plan(series, root, original):
                 put(old, NOTHING)
             for new in ours:
                 put(new, project_node(root, new))
-        edit_files(patch, now, put, problems)
+        edit_files(patch, texts, now, put, problems)
         plan.steps.append((patch, {path: (old, plan.target[path])
                                    for path, old in before.items()
                                    if old != plan.target[path]}))
@@ -153,23 +153,21 @@ def make_plan(series, root, original):
     return plan
 
 
-def edit_files(patch, now, put, problems):
-    texts = {}
+def edit_files(patch, texts, now, put, problems):
+    """One patch's edits; texts outlives it, for the tree's line numbers."""
     for edit in patch.edits:
         node = now(edit.path)
-        if node.kind == "link":
-            problems.append(f"{edit.path}: a symbolic link")
-            continue
-        if node.kind == "none":
-            problems.append(f"{edit.path}: not in the tree")
+        if node.kind != "file":
+            problems.append(f"{edit.path}: not in the tree"
+                            if node.kind == "none"
+                            else f"{edit.path}: a symbolic link")
             continue
         text = texts.setdefault(edit.path, Text(node.data))
         try:
             apply_edit(text, edit)
         except Mismatch as err:
             problems.append(f"{err} ({edit.origin})")
-    for path, text in texts.items():
-        put(path, Node("file", now(path).mode, text.data()))
+        put(edit.path, Node("file", node.mode, text.data()))
 
 
 class Originals:

@@ -5,6 +5,7 @@ progress on the terminal, commands whose output goes to a log."""
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -61,7 +62,12 @@ def clean_environ():
     Makefile must not reach theirs, where O= and KDIR= mean something else."""
     gone = {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKEFILES",
             "O", "KDIR", "JOBS", "ACCEL", "CMD", "FLAVOR", "BASE", "APPEND"}
-    return {k: v for k, v in os.environ.items() if k not in gone}
+    clean = {k: v for k, v in os.environ.items() if k not in gone}
+    # So that ccache knows a file again in another clone's build folder.
+    clean.setdefault("CCACHE_BASEDIR", os.path.abspath(
+        os.environ.get("O") or os.path.join(ROOT, "build")))
+    clean.setdefault("CCACHE_NOHASHDIR", "1")
+    return clean
 
 
 def compiler(default="gcc"):
@@ -111,9 +117,12 @@ class Step:
 
 
 def tail(path):
-    with open(path, errors="replace") as src:
-        lines = src.read().splitlines()[-TAIL:]
-    return "\n".join("  | " + line for line in lines)
+    """The end of a log, after the errors that came before it."""
+    with open(path, errors="replace", encoding="utf-8") as src:
+        lines = src.read().splitlines()
+    errors = [line for line in lines[:-TAIL]
+              if re.search(r"\berror\b:|undefined reference|\*\*\* ", line)]
+    return "\n".join("  | " + line for line in errors[:TAIL] + lines[-TAIL:])
 
 
 def run_logged(command, log, step=None, counts=None, **kwargs):

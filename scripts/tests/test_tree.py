@@ -1,0 +1,383 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""kmemleak-tree on scratch trees: apply, update, remove, refuse, recover."""
+
+import os
+import subprocess
+from unittest import mock
+
+from scratch import BYSTANDER, ScratchTest, patches, snapshot
+from tooling import tree
+
+STOCK = "mm/kmemleak.c"
+HEADER = "include/linux/kmemleak.h"
+
+
+class Apply(ScratchTest):
+    def test_brings_everything(self):
+        self.expect(0, "applied", "apply", self.tree)
+        self.assertFalse(os.path.exists(os.path.join(self.tree, STOCK)))
+        for patch in patches():
+            for path in patch.add + patch.overwrite:
+                names = tree.files_below(self.project, path)
+                self.assertTrue(names, path)
+                for name in names:
+                    self.assertEqual(self.get(name),
+                                     self.get(name, self.project), name)
+            for edit in patch.edits:
+                text = self.get(edit.path).decode()
+                for line in edit.text.get("insert", edit.text.get("with", [])):
+                    self.assertIn(line + "\n", text)
+        # No stock line is left where a folder of ours took over.
+        self.assertEqual(
+            set(tree.files_below(self.tree, "samples/kmemleak")),
+            set(tree.files_below(self.project, "samples/kmemleak")))
+
+    def test_removes_stock_options_and_objects(self):
+        self.expect(0, "applied", "apply", self.tree)
+        kconfig = self.get("lib/Kconfig.debug").decode().splitlines()
+        self.assertNotIn("config DEBUG_KMEMLEAK", kconfig)
+        self.assertIn("config HAVE_DEBUG_KMEMLEAK", kconfig)
+        self.assertIn("config DEBUG_STACK_USAGE", kconfig)
+        self.assertNotIn("kmemleak.o", self.get("mm/Makefile").decode())
+        self.assertEqual(
+            self.get("MAINTAINERS").decode().splitlines().count("KMEMLEAK"), 1)
+        entry = self.get("MAINTAINERS", self.project).decode()
+        entry = entry[entry.index("KMEMLEAK"):]
+        self.assertNotIn("#", entry)
+        self.assertIn("\n\n" + entry + "\n", self.get("MAINTAINERS").decode())
+
+    def test_second_apply_changes_nothing(self):
+        self.expect(0, "applied", "apply", self.tree)
+        before = snapshot(self.tree, times=True, state=True)
+        self.expect(0, "already applied", "apply", self.tree)
+        self.expect(0, "already applied", "apply", "--update", self.tree)
+        self.assertEqual(snapshot(self.tree, times=True, state=True), before)
+
+    def test_leaves_other_files_alone(self):
+        before = os.lstat(os.path.join(self.tree, BYSTANDER))
+        self.expect(0, "applied", "apply", self.tree)
+        self.expect(0, "removed", "remove", self.tree)
+        after = os.lstat(os.path.join(self.tree, BYSTANDER))
+        self.assertEqual((before.st_ino, before.st_mtime_ns),
+                         (after.st_ino, after.st_mtime_ns))
+
+    def test_hard_linked_twin_stays(self):
+        twin = os.path.join(self.dir, "twin")
+        subprocess.run(["cp", "-al", self.tree, twin], check=True)
+        before = snapshot(twin, times=True)
+        self.expect(0, "applied", "apply", self.tree)
+        self.assertEqual(snapshot(twin, times=True), before)
+
+    def test_include_only_if_missing(self):
+        line = b"#include <linux/kmemleak.h>\n"
+        text = self.get("kernel/fork.c").replace(
+            b"#include <linux/stackleak.h>\n",
+            line + b"#include <linux/stackleak.h>\n")
+        self.put("kernel/fork.c", text)
+        self.expect(0, "applied", "apply", self.tree)
+        self.assertEqual(self.get("kernel/fork.c").count(line), 1)
+
+
+class Remove(ScratchTest):
+    def test_byte_for_byte(self):
+        os.chmod(os.path.join(self.tree, "mm/Makefile"), 0o600)
+        os.chmod(os.path.join(self.tree, STOCK), 0o755)
+        os.chmod(os.path.join(self.tree, "MAINTAINERS"), 0o444)
+        # No line feed in the end, bytes that are no UTF-8, a link.
+        self.put("kernel/fork.c", self.get("kernel/fork.c") + b"/* \xff */")
+        os.rename(os.path.join(self.tree, STOCK),
+                  os.path.join(self.tree, "mm/elsewhere.c"))
+        os.symlink("elsewhere.c", os.path.join(self.tree, STOCK))
+        before = snapshot(self.tree, state=True)
+        self.expect(0, "applied", "apply", self.tree)
+        self.assertNotEqual(snapshot(self.tree), before)
+        self.expect(0, "as it was", "remove", self.tree)
+        self.assertEqual(snapshot(self.tree, state=True), before)
+
+    def test_not_applied(self):
+        before = snapshot(self.tree, times=True, state=True)
+        self.expect(0, "not applied", "remove", self.tree)
+        self.assertEqual(snapshot(self.tree, times=True, state=True), before)
+
+    def test_refuses_changed_files(self):
+        for path in (HEADER, "mm/Makefile", "lib/Kconfig.kmemleak"):
+            with self.subTest(path):
+                self.expect(0, "appl", "apply", "--update", self.tree)
+                kept = self.get(path)
+                self.put(path, kept + b"# mine\n")
+                before = snapshot(self.tree, times=True, state=True)
+                self.expect(1, f"{path}: changed since", "remove", self.tree)
+                self.expect(1, f"{path}: changed since", "apply", self.tree)
+                self.expect(1, f"{path}: changed since", "apply", "--update",
+                            self.tree)
+                self.assertEqual(snapshot(self.tree, times=True, state=True),
+                                 before)
+                self.put(path, kept)
+
+    def test_keeps_what_a_build_left(self):
+        self.expect(0, "applied", "apply", self.tree)
+        self.put("mm/kmemleak/core.o", b"object")
+        self.expect(0, "mm/kmemleak", "remove", self.tree)
+        self.assertEqual(self.get("mm/kmemleak/core.o"), b"object")
+
+    def test_git_sees_nothing(self):
+        def git(*args):
+            return subprocess.run(["git", "-C", self.tree, *args], check=True,
+                                  capture_output=True, text=True).stdout
+        git("init", "-q")
+        git("add", "-A")
+        git("-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t")
+        self.expect(0, "applied", "apply", self.tree)
+        status = git("status", "--porcelain", "-uall")
+        self.assertIn(HEADER, status)
+        self.assertNotIn(tree.STATE + "/", status)
+        self.expect(0, "removed", "remove", self.tree)
+        self.assertEqual(git("status", "--porcelain", "-uall"), "")
+
+
+class Refuse(ScratchTest):
+    def refused(self, text, *args):
+        before = snapshot(self.tree, times=True, state=True)
+        said = self.expect(1, text, "apply", *args, self.tree)
+        self.assertIn("nothing was changed", said)
+        self.assertEqual(snapshot(self.tree, times=True, state=True), before)
+        return said
+
+    def test_every_anchor(self):
+        for patch in patches():
+            for edit in patch.edits:
+                for key in ("after", "before", "replace", "cut-from"):
+                    for line in edit.text.get(key, []):
+                        with self.subTest(edit.origin, line=line):
+                            self.one_anchor(edit.path, line)
+
+    def one_anchor(self, path, line):
+        kept = self.get(path)
+        lines = kept.decode().split("\n")
+        self.assertEqual(lines.count(line), 1, line)
+        number = lines.index(line)
+        # Blanks that differ are found wherever they are; other changes may
+        # resemble another line more, but the file and what is missing is said.
+        for other, where in ((line + " ", f":{number + 1}"), (line[:-1], "")):
+            lines[number] = other
+            self.put(path, "\n".join(lines).encode())
+            said = self.refused(f"{path}{where}")
+            self.assertIn(f": expected {line!r}, found ", said)
+        self.put(path, kept)
+
+    def test_anchor_gone(self):
+        text = self.get("mm/Makefile").decode()
+        self.put("mm/Makefile", b"# nothing of it\n")
+        self.refused("mm/Makefile: expected ")
+        self.put("mm/Makefile", text.encode())
+
+    def test_anchor_twice(self):
+        line = "	vm = find_vm_area(stack);\n"
+        text = self.get("kernel/fork.c").decode()
+        first = text[:text.index(line)].count("\n") + 1
+        self.put("kernel/fork.c", text.replace(line, line * 2).encode())
+        self.refused(f"kernel/fork.c:{first + 1}: expected "
+                     f"{line.rstrip()!r} once, found it in lines "
+                     f"{first}, {first + 1}")
+
+    def test_file_missing(self):
+        for path in (STOCK, HEADER, "MAINTAINERS", "lib/Kconfig.debug"):
+            with self.subTest(path):
+                kept = self.get(path)
+                os.unlink(os.path.join(self.tree, path))
+                self.refused(f"{path}: not in the tree")
+                self.put(path, kept)
+
+    def test_partly_present(self):
+        self.put("mm/kmemleak/index.c", b"/* of another version */\n")
+        self.refused("mm/kmemleak/index.c: already in the tree")
+
+    def test_link_out_of_the_tree(self):
+        outside = os.path.join(self.dir, "outside")
+        os.rename(os.path.join(self.tree, "samples"), outside)
+        os.symlink(outside, os.path.join(self.tree, "samples"))
+        before = snapshot(outside, times=True)
+        self.refused("a link leads out of the tree")
+        self.assertEqual(snapshot(outside, times=True), before)
+
+    def test_no_such_folder(self):
+        self.expect(1, "not a folder", "apply", self.tree + "-none")
+
+    def test_file_that_no_patch_brings(self):
+        self.put("mm/stray.c", b"int stray;\n", root=self.project)
+        self.refused("mm/stray.c: no patch of the series brings it")
+
+    def test_project_lacks_a_part(self):
+        os.unlink(os.path.join(self.project, "lib/Kconfig.kmemleak"))
+        self.refused("lib/Kconfig.kmemleak: the project lacks it")
+
+    def test_bad_series(self):
+        name = os.path.join(self.project, "scripts/series/02-subsystem.series")
+        for text in ("edit: mm/Makefile\nafter:\n|x\ninsert:\n|y\n",  # no why
+                     "edit: mm/Makefile\nwhy: x\nafter:\n|x\n"
+                     "before:\n|x\ninsert:\n|y\n",
+                     "edit: mm/Makefile\nwhy: x\nreplace:\nwith:\n|y\n",
+                     "nonsense\n", "|text\n", "odd: x\n"):
+            with self.subTest(text):
+                with open(name, "a", encoding="utf-8") as out:
+                    out.write("\n" + text)
+                before = snapshot(self.tree, times=True, state=True)
+                self.expect(1, "02-subsystem.series", "apply", self.tree)
+                self.assertEqual(snapshot(self.tree, times=True, state=True),
+                                 before)
+                with open(name, "r+", encoding="utf-8") as out:
+                    kept = out.read()[:-len(text) - 1]
+                    out.seek(0)
+                    out.truncate()
+                    out.write(kept)
+
+
+class Update(ScratchTest):
+    def setUp(self):
+        super().setUp()
+        self.before = snapshot(self.tree, state=True)
+        self.expect(0, "applied", "apply", self.tree)
+
+    def change_project(self):
+        """One file changed, one come, one gone, one edit different."""
+        self.put("mm/kmemleak/fresh.c", b"int fresh;\n", root=self.project)
+        gone = tree.files_below(self.project, "tools/testing/kmemleak")[0]
+        os.unlink(os.path.join(self.project, gone))
+        self.put(HEADER, self.get(HEADER, self.project) + b"/* new */\n",
+                 root=self.project)
+        with open(os.path.join(self.project, "MAINTAINERS"), "a",
+                  encoding="utf-8") as out:
+            out.write("F:	mm/kmemleak/fresh.c\n")
+        return {"mm/kmemleak/fresh.c", gone, HEADER, "MAINTAINERS"}
+
+    def test_asks_first(self):
+        self.change_project()
+        before = snapshot(self.tree, times=True, state=True)
+        self.expect(1, "a different version", "apply", self.tree)
+        self.assertEqual(snapshot(self.tree, times=True, state=True), before)
+
+    def test_changes_only_what_differs(self):
+        changed = self.change_project()
+        before = snapshot(self.tree, times=True)
+        self.expect(0, "updated, 4 files", "apply", "--update", self.tree)
+        after = snapshot(self.tree, times=True)
+        self.assertEqual({path for path in before.keys() | after.keys()
+                          if before.get(path) != after.get(path)}, changed)
+        self.expect(0, "already applied", "apply", self.tree)
+
+    def test_then_remove(self):
+        self.change_project()
+        self.expect(0, "updated", "apply", "--update", self.tree)
+        self.expect(0, "removed", "remove", self.tree)
+        self.assertEqual(snapshot(self.tree, state=True), self.before)
+
+    def test_refused_update_keeps_the_old(self):
+        with open(os.path.join(self.project, "scripts/series/03-hooks.series"),
+                  "a", encoding="utf-8") as out:
+            out.write("\nedit: kernel/fork.c\nwhy: x\nafter:\n|no such line\n"
+                      "insert:\n|x\n")
+        before = snapshot(self.tree, times=True, state=True)
+        self.expect(1, "kernel/fork.c: expected 'no such line'", "apply",
+                    "--update", self.tree)
+        self.assertEqual(snapshot(self.tree, times=True, state=True), before)
+
+
+class Interrupt(ScratchTest):
+    """Stop after the nth step of each kind, for every n, then go on."""
+
+    def interrupted(self, action, steps):
+        """Run action, which dies at the nth call of a step; did it?"""
+        name, count = steps
+        real = getattr(tree.Tree, name, None) or getattr(tree, name)
+        owner = tree.Tree if hasattr(tree.Tree, name) else tree
+        calls = [0]
+
+        def dying(*args, **kwargs):
+            calls[0] += 1
+            if calls[0] > count:
+                raise KeyboardInterrupt
+            return real(*args, **kwargs)
+
+        target = tree.Tree(self.tree)
+        try:
+            with mock.patch.object(owner, name, dying):
+                action(target)
+            return False
+        except KeyboardInterrupt:
+            return True
+        finally:
+            target.close()
+
+    def apply(self, target):
+        tree.apply(target, patches(self.project), self.project, True)
+
+    def settled(self, action):
+        target = tree.Tree(self.tree)
+        try:
+            return action(target)
+        finally:
+            target.close()
+
+    def everywhere(self, prepare, action):
+        original = snapshot(self.tree, state=True)
+        self.settled(self.apply)
+        applied = snapshot(self.tree)
+        self.settled(tree.remove)
+        for name in ("save", "store", "write_node", "drop_folders", "forget"):
+            count, died = 0, True
+            while died:
+                for goal in ("apply", "remove"):
+                    prepare()
+                    died = self.interrupted(action, (name, count))
+                    if goal == "apply":
+                        self.settled(self.apply)
+                        self.assertEqual(snapshot(self.tree), applied)
+                    self.settled(tree.remove)
+                    self.assertEqual(snapshot(self.tree, state=True), original,
+                                     (name, count, goal))
+                self.reached[name] = count
+                # All of the few, some of the many.
+                count += 1 if count < 4 else 13
+
+    def setUp(self):
+        super().setUp()
+        self.reached = {}
+
+    def test_apply(self):
+        self.everywhere(lambda: None, self.apply)
+        self.assertGreater(self.reached["save"], 10)
+        self.assertGreater(self.reached["write_node"], 10)
+        self.assertEqual(self.reached["store"], 2)
+
+    def test_remove(self):
+        self.everywhere(lambda: self.settled(self.apply), tree.remove)
+        self.assertGreater(self.reached["write_node"], 10)
+        self.assertEqual(self.reached["forget"], 1)
+
+    def test_update(self):
+        old = patches(self.project)
+
+        def older(target):
+            tree.apply(target, old[:2], self.project, True)
+
+        with mock.patch.object(tree, "ROOTS", ()):
+            self.everywhere(lambda: self.settled(older), self.apply)
+        self.assertGreater(self.reached["write_node"], 10)
+
+    def test_half_written_file(self):
+        """Killed while a file is being prepared: nothing of it is seen."""
+        original = snapshot(self.tree, state=True)
+        real = os.replace
+
+        def dying(src, dst):
+            if dst.endswith("Makefile"):
+                raise KeyboardInterrupt
+            real(src, dst)
+
+        target = tree.Tree(self.tree)
+        with mock.patch.object(os, "replace", dying):
+            self.assertRaises(KeyboardInterrupt, self.apply, target)
+        target.close()
+        self.expect(0, "interrupted run was completed", "apply", self.tree)
+        self.expect(0, "removed", "remove", self.tree)
+        self.assertEqual(snapshot(self.tree, state=True), original)
