@@ -40,6 +40,10 @@
 #include <stddef.h>
 #include <string.h>
 
+/* assert.h has one of its own, which wants a message. */
+#undef static_assert
+#define static_assert(expr, ...) _Static_assert(expr, #expr)
+
 /* -------------------------------------------------------------- limits -- */
 
 #define U8_MAX		((u8)~0U)

@@ -96,15 +96,13 @@ static void test_overflow(void)
 	unsigned int i;
 
 	for (i = 0; i < 6 && !host_failures; i++) {
-		struct graph *g = graph_new(2000, 3, GRAPH_ALL);
+		struct graph *g = graph_new(1500, 3, GRAPH_ALL);
 		unsigned int j;
-		struct node *fan;
 
-		/* One block points at more than a chunk of the list can hold. */
-		fan = graph_add(g, KMEMLEAK_VIRT, 900 * WORD + WORD, 0);
-		for (j = 0; j < 900; j++)
-			host_store(g->h, ALIGN(fan->start, WORD) + j * WORD,
-				   g->node[host_below(2000)].start);
+		/* One root page points at more than a chunk of the list can hold. */
+		for (j = 0; j < PAGE_SIZE / WORD * 9 / 10; j++)
+			host_store(g->h, HOST_IMAGE + j * WORD,
+				   graph_add(g, KMEMLEAK_VIRT, 64, 1)->start);
 		g->h->fail_after = 3;
 		CHECK_EQ(host_mark(g->h, &host_plain_options), 0);
 		CHECK(g->h->refused > 0);

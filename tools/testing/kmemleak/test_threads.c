@@ -1,2 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Threads: some allocate, free, shrink and annotate blocks, each on a CPU of
+ * its own, one runs episodes. Built with TSan as well. What must hold: no
+ * block in use is reported, none is lost track of, and no entry leaks.
+ */
+#include <pthread.h>
+
 #include "host.h"
-const struct host_case thread_cases[] = { { } };
+
+#define WORD		sizeof(long)
+#define NR_WORKERS	3
+#define SLOTS		128
+#define SLOT_SIZE	256UL
+#define SLAB_SIZE	(SLOTS * SLOT_SIZE)
+
+static struct host *host;
+static bool workers_done;
+
+/* One worker's: it alone gives out the slots of its slab. */
+struct worker {
+	unsigned int cpu;
+	u64 rng;
+	unsigned long slab;
+	unsigned long table;	/* root: its pointers at its blocks */
+	bool used[SLOTS];
+	bool lost[SLOTS];
+	unsigned long nr_lost;
+};
+
+static struct worker workers[NR_WORKERS];
+
+static unsigned long below(struct worker *w, unsigned long n)
+{
+	return host_rand_from(&w->rng) % n;
+}
+
+static unsigned long slot_addr(struct worker *w, unsigned int i)
+{
+	return w->slab + i * SLOT_SIZE;
+}
+
+static void worker_alloc(struct worker *w, unsigned int i)
+{
+	unsigned long addr = slot_addr(w, i);
+
+	REQUIRE(host_add(host, KMEMLEAK_VIRT, addr, 64 + below(w, 190), 1) == KMEMLEAK_OK);
+	host_store(host, addr + 8, 0);
+	host_store(host, w->table + i * WORD, addr + below(w, 64));
+	w->used[i] = true;
+}
+
+static void worker_free(struct worker *w, unsigned int i)
+{
+	host_store(host, w->table + i * WORD, 0);
+	REQUIRE(kmemleak_block_remove(&host->t, KMEMLEAK_VIRT, slot_addr(w, i)) == KMEMLEAK_OK);
+	w->used[i] = false;
+}
+
+static void worker_step(struct worker *w)
+{
+	unsigned int i = below(w, SLOTS), j = below(w, SLOTS);
+	unsigned long addr = slot_addr(w, i);
+
+	if (w->lost[i])
+		return;
+	if (!w->used[i]) {
+		worker_alloc(w, i);
+		return;
+	}
+	switch (below(w, 10)) {
+	case 0 ... 3:
+		worker_free(w, i);
+		break;
+	case 4:
+		/* Points at another one for a while. */
+		host_store(host, addr + 8, w->used[j] ? slot_addr(w, j) : 0);
+		break;
+	case 5:
+		kmemleak_block_annotate(&host->t, KMEMLEAK_VIRT, addr + below(w, 64),
+					KMEMLEAK_NOTE_NO_SCAN + below(w, 2));
+		break;
+	case 6:
+		kmemleak_block_add_area(&host->t, addr + 8, 8);
+		break;
+	case 7:
+		/* Its last bytes go; the pointer is to the first 64. */
+		kmemleak_block_remove_part(&host->t, KMEMLEAK_VIRT, addr + 64, 190);
+		break;
+	case 8:
+		kmemleak_block_set_trace(&host->t, addr, 9);
+		/* Mistakes of callers, while all that goes on. */
+		kmemleak_block_remove(&host->t, KMEMLEAK_VIRT, addr + 3);
+		kmemleak_block_remove(&host->t, KMEMLEAK_VIRT, HOST_MODULES + addr % 4096);
+		break;
+	default:
+		/* Lost for good, now and then. */
+		if (w->nr_lost < SLOTS / 8 && below(w, 20) == 0) {
+			host_store(host, w->table + i * WORD, 0);
+			w->lost[i] = true;
+			w->nr_lost++;
+		}
+	}
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	unsigned long n;
+
+	host_set_cpu(w->cpu);
+	for (n = 0; n < host_rounds(200000) && !READ_ONCE(host_failures); n++)
+		worker_step(w);
+	return NULL;
+}
+
+/* One's own slot is not used[] by others: only leaks are judged, and later. */
+static void *scan(void *arg)
+{
+	struct kmemleak_options opt = {
+		.rules = KMEMLEAK_ALL_RULES,
+		.min_unref_scans = 1,
+	};
+	unsigned long *episodes = arg;
+
+	host_set_cpu(NR_WORKERS);
+	do {
+		struct kmemleak_leaks leaks;
+		struct kmemleak_leak *leak;
+
+		REQUIRE(host_episode(host, &opt, &leaks) == 0);
+		list_for_each_entry(leak, &leaks.list, list)
+			kmemleak_leak_lives(&host->t, leak);
+		kmemleak_leaks_free(&host->t, &leaks);
+		++*episodes;
+	} while (!__atomic_load_n(&workers_done, __ATOMIC_ACQUIRE));
+	return NULL;
+}
+
+static void test_storm(void)
+{
+	struct kmemleak_options opt = {
+		.rules = KMEMLEAK_ALL_RULES,
+		.min_unref_scans = 1,
+	};
+	unsigned int i, c, lost = 0;
+	pthread_t thread[NR_WORKERS + 1];
+	unsigned long episodes = 0;
+	struct kmemleak_leaks leaks;
+
+	host = host_new(4);
+	host_map(host, HOST_DIRECT, NR_WORKERS * SLAB_SIZE);
+	host_map(host, HOST_IMAGE, NR_WORKERS * SLOTS * WORD);
+	host_add_root(host, HOST_IMAGE, HOST_IMAGE + NR_WORKERS * SLOTS * WORD);
+	for (i = 0; i < NR_WORKERS; i++) {
+		workers[i].cpu = i;
+		workers[i].rng = host_rand();
+		workers[i].slab = HOST_DIRECT + i * SLAB_SIZE;
+		workers[i].table = HOST_IMAGE + i * SLOTS * WORD;
+	}
+	REQUIRE(!pthread_create(&thread[NR_WORKERS], NULL, scan, &episodes));
+	for (i = 0; i < NR_WORKERS; i++)
+		REQUIRE(!pthread_create(&thread[i], NULL, work, &workers[i]));
+	for (i = 0; i < NR_WORKERS; i++)
+		pthread_join(thread[i], NULL);
+	__atomic_store_n(&workers_done, true, __ATOMIC_RELEASE);
+	pthread_join(thread[NR_WORKERS], NULL);
+	CHECK(episodes > 0);
+
+	/* Quiet now: what was lost is reported, what is used is not. */
+	host_set_cpu(0);
+	for (c = 0; c < 2; c++) {
+		/* The first may still pass over blocks annotated as transient. */
+		CHECK_EQ(host_episode(host, &opt, &leaks), 0);
+		for (i = 0; i < NR_WORKERS * SLOTS; i++) {
+			struct worker *w = &workers[i / SLOTS];
+			unsigned long addr = slot_addr(w, i % SLOTS);
+			bool reported = host_reported(&leaks, addr);
+
+			if (!w->lost[i % SLOTS])
+				CHECK(!reported);
+			else if (c)
+				/* Another's old pointer may still hold it. */
+				lost += reported;
+			CHECK_EQ(host_tracked(host, KMEMLEAK_VIRT, addr), w->used[i % SLOTS]);
+		}
+		kmemleak_leaks_free(&host->t, &leaks);
+	}
+	CHECK(lost > 0);
+	CHECK_EQ(host_counter(host, KMEMLEAK_CNT_DUPLICATE), 0);
+	CHECK_EQ(host_counter(host, KMEMLEAK_CNT_OVERLAP), 0);
+	CHECK_EQ(host_counter(host, KMEMLEAK_CNT_NO_ENTRY), 0);
+	for (i = 0; i < NR_WORKERS; i++)
+		for (c = 0; c < SLOTS; c++)
+			if (workers[i].used[c])
+				worker_free(&workers[i], c);
+	CHECK_EQ(host_nr_objects(host), 0);
+	CHECK_EQ(kmemleak_pool_in_use(&host->t), 0);
+	CHECK(!host->t.failed);
+	host_free(host);
+}
+
+/* All threads at the pool and the name table at once. */
+static struct kmemleak_object *volatile exchange[64];
+
+static void *hammer(void *arg)
+{
+	struct worker *w = arg;
+	unsigned long n;
+
+	host_set_cpu(w->cpu);
+	for (n = 0; n < host_rounds(40000); n++) {
+		struct kmemleak_object *obj = kmemleak_pool_get(&host->t);
+		char comm[KMEMLEAK_COMM_LEN] = {}, got[KMEMLEAK_COMM_LEN];
+		u16 id;
+
+		REQUIRE(obj);
+		/* Whoever else has it would see this change. */
+		obj->trace = w->cpu;
+		obj->pid = n;
+		snprintf(comm, sizeof(comm), "task/%lu", below(w, 300));
+		id = kmemleak_names_intern(&host->t, comm);
+		kmemleak_names_get(&host->t, id, got);
+		REQUIRE(id && !strcmp(comm, got));
+		REQUIRE(obj->trace == w->cpu && obj->pid == (s32)n);
+		/* Entries are given back by others than took them. */
+		obj = __atomic_exchange_n(&exchange[below(w, 64)], obj, __ATOMIC_ACQ_REL);
+		if (obj)
+			kmemleak_pool_put(&host->t, obj);
+	}
+	return NULL;
+}
+
+static void test_pool_and_names(void)
+{
+	pthread_t thread[HOST_NR_CPUS];
+	static struct worker w[HOST_NR_CPUS];
+	unsigned int i;
+
+	host = host_new(4);
+	for (i = 0; i < HOST_NR_CPUS; i++) {
+		w[i].cpu = i;
+		w[i].rng = host_rand();
+		REQUIRE(!pthread_create(&thread[i], NULL, hammer, &w[i]));
+	}
+	for (i = 0; i < HOST_NR_CPUS; i++)
+		pthread_join(thread[i], NULL);
+	host_set_cpu(0);
+	for (i = 0; i < ARRAY_SIZE(exchange); i++)
+		if (exchange[i])
+			kmemleak_pool_put(&host->t, exchange[i]);
+	CHECK_EQ(kmemleak_pool_in_use(&host->t), 0);
+	CHECK_EQ(host->t.names->nr, 300);
+	host_free(host);
+}
+
+const struct host_case thread_cases[] = {
+	{ "storm", test_storm },
+	{ "pool_and_names", test_pool_and_names },
+	{ }
+};
