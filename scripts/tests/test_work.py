@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The build folder: its lock, failing commands, a copy of the user's tree."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from unittest import mock
+
+from scratch import ScratchTest, snapshot
+from tooling import kernel, tiers, tree, work
+from tooling.ktap import Counts
+
+
+class Lock(unittest.TestCase):
+    def test_second_waits(self):
+        with tempfile.TemporaryDirectory() as folder:
+            code = ("import sys; sys.path.insert(0, sys.argv[1])\n"
+                    "from tooling import work\n"
+                    "work.Setup().take_lock(); print('mine', flush=True)\n"
+                    "sys.stdin.read()\n")
+
+            def start():
+                return subprocess.Popen(
+                    [sys.executable, "-B", "-c", code, work.SCRIPTS],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                    env={**os.environ, "O": folder})
+            first = start()
+            self.assertEqual(first.stdout.readline(), "mine\n")
+            second = start()
+            self.assertIn("waiting", second.stdout.readline())
+            self.assertIsNone(second.poll())
+            first.communicate()
+            self.assertEqual(second.stdout.readline(), "mine\n")
+            second.communicate()
+
+
+class Commands(unittest.TestCase):
+    def test_failure_shows_the_log(self):
+        with tempfile.TemporaryDirectory() as folder:
+            log = os.path.join(folder, "log")
+            script = "echo x.c:1: error: odd; seq 100; echo last; exit 3"
+            with self.assertRaises(work.Failed) as caught:
+                work.run_logged(["sh", "-c", script], log)
+            said = str(caught.exception)
+            for text in (log, "x.c:1: error: odd", "| last", "(3)"):
+                self.assertIn(text, said)
+            self.assertNotIn("| 50\n", said)
+
+    def test_our_variables_stay_here(self):
+        with mock.patch.dict(os.environ, {"O": "x", "KDIR": "x", "MAKEFLAGS": "k",
+                                          "PATH": "/bin"}):
+            clean = work.clean_environ()
+        self.assertEqual(clean["PATH"], "/bin")
+        self.assertFalse({"O", "KDIR", "MAKEFLAGS"} & set(clean))
+
+
+class Tiers(unittest.TestCase):
+    def run_tiers(self, **results):
+        def tier(value):
+            def run(_setup):
+                if isinstance(value, Exception):
+                    raise value
+                return value
+            return run
+        said = []
+        with mock.patch.object(tiers, "TIERS",
+                               {k: tier(v) for k, v in results.items()}), \
+                mock.patch("builtins.print",
+                           lambda *a, **k: said.extend(a)):
+            status = tiers.run(None, list(results))
+        return status, said[-1], said
+
+    def test_sum_alone_in_the_end(self):
+        status, last, said = self.run_tiers(a=Counts(2, 0, 1), b=Counts(3, 0, 0))
+        self.assertEqual((status, last), (0, "5 passed, 0 failed, 1 skipped"))
+        self.assertTrue(any(line.startswith("a: 2 passed") for line in said))
+
+    def test_failures(self):
+        for bad in (Counts(2, 1, 0), Counts(), work.Failed("no gcc"),
+                    OSError("no file")):
+            with self.subTest(bad):
+                status, last, _ = self.run_tiers(a=Counts(2, 0, 0), b=bad)
+                self.assertEqual(status, 1)
+                self.assertIn(", 1 failed, ", last)
+
+
+class CopyOfKdir(ScratchTest):
+    def copy(self):
+        with mock.patch.dict(os.environ, {"KDIR": self.tree,
+                                          "O": os.path.join(self.dir, "out")}):
+            setup = work.Setup()
+            with mock.patch("builtins.print"):
+                kernel.prepare_tree(setup)
+        return setup
+
+    def test_users_tree_stays(self):
+        before = snapshot(self.tree, times=True, state=True)
+        setup = self.copy()
+        self.assertEqual(snapshot(self.tree, times=True, state=True), before)
+        self.assertFalse(os.path.exists(os.path.join(setup.linux, "mm/kmemleak.c")))
+        again = snapshot(setup.linux, times=True)
+        self.copy()
+        self.assertEqual(snapshot(setup.linux, times=True), again)
+
+    def test_follows_the_users_tree(self):
+        setup = self.copy()
+        applied = snapshot(setup.linux)
+        self.put("mm/new.c", b"int new;\n")
+        self.put("mm/Makefile", self.get("mm/Makefile") + b"# more\n")
+        os.unlink(os.path.join(self.tree, "mm/bystander.c"))
+        self.copy()
+        now = snapshot(setup.linux)
+        self.assertEqual({path for path in now.keys() | applied.keys()
+                          if now.get(path) != applied.get(path)},
+                         {"mm/new.c", "mm/Makefile", "mm/bystander.c"})
+        self.assertTrue(self.get("mm/Makefile", setup.linux).endswith(b"# more\n"))
+        self.assertIn(b"kmemleak/\n", self.get("mm/Makefile", setup.linux))
+
+    def test_applied_tree(self):
+        plain = snapshot(self.copy().linux)
+        self.expect(0, "applied", "apply", self.tree)
+        before = snapshot(self.tree, times=True, state=True)
+        setup = self.copy()
+        self.assertEqual(snapshot(setup.linux), plain)
+        self.assertEqual(snapshot(self.tree, times=True, state=True), before)
+
+    def test_no_kernel_tree(self):
+        os.unlink(os.path.join(self.tree, "Kbuild"))
+        self.assertRaisesRegex(work.Failed, "not a kernel tree", self.copy)
+
+    def test_build_products_stay_behind(self):
+        for path in (".config", "mm/x.o", "mm/.x.o.cmd", "include/config/A",
+                     "arch/x86/include/generated/asm/a.h", "mm/a.mod.c"):
+            self.put(path, b"x")
+        self.put("mm/x.c", b"x")
+        setup = self.copy()
+        found = set(tree.files_below(setup.linux, "."))
+        copied = set(snapshot(setup.linux))
+        self.assertIn("mm/x.c", copied)
+        self.assertFalse({p for p in copied | found if "generated" in p
+                          or p.endswith((".o", ".cmd", ".mod.c", ".config"))})
+        self.assertNotIn("include/config/A", copied)
