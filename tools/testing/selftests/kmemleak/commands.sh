@@ -48,7 +48,7 @@ dump_of() {
 	grep -q "kmemleak: Object $start (size $size):\$" "$KM_TMP/log" &&
 		grep -q 'kmemleak:   comm "kmemleak_tortur.*", pid [0-9]*, jiffies [0-9]*$' "$KM_TMP/log" &&
 		grep -q 'kmemleak:   min_count = 1, count = ' "$KM_TMP/log" &&
-		grep -q 'kmemleak:     \[<[0-9a-f]*>\] place_block+0x' "$KM_TMP/log"
+		grep -q 'kmemleak:     \[<.*>\] place_block+0x' "$KM_TMP/log"
 }
 
 dump_percpu() {
