@@ -199,6 +199,14 @@ static void explain_off(void)
 		pr_notice_once("Turned off, writes fail; to turn it on, boot with kmemleak=on\n");
 }
 
+static int check_on(void)
+{
+	if (kmemleak_is_on())
+		return 0;
+	explain_off();
+	return -EPERM;
+}
+
 static int scan(void)
 {
 	int ret;
@@ -206,7 +214,7 @@ static int scan(void)
 	if (mutex_lock_interruptible(&kmemleak_scan_mutex))
 		return -EINTR;
 	/* An error may have turned it off meanwhile. */
-	ret = kmemleak_is_on() ? kmemleak_scan() : -EPERM;
+	ret = check_on() ?: kmemleak_scan();
 	mutex_unlock(&kmemleak_scan_mutex);
 	return ret;
 }
@@ -272,14 +280,6 @@ static int run_command(enum kmemleak_command cmd, unsigned long arg)
 		return scan_every(arg);
 	}
 	return -EINVAL;
-}
-
-static int check_on(void)
-{
-	if (kmemleak_is_on())
-		return 0;
-	explain_off();
-	return -EPERM;
 }
 
 /*
