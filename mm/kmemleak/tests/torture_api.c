@@ -343,15 +343,14 @@ static int give_overlap(const struct function *f)
 static const struct function *irq_function;
 static unsigned long irq_veiled;
 
-static noinline void call_subject(void)
+static noinline void call_subject(const struct function *f)
 {
-	irq_function->call((unsigned long)torture_unveil(irq_veiled),
-			   block_size(irq_function->space));
+	f->call((unsigned long)torture_unveil(irq_veiled), block_size(f->space));
 }
 
 static void irq_handler(struct irq_work *work)
 {
-	call_subject();
+	call_subject(irq_function);
 	torture_wipe_stack(2);
 }
 
@@ -378,7 +377,9 @@ static int nmi_handler(unsigned int type, struct pt_regs *regs)
 
 	if (!f)
 		return NMI_DONE;
-	f->call((unsigned long)torture_unveil(irq_veiled), block_size(f->space));
+	call_subject(f);
+	/* That stack is per-cpu memory and seldom used: nobody else would. */
+	torture_wipe_stack(1);
 	return NMI_HANDLED;
 }
 
@@ -433,18 +434,21 @@ static const struct {
 	{ "nmi",	give_nmi },
 };
 
-/* The detector still works if it tells these two apart. */
+/*
+ * The detector still works if it tells these two apart. Not from kmalloc():
+ * what was not zeroed there may lead to a neighbour that was free once.
+ */
 static noinline int leave_canaries(void)
 {
-	void *held = torture_kzalloc(64);
-	void *lost = torture_kzalloc(64);
+	void *held = torture_vzalloc(PAGE_SIZE);
+	void *lost = torture_vzalloc(PAGE_SIZE);
 
 	if (!held || !lost)
 		return -ENOMEM;
 	*(void **)held = torture_slots[0];
 	torture_slots[0] = held;
-	torture_expect(held, 64, TORTURE_LIVE);
-	torture_expect(lost, 64, TORTURE_LOST);
+	torture_expect(held, PAGE_SIZE, TORTURE_LIVE);
+	torture_expect(lost, PAGE_SIZE, TORTURE_LOST);
 	return 0;
 }
 

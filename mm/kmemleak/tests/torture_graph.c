@@ -22,6 +22,7 @@
 #define NR_ROOTS	48	/* a third of each kind */
 #define NR_OBJECTS_MAX	1000000
 #define ONE_IN_VMALLOC	24
+#define ONE_IN_TREE	32
 
 static const unsigned int sizes[] = {
 	16, 32, 64, 96, 128, 192, 256, 512, SZ_1K, SZ_2K, SZ_4K, SZ_8K,
@@ -110,17 +111,18 @@ static noinline void make_edge(struct graph *g, u32 from, u32 to)
 }
 
 /*
- * Mostly a forest that hangs together in clusters, so that a cut loses a good
- * part of it, with edges across for cycles and for blocks with two owners.
+ * Mostly trees of about ONE_IN_TREE blocks, so that a cut loses a good part,
+ * with edges across for cycles and for blocks with two owners.
  */
 static void make_edges(struct graph *g)
 {
 	u32 i;
 
 	for (i = 1; i < g->nr; i++) {
-		u32 near = min(i, 64U);
+		u32 near = min(i, 16U);
 
-		make_edge(g, i - 1 - below(g, near), i);
+		if (below(g, ONE_IN_TREE))
+			make_edge(g, i - 1 - below(g, near), i);
 		if (!below(g, 4))
 			make_edge(g, i, i - 1 - below(g, near));
 		if (!below(g, 200))
@@ -251,11 +253,40 @@ static noinline void answer(const struct graph *g)
 		    g->nr_edges, g->nr - lost, lost);
 }
 
+/*
+ * What was allocated before and not zeroed may still contain the address of
+ * the block that was next on the free list. Takes those blocks out of the way:
+ * so many of each size are held, beside the graph, until the reset.
+ */
+static u32 nr_decoys(unsigned int size)
+{
+	return clamp(SZ_128K / size, 32U, 512U);
+}
+
+static noinline int make_decoys(void)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		for (j = 0; j < nr_decoys(sizes[i]); j++) {
+			void *ptr = torture_kzalloc(sizes[i]);
+
+			if (!ptr)
+				return -ENOMEM;
+			kmemleak_ignore(ptr);
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
 static int build(struct graph *g)
 {
-	int ret;
+	int ret = make_decoys();
 	u32 i;
 
+	if (ret)
+		return ret;
 	for (i = 0; i < g->nr; i++) {
 		ret = make_vertex(g, &g->vertex[i]);
 		if (ret)
@@ -305,14 +336,17 @@ static struct graph *alloc_graph(u32 seed, u32 nr)
 int torture_graph(int argc, char **argv)
 {
 	struct graph *g;
-	u32 seed, nr;
+	u32 seed, nr, decoys = 0;
+	unsigned int i;
 	int ret;
 
 	if (argc != 2 || kstrtou32(argv[0], 0, &seed) || kstrtou32(argv[1], 0, &nr))
 		return -EINVAL;
 	if (nr < 2 * NR_ROOTS || nr > NR_OBJECTS_MAX)
 		return -EINVAL;
-	ret = torture_reserve(nr);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		decoys += nr_decoys(sizes[i]);
+	ret = torture_reserve(nr + decoys);
 	if (ret)
 		return ret;
 	g = alloc_graph(seed, nr);

@@ -12,7 +12,7 @@
 blocks=40000
 [ "$KM_SLOW" = 1 ] && blocks=20000
 
-# What else happens in the kernel meanwhile.
+# What else happens in the kernel meanwhile, and the decoys beside a graph.
 noise=4000
 
 in_use() {
