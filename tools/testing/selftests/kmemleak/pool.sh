@@ -12,8 +12,9 @@
 blocks=40000
 [ "$KM_SLOW" = 1 ] && blocks=20000
 
-# What else happens in the kernel meanwhile, and the decoys beside a graph.
-noise=4000
+# What else is allocated meanwhile: three blocks for each vmalloc(), the decoys
+# beside a graph, and what the kernel does.
+noise=$((blocks / 2))
 
 in_use() {
 	km_stat entries_in_use
