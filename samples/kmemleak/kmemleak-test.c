@@ -194,8 +194,12 @@ struct node {
 	unsigned long payload[4];
 };
 
-static_assert(sizeof(struct node) <= 64);
+static_assert(sizeof(struct node) <= CACHE_SIZE);
 
+/*
+ * Nodes of a cache that nobody else uses: if as much as one old reference to
+ * where a node is now were left anywhere, all of them would count as held.
+ */
 static noinline int leak_list(void)
 {
 	struct list_head *head = kmalloc(sizeof(*head), GFP_KERNEL);
@@ -206,11 +210,12 @@ static noinline int leak_list(void)
 		return -ENOMEM;
 	INIT_LIST_HEAD(head);
 	for (i = 0; i < 4; i++) {
-		node = kzalloc(64, GFP_KERNEL);
+		node = kmem_cache_alloc(cache, GFP_KERNEL);
 		if (!node)
 			return -ENOMEM;
+		keep(node, HOW_CACHE);
 		list_add_tail(&node->list, head);
-		announce(node, 64, LEAK);
+		announce(node, CACHE_SIZE, LEAK);
 	}
 	/* The nodes still point at each other, and nobody at any of them. */
 	list_del_init(head);

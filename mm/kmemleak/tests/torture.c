@@ -149,6 +149,24 @@ void *torture_kzalloc(size_t size)
 	return ptr;
 }
 
+/*
+ * What was allocated before and not zeroed may still contain the address of
+ * the block that was next on the free list, and stacks that of one that was
+ * freed just now. Takes such blocks out of the way, until the reset.
+ */
+int torture_decoys(size_t size, unsigned int nr)
+{
+	while (nr--) {
+		void *ptr = torture_kzalloc(size);
+
+		if (!ptr)
+			return -ENOMEM;
+		kmemleak_ignore(ptr);
+		cond_resched();
+	}
+	return 0;
+}
+
 void *torture_vzalloc(size_t size)
 {
 	void *ptr = vzalloc(size);
@@ -239,6 +257,7 @@ static int run_pair(int argc, char **argv)
 {
 	const struct torture_pair *pair;
 	bool on;
+	int ret;
 
 	if (argc != 2)
 		return -EINVAL;
@@ -248,6 +267,10 @@ static int run_pair(int argc, char **argv)
 		on = false;
 	else
 		return -EINVAL;
+	/* The sizes that most pairs use. */
+	ret = torture_decoys(128, 64) ?: torture_decoys(192, 64);
+	if (ret)
+		return ret;
 	for (pair = torture_annotations; pair->name; pair++)
 		if (!strcmp(pair->name, argv[0]))
 			return pair->run(on);

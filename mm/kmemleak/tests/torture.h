@@ -57,6 +57,8 @@ void torture_expect_trace(const void *ptr, size_t size, const char *function);
 void torture_say(const char *fmt, ...) __printf(1, 2);
 void torture_wipe_stack(int depth);
 
+int torture_decoys(size_t size, unsigned int nr);
+
 /* Zeroed blocks that torture_reset() gives back. */
 void *torture_kzalloc(size_t size);
 void *torture_vzalloc(size_t size);

@@ -254,11 +254,7 @@ static noinline void answer(const struct graph *g)
 		    g->nr_edges, g->nr - lost, lost);
 }
 
-/*
- * What was allocated before and not zeroed may still contain the address of
- * the block that was next on the free list. Takes those blocks out of the way:
- * so many of each size are held, beside the graph, until the reset.
- */
+/* How many of a size may be on free lists that the graph's blocks come from. */
 static u32 nr_decoys(unsigned int size)
 {
 	return clamp(SZ_128K / size, 32U, 512U);
@@ -266,19 +262,12 @@ static u32 nr_decoys(unsigned int size)
 
 static noinline int make_decoys(void)
 {
-	unsigned int i, j;
+	unsigned int i;
+	int ret = 0;
 
-	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		for (j = 0; j < nr_decoys(sizes[i]); j++) {
-			void *ptr = torture_kzalloc(sizes[i]);
-
-			if (!ptr)
-				return -ENOMEM;
-			kmemleak_ignore(ptr);
-		}
-		cond_resched();
-	}
-	return 0;
+	for (i = 0; !ret && i < ARRAY_SIZE(sizes); i++)
+		ret = torture_decoys(sizes[i], nr_decoys(sizes[i]));
+	return ret;
 }
 
 static int build(struct graph *g)

@@ -156,11 +156,6 @@ static noinline void sleep_until_stopped(struct holding *holding)
 	}
 }
 
-static noinline void use_pointer(const void *ptr)
-{
-	barrier();
-}
-
 static noinline void hold_on_stack(struct holding *holding, unsigned long veiled)
 {
 	void *on_stack[2] = { NULL, torture_unveil(veiled) };
@@ -182,7 +177,7 @@ static noinline void hold_in_register(struct holding *holding, unsigned long vei
 
 	OPTIMIZER_HIDE_VAR(ptr);
 	sleep_until_stopped(holding);
-	use_pointer(ptr);
+	barrier_data(ptr);
 }
 
 static noinline unsigned long holder_block(struct holding *holding)
