@@ -1,2 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Fuzz target: the command parser. Any bytes give a command or a clear error,
+ * nothing behind them is read, and a refusal changes nothing.
+ */
 #include "host.h"
-int LLVMFuzzerTestOneInput(const u8 *d, size_t n);int LLVMFuzzerTestOneInput(const u8 *d, size_t n) { return 0; }
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
+
+static int parse(const u8 *data, size_t len, enum kmemleak_command *cmd, unsigned long *arg)
+{
+	char *copy = malloc(len ?: 1);
+	int ret;
+
+	if (len)
+		memcpy(copy, data, len);
+	*cmd = 99;
+	*arg = 0x5a5a5a5a;
+	ret = kmemleak_command_parse(copy, len, cmd, arg);
+	free(copy);
+	if (ret) {
+		REQUIRE(ret == -EINVAL || ret == -ERANGE);
+		REQUIRE(*cmd == 99 && *arg == 0x5a5a5a5a);
+	} else {
+		REQUIRE(*cmd <= KMEMLEAK_CMD_SCAN_SECS);
+		REQUIRE(len && len < KMEMLEAK_CMD_MAX && !memchr(data, 0, len));
+		REQUIRE(*cmd == KMEMLEAK_CMD_DUMP || *cmd == KMEMLEAK_CMD_SCAN_SECS || !*arg);
+	}
+	return ret;
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
+{
+	static const char *const prefix[] = { "", "scan", "scan=", "dump=", "stack=", "o", "c" };
+	enum kmemleak_command cmd, cmd2;
+	unsigned long arg, arg2;
+	u8 text[600];
+	size_t n;
+	int ret;
+
+	/* The first byte may choose a beginning, so that numbers are met early. */
+	if (!len || len > 512)
+		return 0;
+	n = strlen(prefix[data[0] % ARRAY_SIZE(prefix)]);
+	memcpy(text, prefix[data[0] % ARRAY_SIZE(prefix)], n);
+	memcpy(text + n, data + 1, len - 1);
+	n += len - 1;
+	ret = parse(text, n, &cmd, &arg);
+	if (!n || text[n - 1] == '\n' || n + 1 >= KMEMLEAK_CMD_MAX)
+		return 0;
+	/* With or without a newline at its end, it is the same. */
+	text[n] = '\n';
+	REQUIRE(parse(text, n + 1, &cmd2, &arg2) == ret);
+	REQUIRE(cmd == cmd2 && arg == arg2);
+	/* A NUL behind it is not. */
+	text[n] = 0;
+	REQUIRE(parse(text, n + 1, &cmd2, &arg2) == -EINVAL);
+	return 0;
+}

@@ -248,13 +248,21 @@ unsigned int kmemleak_cpu(void)
 
 u32 crc32_le(u32 crc, const unsigned char *p, size_t len)
 {
-	unsigned int bit;
+	static u32 table[256];
+	unsigned int i, bit;
 
-	while (len--) {
-		crc ^= *p++;
-		for (bit = 0; bit < 8; bit++)
-			crc = crc & 1 ? crc >> 1 ^ 0xedb88320 : crc >> 1;
+	/* Whoever fills it first or twice fills in the same. */
+	if (!READ_ONCE(table[255])) {
+		for (i = 0; i < 256; i++) {
+			u32 c = i;
+
+			for (bit = 0; bit < 8; bit++)
+				c = c & 1 ? c >> 1 ^ 0xedb88320 : c >> 1;
+			WRITE_ONCE(table[i], c);
+		}
 	}
+	while (len--)
+		crc = crc >> 8 ^ READ_ONCE(table[(crc ^ *p++) & 0xff]);
 	return crc;
 }
 

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Stands in for libFuzzer where clang comes without it: feeds a target with
+ * random inputs, or with files to run one again. Takes libFuzzer's -runs,
+ * -seed and -max_len and ignores its other options.
+ */
+#include "host.h"
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
+
+static void run_file(const char *name)
+{
+	static u8 data[1 << 16];
+	FILE *f = fopen(name, "rb");
+	size_t len;
+
+	if (!f) {
+		perror(name);
+		exit(2);
+	}
+	len = fread(data, 1, sizeof(data), f);
+	fclose(f);
+	LLVMFuzzerTestOneInput(data, len);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long runs = 100000, max_len = 512, n;
+	u64 rng, seed = 1;
+	int i, files = 0;
+
+	for (i = 1; i < argc; i++) {
+		if (argv[i][0] != '-') {
+			run_file(argv[i]);
+			files++;
+		}
+		sscanf(argv[i], "-runs=%lu", &runs);
+		sscanf(argv[i], "-max_len=%lu", &max_len);
+		sscanf(argv[i], "-seed=%llu", (unsigned long long *)&seed);
+	}
+	if (files)
+		return 0;
+	rng = seed;
+	for (n = 0; n < runs; n++) {
+		size_t len = host_rand_from(&rng) % (max_len + 1), j;
+		/* Exactly as long as it says, for ASan. */
+		u8 *data = malloc(len ?: 1);
+
+		/* Short ones are the more interesting ones. */
+		if (n % 2)
+			len = len / 16;
+		for (j = 0; j < len; j++)
+			data[j] = host_rand_from(&rng);
+		if (LLVMFuzzerTestOneInput(data, len))
+			return 1;
+		free(data);
+	}
+	printf("# %lu runs, seed %llu\n", runs, (unsigned long long)seed);
+	return 0;
+}
