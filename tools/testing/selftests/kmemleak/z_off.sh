@@ -37,7 +37,8 @@ reads_empty() {
 
 given_back() {
 	km_note "bytes: $memory, then $(km_stat memory_bytes)"
-	[ "$(km_stat entries_in_use)" -eq 0 ] && [ "$(km_stat entries_free)" -eq 0 ] &&
+	# The pool for early boot is part of the kernel and stays.
+	[ "$(km_stat entries_in_use)" -eq 0 ] &&
 		[ "$(km_stat memory_bytes)" -lt $((memory / 2)) ]
 }
 
