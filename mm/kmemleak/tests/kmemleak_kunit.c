@@ -1,0 +1,984 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of the leak detector. The first suite works on private trackers
+ * with fake memory: the kernel's rbtrees, locks and page allocator under the
+ * core. The second one uses the running detector: blocks of every allocator are
+ * lost and held, and one scan must tell which are which. What needs no kernel is
+ * tested in more depth by tools/testing/kmemleak.
+ */
+#include <kunit/test.h>
+#include <linux/err.h>
+#include <linux/kmemleak.h>
+#include <linux/moduleparam.h>
+#include <linux/percpu.h>
+#include <linux/prandom.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "../glue.h"
+
+/* Of the random cases; 0: another one each time. Printed when one begins. */
+static unsigned long seed;
+module_param(seed, ulong, 0444);
+
+static struct rnd_state rng;
+
+static void seed_rng(struct kunit *test)
+{
+	u64 value = seed ?: get_random_u32();
+
+	prandom_seed_state(&rng, value);
+	kunit_info(test, "seed %llu", value);
+}
+
+static u32 below(u32 ceil)
+{
+	return prandom_u32_state(&rng) % ceil;
+}
+
+/* ------------------------------------------------------- private trackers -- */
+
+/* Nothing is mapped there: the core must read through the tracker. */
+#define FAKE_BASE	(BIT(BITS_PER_LONG - 1) + 0x1000000UL)
+#define FAKE_SIZE	0x40000UL
+#define ROOT_SIZE	PAGE_SIZE
+#define REGION		(1UL << KMEMLEAK_REGION_SHIFT)
+
+/**
+ * struct world - a tracker and its surroundings
+ * @t: the tracker; first
+ * @mem: what lies at FAKE_BASE; the first ROOT_SIZE bytes are a root
+ * @pages: pages handed out and not given back
+ * @fail: the page allocator has nothing
+ * @on_pause: called in every pause
+ * @in_roots: called after the root was read
+ * @calls: of @in_roots
+ */
+struct world {
+	struct kmemleak_tracker t;
+	u8 *mem;
+	long pages;
+	bool fail;
+	void (*on_pause)(struct world *w);
+	void (*in_roots)(struct world *w);
+	unsigned int calls;
+};
+
+static u32 fake_now, fake_clock;
+
+static struct world *world_of(struct kmemleak_tracker *t)
+{
+	return container_of(t, struct world, t);
+}
+
+static void *world_page_alloc(struct kmemleak_tracker *t, unsigned int order, gfp_t gfp)
+{
+	struct world *w = world_of(t);
+	void *page = w->fail ? NULL : (void *)__get_free_pages(gfp | __GFP_ZERO, order);
+
+	if (page)
+		w->pages += 1L << order;
+	return page;
+}
+
+static void world_page_free(struct kmemleak_tracker *t, void *page, unsigned int order)
+{
+	world_of(t)->pages -= 1L << order;
+	free_pages((unsigned long)page, order);
+}
+
+static bool world_read(struct kmemleak_tracker *t, void *dst, unsigned long addr,
+		       size_t len, enum kmemleak_read how)
+{
+	if (addr < FAKE_BASE || addr - FAKE_BASE > FAKE_SIZE - len)
+		return false;
+	memcpy(dst, world_of(t)->mem + (addr - FAKE_BASE), len);
+	return true;
+}
+
+static unsigned long world_block_addr(struct kmemleak_tracker *t, enum kmemleak_space space,
+				      unsigned long addr, unsigned int cpu)
+{
+	return addr;
+}
+
+static void world_roots(struct kmemleak_tracker *t, struct kmemleak_marker *m)
+{
+	struct world *w = world_of(t);
+
+	if (kmemleak_mark_range(m, FAKE_BASE, FAKE_BASE + ROOT_SIZE))
+		return;
+	if (w->in_roots && !w->calls++)
+		w->in_roots(w);
+}
+
+static int world_pause(struct kmemleak_tracker *t)
+{
+	struct world *w = world_of(t);
+
+	might_sleep();
+	if (w->on_pause)
+		w->on_pause(w);
+	return 0;
+}
+
+static u32 world_now(void)
+{
+	return fake_now;
+}
+
+static u32 world_clock(void)
+{
+	return ++fake_clock;
+}
+
+static const struct kmemleak_ops world_ops = {
+	.page_alloc = world_page_alloc,
+	.page_free = world_page_free,
+	.read = world_read,
+	.block_addr = world_block_addr,
+	.roots = world_roots,
+	.pause = world_pause,
+	.now = world_now,
+	.clock = world_clock,
+};
+
+static int world_init(struct kunit *test)
+{
+	struct world *w = kunit_kzalloc(test, sizeof(*w), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, w);
+	w->mem = vzalloc(FAKE_SIZE);
+	if (!w->mem)
+		return -ENOMEM;
+	fake_now = 0x10000000;
+	kmemleak_tracker_setup(&w->t, &world_ops, NULL, 0);
+	test->priv = w;
+	return kmemleak_tracker_start(&w->t, 7, nr_cpu_ids);
+}
+
+static void world_exit(struct kunit *test)
+{
+	struct world *w = test->priv;
+
+	if (!w)
+		return;
+	kmemleak_tracker_disable(&w->t);
+	kmemleak_tracker_reset(&w->t);
+	KUNIT_EXPECT_EQ(test, w->pages, 0L);
+	vfree(w->mem);
+}
+
+static enum kmemleak_result add(struct world *w, unsigned long start, size_t size, int min_count)
+{
+	const struct kmemleak_origin origin = {
+		.trace = 5,
+		.pid = 7,
+		.comm = "kunit\0\0\0\0\0\0\0\0\0\0",
+	};
+
+	return kmemleak_block_add(&w->t, KMEMLEAK_VIRT, start, size, min_count, &origin);
+}
+
+static enum kmemleak_result del(struct world *w, unsigned long start)
+{
+	return kmemleak_block_remove(&w->t, KMEMLEAK_VIRT, start);
+}
+
+static void store(struct world *w, unsigned long addr, unsigned long value)
+{
+	*(unsigned long *)(w->mem + (addr - FAKE_BASE)) = value;
+}
+
+/* Blocks of 64 bytes by number, behind the root. */
+static unsigned long at(unsigned int i)
+{
+	return FAKE_BASE + ROOT_SIZE + i * 64;
+}
+
+#define NR_AT	((FAKE_SIZE - ROOT_SIZE) / 64)
+
+static long counter(struct world *w, enum kmemleak_counter c)
+{
+	return atomic_long_read(&w->t.counters[c]);
+}
+
+static void count_visit(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *arg)
+{
+	++*(unsigned long *)arg;
+}
+
+static unsigned long nr_objects(struct world *w)
+{
+	struct kmemleak_cursor cursor = {};
+	unsigned long nr = 0;
+
+	while (kmemleak_index_walk(&w->t, &cursor, 100, count_visit, &nr))
+		;
+	return nr;
+}
+
+/* Random blocks of all sizes against one byte for every 64 bytes of memory. */
+static void index_random(struct kunit *test)
+{
+	struct world *w = test->priv;
+	unsigned int *owner = kunit_kcalloc(test, NR_AT, sizeof(*owner), GFP_KERNEL);
+	struct kmemleak_object copy;
+	unsigned int round, i, j, len, last = 0;
+	unsigned long nr = 0;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, owner);
+	seed_rng(test);
+	for (round = 0; round < 20000; round++) {
+		i = below(NR_AT);
+		if (owner[i]) {
+			/* Its start, or any other part of it. */
+			for (j = i; j && owner[j - 1] == owner[i]; j--)
+				;
+			KUNIT_EXPECT_EQ(test, del(w, at(i) + 1), KMEMLEAK_NOT_FOUND);
+			KUNIT_ASSERT_TRUE(test, kmemleak_block_get(&w->t, KMEMLEAK_VIRT,
+								   at(i) + 63, &copy));
+			KUNIT_ASSERT_EQ(test, copy.start, at(j));
+			KUNIT_ASSERT_EQ(test, del(w, at(j)), KMEMLEAK_OK);
+			nr--;
+			for (len = owner[i]; j < NR_AT && owner[j] == len; j++)
+				owner[j] = 0;
+			continue;
+		}
+		KUNIT_ASSERT_FALSE(test, kmemleak_block_get(&w->t, KMEMLEAK_VIRT, at(i), &copy));
+		len = 1 + below(below(20) ? 8 : 1200);
+		for (j = i; j < i + len && j < NR_AT && !owner[j]; j++)
+			;
+		if (j != i + len)
+			continue;
+		KUNIT_ASSERT_EQ(test, add(w, at(i), len * 64, 1), KMEMLEAK_OK);
+		nr++;
+		for (last++, j = i; j < i + len; j++)
+			owner[j] = last;
+	}
+	KUNIT_EXPECT_GT(test, nr, 0UL);
+	KUNIT_EXPECT_EQ(test, nr_objects(w), nr);
+	KUNIT_EXPECT_EQ(test, kmemleak_pool_in_use(&w->t), (long)nr);
+	KUNIT_EXPECT_EQ(test, counter(w, KMEMLEAK_CNT_OVERLAP), 0L);
+}
+
+static void bad_input(struct kunit *test)
+{
+	struct world *w = test->priv;
+	struct kmemleak_tracker *t = &w->t;
+	static const long bad[] = { 0, -1, -ENOMEM, -MAX_ERRNO };
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, add(w, at(0), 64, 1), KMEMLEAK_OK);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		unsigned long addr = bad[i];
+
+		KUNIT_EXPECT_EQ(test, add(w, addr, 64, 1), KMEMLEAK_BAD_ADDR);
+		KUNIT_EXPECT_EQ(test, del(w, addr), KMEMLEAK_BAD_ADDR);
+		KUNIT_EXPECT_EQ(test, kmemleak_block_remove_part(t, KMEMLEAK_VIRT, addr, 8),
+				KMEMLEAK_BAD_ADDR);
+		KUNIT_EXPECT_EQ(test, kmemleak_block_annotate(t, KMEMLEAK_VIRT, addr,
+							      KMEMLEAK_NOTE_IGNORE),
+				KMEMLEAK_BAD_ADDR);
+		KUNIT_EXPECT_EQ(test, kmemleak_block_add_area(t, addr, 8), KMEMLEAK_BAD_ADDR);
+		KUNIT_EXPECT_EQ(test, kmemleak_block_set_trace(t, addr, 8), KMEMLEAK_BAD_ADDR);
+	}
+	KUNIT_EXPECT_EQ(test, counter(w, KMEMLEAK_CNT_BAD_ADDR), 6L * ARRAY_SIZE(bad));
+	KUNIT_EXPECT_EQ(test, add(w, at(1), 0, 1), KMEMLEAK_BAD_SIZE);
+	KUNIT_EXPECT_EQ(test, add(w, at(1), -at(1), 1), KMEMLEAK_WRAPS);
+	KUNIT_EXPECT_EQ(test, del(w, at(1)), KMEMLEAK_NOT_FOUND);
+	KUNIT_EXPECT_EQ(test, del(w, at(0) + 8), KMEMLEAK_NOT_FOUND);
+	KUNIT_EXPECT_EQ(test, kmemleak_block_add_area(t, at(0), 65), KMEMLEAK_OUTSIDE);
+	KUNIT_EXPECT_EQ(test, add(w, at(0) + 8, 8, 1), KMEMLEAK_OVERLAPS);
+	KUNIT_EXPECT_EQ(test, t->opaque.nr, 1U);
+	KUNIT_EXPECT_EQ(test, add(w, at(0), 128, 1), KMEMLEAK_REPLACED);
+	KUNIT_EXPECT_EQ(test, nr_objects(w), 1UL);
+	KUNIT_EXPECT_EQ(test, del(w, at(0)), KMEMLEAK_OK);
+	KUNIT_EXPECT_EQ(test, del(w, at(0)), KMEMLEAK_NOT_FOUND);
+	KUNIT_EXPECT_TRUE(test, t->enabled);
+	KUNIT_EXPECT_EQ(test, kmemleak_pool_in_use(t), 0L);
+}
+
+/* Without memory blocks are opaque, not lost; with memory it goes on. */
+static void no_memory(struct kunit *test)
+{
+	struct world *w = test->priv;
+	struct kmemleak_range range;
+	struct kmemleak_leaks leaks;
+	unsigned int i;
+
+	w->fail = true;
+	for (i = 0; add(w, at(i), 64, 1) == KMEMLEAK_OK; i++)
+		store(w, at(i), at(i + 1));
+	KUNIT_ASSERT_LT(test, (unsigned long)i, NR_AT - 2);
+	KUNIT_EXPECT_EQ(test, counter(w, KMEMLEAK_CNT_NO_ENTRY), 1L);
+	KUNIT_ASSERT_TRUE(test, kmemleak_opaque_next(&w->t, 0, &range));
+	KUNIT_EXPECT_EQ(test, range.start, at(i));
+	w->fail = false;
+	/* The opaque block holds the next one, and that the one after it. */
+	KUNIT_ASSERT_EQ(test, add(w, at(i + 1), 64, 1), KMEMLEAK_OK);
+	KUNIT_ASSERT_EQ(test, add(w, at(i + 2), 64, 1), KMEMLEAK_OK);
+	store(w, at(i), at(i + 1));
+	store(w, at(i + 1), at(i + 2));
+	store(w, FAKE_BASE, at(0));
+	kmemleak_leaks_init(&leaks);
+	KUNIT_EXPECT_EQ(test, kmemleak_verdict(&w->t, &w->t.options, &leaks), 0);
+	KUNIT_EXPECT_EQ(test, leaks.nr, 0UL);
+	kmemleak_leaks_free(&w->t, &leaks);
+	KUNIT_EXPECT_EQ(test, del(w, at(i)), KMEMLEAK_OK);
+	KUNIT_EXPECT_EQ(test, w->t.opaque.nr, 0U);
+	KUNIT_EXPECT_EQ(test, kmemleak_verdict(&w->t, &w->t.options, &leaks), 0);
+	KUNIT_EXPECT_EQ(test, leaks.nr, 2UL);
+	kmemleak_leaks_free(&w->t, &leaks);
+}
+
+/* Random graphs: what a search of the same memory reaches, and nothing else. */
+static void random_graphs(struct kunit *test)
+{
+	struct world *w = test->priv;
+	const unsigned int nr = 600;
+	unsigned int *todo = kunit_kcalloc(test, nr, sizeof(*todo), GFP_KERNEL);
+	bool *seen = kunit_kcalloc(test, nr, sizeof(*seen), GFP_KERNEL);
+	unsigned int round, i, j, n, k, lost_all = 0;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, todo);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, seen);
+	seed_rng(test);
+	for (i = 0; i < nr; i++)
+		KUNIT_ASSERT_EQ(test, add(w, at(i), 64, 1), KMEMLEAK_OK);
+	for (round = 0; round < 30; round++) {
+		struct kmemleak_leaks leaks;
+		struct kmemleak_leak *leak;
+		unsigned int lost = 0;
+
+		memset(w->mem, 0, FAKE_SIZE);
+		memset(seen, 0, nr * sizeof(*seen));
+		for (i = 0; i < nr; i++)
+			store(w, at(below(nr)) + sizeof(long) * below(64 / sizeof(long)),
+			      at(below(nr)) + below(64));
+		for (n = 0; n < 20; n++)
+			store(w, FAKE_BASE + sizeof(long) * below(ROOT_SIZE / sizeof(long)),
+			      at(below(nr)));
+
+		n = 0;
+		for (i = 0; i < ROOT_SIZE + nr * 64 || n;) {
+			unsigned long from, word, target;
+
+			if (i < ROOT_SIZE) {
+				from = i;
+				k = sizeof(long);
+				i += sizeof(long);
+			} else if (n) {
+				from = ROOT_SIZE + todo[--n] * 64;
+				k = 64;
+			} else {
+				break;
+			}
+			for (j = 0; j < k; j += sizeof(long)) {
+				word = *(unsigned long *)(w->mem + from + j);
+				target = (word - at(0)) / 64;
+				if (word < at(0) || target >= nr || seen[target])
+					continue;
+				seen[target] = true;
+				todo[n++] = target;
+			}
+		}
+
+		kmemleak_leaks_init(&leaks);
+		KUNIT_ASSERT_EQ(test, kmemleak_verdict(&w->t, &w->t.options, &leaks), 0);
+		list_for_each_entry(leak, &leaks.list, list)
+			KUNIT_EXPECT_FALSE(test, seen[(leak->ref.start - at(0)) / 64]);
+		for (i = 0; i < nr; i++)
+			lost += !seen[i];
+		KUNIT_EXPECT_EQ(test, leaks.nr, (unsigned long)lost);
+		lost_all += lost;
+		kmemleak_leaks_free(&w->t, &leaks);
+	}
+	/* Or the graphs would prove little. */
+	KUNIT_EXPECT_GT(test, lost_all, 30U);
+	KUNIT_EXPECT_LT(test, lost_all, 30 * nr - 30);
+}
+
+/* Which of blocks 0 to 7 one episode reports, as bits. */
+static unsigned int reported_with(struct kunit *test, unsigned long rules, unsigned long min_age,
+				  unsigned int min_unref)
+{
+	struct world *w = test->priv;
+	const struct kmemleak_options opt = {
+		.rules = rules,
+		.min_age = min_age,
+		.min_unref_scans = min_unref,
+	};
+	struct kmemleak_leaks leaks;
+	struct kmemleak_leak *leak;
+	unsigned int bits = 0;
+
+	kmemleak_leaks_init(&leaks);
+	KUNIT_EXPECT_EQ(test, kmemleak_verdict(&w->t, &opt, &leaks), 0);
+	list_for_each_entry(leak, &leaks.list, list)
+		bits |= BIT((leak->ref.start - at(0)) / 64);
+	kmemleak_leaks_free(&w->t, &leaks);
+	return bits;
+}
+
+static void rule_age(struct kunit *test)
+{
+	struct world *w = test->priv;
+	const unsigned long rule = BIT(KMEMLEAK_RULE_AGE);
+
+	add(w, at(0), 64, 1);
+	fake_now += 10;
+	KUNIT_EXPECT_EQ(test, reported_with(test, rule, 11, 1), 0U);
+	KUNIT_EXPECT_EQ(test, reported_with(test, 0, 11, 1), 1U);
+	KUNIT_EXPECT_EQ(test, reported_with(test, rule, 10, 1), 1U);
+}
+
+static void rule_min_unref(struct kunit *test)
+{
+	struct world *w = test->priv;
+	const unsigned long rule = BIT(KMEMLEAK_RULE_MIN_UNREF);
+
+	add(w, at(0), 64, 1);
+	KUNIT_EXPECT_EQ(test, reported_with(test, rule, 0, 2), 0U);
+	KUNIT_EXPECT_EQ(test, reported_with(test, rule, 0, 2), 1U);
+	add(w, at(1), 64, 1);
+	KUNIT_EXPECT_EQ(test, reported_with(test, 0, 0, 2), 3U);
+}
+
+static void rule_transient(struct kunit *test)
+{
+	struct world *w = test->priv;
+	const unsigned long rule = BIT(KMEMLEAK_RULE_TRANSIENT);
+
+	add(w, at(0), 64, 1);
+	kmemleak_block_annotate(&w->t, KMEMLEAK_VIRT, at(0), KMEMLEAK_NOTE_TRANSIENT);
+	KUNIT_EXPECT_EQ(test, reported_with(test, rule, 0, 1), 0U);
+	KUNIT_EXPECT_EQ(test, reported_with(test, rule, 0, 1), 1U);
+	kmemleak_block_annotate(&w->t, KMEMLEAK_VIRT, at(0), KMEMLEAK_NOTE_TRANSIENT);
+	KUNIT_EXPECT_EQ(test, reported_with(test, 0, 0, 1), 1U);
+}
+
+static void change_block_0(struct world *w)
+{
+	w->mem[ROOT_SIZE + 16]++;
+}
+
+static void rule_changed(struct kunit *test)
+{
+	struct world *w = test->priv;
+
+	add(w, at(0), 64, 1);
+	add(w, at(1), 64, 1);
+	store(w, at(0), at(1));
+	w->on_pause = change_block_0;
+	KUNIT_EXPECT_EQ(test, reported_with(test, BIT(KMEMLEAK_RULE_CHANGED), 0, 1), 0U);
+	KUNIT_EXPECT_EQ(test, reported_with(test, 0, 0, 1), 3U);
+}
+
+/* The pointer at 1 moves from a block read late to the root, read early. */
+static void move_pointer(struct world *w)
+{
+	store(w, FAKE_BASE, at(1));
+	store(w, at(0), 0);
+}
+
+static void rule_confirm(struct kunit *test)
+{
+	struct world *w = test->priv;
+
+	add(w, at(0), 64, 0);
+	add(w, at(1), 64, 1);
+	w->in_roots = move_pointer;
+	store(w, at(0), at(1));
+	KUNIT_EXPECT_EQ(test, reported_with(test, BIT(KMEMLEAK_RULE_CONFIRM), 0, 1), 0U);
+	store(w, FAKE_BASE, 0);
+	store(w, at(0), at(1));
+	w->calls = 0;
+	KUNIT_EXPECT_EQ(test, reported_with(test, 0, 0, 1), 2U);
+}
+
+static void bear_block_2(struct world *w)
+{
+	if (add(w, at(2), 64, 1) == KMEMLEAK_OK) {
+		store(w, FAKE_BASE, at(2));
+		store(w, at(2), at(1));
+		store(w, at(0), 0);
+	}
+}
+
+static void rule_born(struct kunit *test)
+{
+	struct world *w = test->priv;
+	unsigned int on;
+
+	for (on = 2; on--;) {
+		add(w, at(0), 64, 0);
+		add(w, at(1), 64, 1);
+		store(w, at(0), at(1));
+		store(w, FAKE_BASE, 0);
+		w->in_roots = bear_block_2;
+		w->calls = 0;
+		KUNIT_EXPECT_EQ(test, reported_with(test, on ? BIT(KMEMLEAK_RULE_BORN) : 0, 0, 1),
+				on ? 0U : 6U);
+		del(w, at(0));
+		del(w, at(1));
+		del(w, at(2));
+	}
+}
+
+/* What annotations and scan areas do to a block that is held, and to what it holds. */
+static void annotations(struct kunit *test)
+{
+	struct world *w = test->priv;
+	struct kmemleak_tracker *t = &w->t;
+	unsigned int i;
+
+	/* 0 is held and holds 1 and 2; 3 is lost and holds 4. */
+	for (i = 0; i < 5; i++)
+		add(w, at(i), 64, 1);
+	store(w, FAKE_BASE, at(0) + 63);
+	store(w, at(0), at(1));
+	store(w, at(0) + 32, at(2));
+	store(w, at(3), at(4));
+	KUNIT_EXPECT_EQ(test, reported_with(test, 0, 0, 1), 0x18U);
+	KUNIT_EXPECT_EQ(test, kmemleak_block_add_area(t, at(0) + 32, 8), KMEMLEAK_OK);
+	KUNIT_EXPECT_EQ(test, reported_with(test, 0, 0, 1), 0x1aU);
+	KUNIT_EXPECT_EQ(test, kmemleak_block_annotate(t, KMEMLEAK_VIRT, at(0) + 5,
+						      KMEMLEAK_NOTE_NO_SCAN), KMEMLEAK_OK);
+	KUNIT_EXPECT_EQ(test, reported_with(test, 0, 0, 1), 0x1eU);
+	kmemleak_block_annotate(t, KMEMLEAK_VIRT, at(3), KMEMLEAK_NOTE_IGNORE);
+	KUNIT_EXPECT_EQ(test, reported_with(test, 0, 0, 1), 0x16U);
+	del(w, at(3));
+	add(w, at(3), 64, 1);
+	kmemleak_block_annotate(t, KMEMLEAK_VIRT, at(3), KMEMLEAK_NOTE_NOT_LEAK);
+	KUNIT_EXPECT_EQ(test, reported_with(test, 0, 0, 1), 0x06U);
+}
+
+static void records(struct kunit *test)
+{
+	struct world *w = test->priv;
+	struct kmemleak_leaks leaks;
+	struct kmemleak_leak *leak;
+	unsigned int i;
+
+	/* Allocated from top to bottom, in few jiffies. */
+	for (i = 100; i--;) {
+		add(w, at(i), 64, 1);
+		store(w, at(i), i);
+		fake_now += !(i % 7);
+	}
+	kmemleak_leaks_init(&leaks);
+	KUNIT_ASSERT_EQ(test, kmemleak_verdict(&w->t, &w->t.options, &leaks), 0);
+	KUNIT_EXPECT_EQ(test, leaks.nr, 100UL);
+	KUNIT_EXPECT_EQ(test, leaks.nr_new, 100UL);
+	i = 100;
+	list_for_each_entry(leak, &leaks.list, list) {
+		i--;
+		KUNIT_EXPECT_EQ(test, leak->ref.start, at(i));
+		KUNIT_EXPECT_EQ(test, leak->size, (size_t)64);
+		KUNIT_EXPECT_EQ(test, leak->trace, 5U);
+		KUNIT_EXPECT_STREQ(test, leak->comm, "kunit");
+		KUNIT_EXPECT_EQ(test, leak->dump_len, KMEMLEAK_DUMP_LEN);
+		KUNIT_EXPECT_EQ(test, *(unsigned long *)leak->dump, (unsigned long)i);
+		KUNIT_EXPECT_EQ(test, leak->crc, crc32_le(0, w->mem + ROOT_SIZE + i * 64, 64));
+		KUNIT_EXPECT_TRUE(test, kmemleak_leak_lives(&w->t, leak));
+		del(w, at(i));
+		KUNIT_EXPECT_FALSE(test, kmemleak_leak_lives(&w->t, leak));
+	}
+	kmemleak_leaks_free(&w->t, &leaks);
+}
+
+static void commands(struct kunit *test)
+{
+	static const struct {
+		const char *text;
+		int ret;
+		enum kmemleak_command cmd;
+		unsigned long arg;
+	} t[] = {
+		{ "scan", 0, KMEMLEAK_CMD_SCAN },
+		{ "scan\n", 0, KMEMLEAK_CMD_SCAN },
+		{ "scan=off", 0, KMEMLEAK_CMD_SCAN_OFF },
+		{ "scan=600", 0, KMEMLEAK_CMD_SCAN_SECS, 600 },
+		{ "dump=0x1234", 0, KMEMLEAK_CMD_DUMP, 0x1234 },
+		{ "stack=on", 0, KMEMLEAK_CMD_STACK_ON },
+		{ "clear", 0, KMEMLEAK_CMD_CLEAR },
+		{ "off", 0, KMEMLEAK_CMD_OFF },
+		{ "on", 0, KMEMLEAK_CMD_ON },
+		{ "", -EINVAL }, { "scanner", -EINVAL }, { "scan=-1", -EINVAL },
+		{ "scan=1 ", -EINVAL }, { "dump=", -EINVAL }, { "scan\n\n", -EINVAL },
+		{ "scan=99999999999999999999999", -ERANGE },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		enum kmemleak_command cmd = 99;
+		unsigned long arg = 99;
+		int ret = kmemleak_command_parse(t[i].text, strlen(t[i].text), &cmd, &arg);
+
+		KUNIT_EXPECT_EQ_MSG(test, ret, t[i].ret, "%s", t[i].text);
+		KUNIT_EXPECT_EQ_MSG(test, cmd, ret ? 99 : t[i].cmd, "%s", t[i].text);
+		KUNIT_EXPECT_EQ_MSG(test, arg, ret ? 99 : t[i].arg, "%s", t[i].text);
+	}
+}
+
+static struct kunit_case tracker_cases[] = {
+	KUNIT_CASE(index_random),
+	KUNIT_CASE(bad_input),
+	KUNIT_CASE(no_memory),
+	KUNIT_CASE(random_graphs),
+	KUNIT_CASE(rule_age),
+	KUNIT_CASE(rule_min_unref),
+	KUNIT_CASE(rule_transient),
+	KUNIT_CASE(rule_changed),
+	KUNIT_CASE(rule_confirm),
+	KUNIT_CASE(rule_born),
+	KUNIT_CASE(annotations),
+	KUNIT_CASE(records),
+	KUNIT_CASE(commands),
+	{ }
+};
+
+static struct kunit_suite tracker_suite = {
+	.name = "kmemleak_tracker",
+	.init = world_init,
+	.exit = world_exit,
+	.test_cases = tracker_cases,
+};
+
+/* ---------------------------------------------------- the running detector -- */
+
+#define NR_BLOCKS	200
+
+/* Roots: data sections are. */
+static void *held[NR_BLOCKS];
+/* Not pointers, so no references. */
+static unsigned long hidden[NR_BLOCKS];
+
+static void hide(unsigned int i, const void *ptr)
+{
+	hidden[i] = ~(unsigned long)ptr;
+}
+
+static void *find(unsigned int i)
+{
+	return (void *)~hidden[i];
+}
+
+/* Leftovers of what ran before on this stack hold nothing. */
+static noinline void clobber_stack(void)
+{
+	unsigned long words[256];
+
+	memset(words, 0, sizeof(words));
+	barrier_data(words);
+}
+
+static int scan(void)
+{
+	int ret;
+
+	clobber_stack();
+	mutex_lock(&kmemleak_scan_mutex);
+	ret = kmemleak_scan();
+	mutex_unlock(&kmemleak_scan_mutex);
+	return ret;
+}
+
+/* How many of the first @nr hidden or held blocks the last scan reported. */
+static unsigned int nr_reported(unsigned int nr, bool of_held)
+{
+	struct kmemleak_published *set = kmemleak_published_get();
+	struct kmemleak_leak *leak;
+	unsigned int i, found = 0;
+
+	if (!set)
+		return 0;
+	list_for_each_entry(leak, &set->leaks.list, list)
+		for (i = 0; i < nr; i++)
+			found += leak->ref.start ==
+				 (of_held ? (unsigned long)held[i] : ~hidden[i]);
+	kmemleak_published_put(set);
+	return found;
+}
+
+static int live_init(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_BLOCKS; i++) {
+		held[i] = NULL;
+		hide(i, NULL);
+	}
+	if (!kmemleak_is_on())
+		kunit_skip(test, "the detector is off");
+	return 0;
+}
+
+/*
+ * Half of @nr blocks are lost, half are held; one scan, right after. One in two
+ * hundred may hide behind a chance value.
+ */
+static void lose_and_hold(struct kunit *test, void *(*alloc)(unsigned int i),
+			  void (*release)(void *ptr), unsigned int nr)
+{
+	unsigned int i, lost;
+
+	for (i = 0; i < nr; i++) {
+		hide(i, alloc(i));
+		held[i] = alloc(i);
+		if (!find(i) || !held[i])
+			break;
+	}
+	/* The last ones may linger in registers and on the stack. */
+	KUNIT_EXPECT_EQ(test, i, nr);
+	if (i == nr) {
+		KUNIT_EXPECT_EQ(test, scan(), 0);
+		lost = nr_reported(nr, false);
+		KUNIT_EXPECT_GE(test, lost, nr - DIV_ROUND_UP(nr, 200));
+		KUNIT_EXPECT_EQ(test, nr_reported(nr, true), 0U);
+	}
+	for (i = 0; i < nr; i++) {
+		release(find(i));
+		release(held[i]);
+		held[i] = NULL;
+	}
+	if (test->status == KUNIT_FAILURE)
+		return;
+	/* Freed, they are no leaks. */
+	KUNIT_EXPECT_EQ(test, scan(), 0);
+	KUNIT_EXPECT_EQ(test, nr_reported(nr, false), 0U);
+}
+
+static void *alloc_kmalloc(unsigned int i)
+{
+	static const size_t sizes[] = { 8, 32, 64, 100, 200, 512, 1024, 2048, 4096 };
+
+	return kzalloc(sizes[i % ARRAY_SIZE(sizes)], GFP_KERNEL);
+}
+
+static void release_kmalloc(void *ptr)
+{
+	kfree(ptr);
+}
+
+static void live_kmalloc(struct kunit *test)
+{
+	lose_and_hold(test, alloc_kmalloc, release_kmalloc, NR_BLOCKS);
+}
+
+static void *alloc_large(unsigned int i)
+{
+	return kzalloc(PAGE_SIZE * (3 + i % 20), GFP_KERNEL);
+}
+
+static void live_large(struct kunit *test)
+{
+	lose_and_hold(test, alloc_large, release_kmalloc, 40);
+}
+
+static void *alloc_vmalloc(unsigned int i)
+{
+	return vzalloc(PAGE_SIZE * (1 + i % 5));
+}
+
+static void release_vmalloc(void *ptr)
+{
+	vfree(ptr);
+}
+
+static void live_vmalloc(struct kunit *test)
+{
+	lose_and_hold(test, alloc_vmalloc, release_vmalloc, 40);
+}
+
+static void *alloc_pcpu(unsigned int i)
+{
+	return (void __force *)__alloc_percpu(8 + 8 * (i % 4), 8);
+}
+
+static void release_pcpu(void *ptr)
+{
+	free_percpu((void __percpu __force *)ptr);
+}
+
+static void live_percpu(struct kunit *test)
+{
+	lose_and_hold(test, alloc_pcpu, release_pcpu, 40);
+}
+
+static struct kmem_cache *cache;
+
+static void *alloc_cache(unsigned int i)
+{
+	return kmem_cache_zalloc(cache, GFP_KERNEL);
+}
+
+static void release_cache(void *ptr)
+{
+	kmem_cache_free(cache, ptr);
+}
+
+static void live_cache(struct kunit *test)
+{
+	cache = kmem_cache_create("kmemleak_kunit", 120, 0, 0, NULL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, cache);
+	lose_and_hold(test, alloc_cache, release_cache, NR_BLOCKS);
+	kmem_cache_destroy(cache);
+}
+
+struct link {
+	struct link *next;
+	char filler[40];
+};
+
+/* A chain; every block from @first on is lost once nothing points at that one. */
+static noinline bool build_chain(unsigned int nr, bool interior)
+{
+	struct link *link, *next = NULL;
+	unsigned int i;
+
+	for (i = nr; i--;) {
+		link = kzalloc(sizeof(*link), GFP_KERNEL);
+		if (!link)
+			return false;
+		link->next = next && interior ? (void *)&next->filler[24] : next;
+		hide(i, link);
+		next = link;
+	}
+	/* A cycle: the last one points at the first. */
+	link = find(nr - 1);
+	link->next = find(0);
+	held[0] = interior ? (void *)&((struct link *)find(0))->filler[8] : find(0);
+	return true;
+}
+
+static void live_chain(struct kunit *test)
+{
+	unsigned int i, interior;
+
+	for (interior = 0; interior < 2; interior++) {
+		KUNIT_ASSERT_TRUE(test, build_chain(NR_BLOCKS, interior));
+		KUNIT_EXPECT_EQ(test, scan(), 0);
+		KUNIT_EXPECT_EQ(test, nr_reported(NR_BLOCKS, false), 0U);
+		/* Its head goes away. */
+		held[0] = NULL;
+		KUNIT_EXPECT_EQ(test, scan(), 0);
+		KUNIT_EXPECT_EQ(test, nr_reported(NR_BLOCKS, false), (unsigned int)NR_BLOCKS);
+		for (i = 0; i < NR_BLOCKS; i++)
+			kfree(find(i));
+	}
+}
+
+/* Each annotation on one block of a lost pair, of which the first holds the second. */
+static noinline bool build_pairs(unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2 * nr; i += 2) {
+		void **first = kzalloc(64, GFP_KERNEL), *second = kzalloc(64, GFP_KERNEL);
+
+		if (!first || !second)
+			return false;
+		*first = second;
+		hide(i, first);
+		hide(i + 1, second);
+	}
+	return true;
+}
+
+static bool is_reported(unsigned int i)
+{
+	struct kmemleak_published *set = kmemleak_published_get();
+	struct kmemleak_leak *leak;
+	bool found = false;
+
+	if (!set)
+		return false;
+	list_for_each_entry(leak, &set->leaks.list, list)
+		found |= leak->ref.start == ~hidden[i];
+	kmemleak_published_put(set);
+	return found;
+}
+
+static void live_annotations(struct kunit *test)
+{
+	unsigned int i;
+
+	KUNIT_ASSERT_TRUE(test, build_pairs(6));
+	kmemleak_not_leak(find(2));
+	kmemleak_ignore(find(4));
+	kmemleak_transient_leak(find(6));
+	/* Held, but what it holds is not. */
+	held[0] = find(8);
+	kmemleak_no_scan(find(8));
+	held[1] = find(10);
+	kmemleak_scan_area((u8 *)find(10) + 32, 8, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, scan(), 0);
+	KUNIT_EXPECT_TRUE(test, is_reported(0));
+	KUNIT_EXPECT_TRUE(test, is_reported(1));
+	KUNIT_EXPECT_FALSE(test, is_reported(2));
+	KUNIT_EXPECT_FALSE(test, is_reported(3));
+	KUNIT_EXPECT_FALSE(test, is_reported(4));
+	KUNIT_EXPECT_TRUE(test, is_reported(5));
+	KUNIT_EXPECT_FALSE(test, is_reported(6));
+	KUNIT_EXPECT_FALSE(test, is_reported(7));
+	KUNIT_EXPECT_FALSE(test, is_reported(8));
+	KUNIT_EXPECT_TRUE(test, is_reported(9));
+	KUNIT_EXPECT_FALSE(test, is_reported(10));
+	KUNIT_EXPECT_TRUE(test, is_reported(11));
+	/* Transient means one scan. */
+	KUNIT_EXPECT_EQ(test, scan(), 0);
+	KUNIT_EXPECT_TRUE(test, is_reported(6));
+	KUNIT_EXPECT_TRUE(test, is_reported(7));
+	for (i = 0; i < 12; i++)
+		kfree(find(i));
+}
+
+/* Mistakes of callers are counted; the detector stays on. */
+static void live_bad_input(struct kunit *test)
+{
+	atomic_long_t *c = kmemleak_tracker.counters;
+	long bad = atomic_long_read(&c[KMEMLEAK_CNT_BAD_ADDR]);
+	long unknown = atomic_long_read(&c[KMEMLEAK_CNT_UNKNOWN]);
+	void *page = (void *)__get_free_page(GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, page);
+	kmemleak_alloc(ERR_PTR(-ENOMEM), 64, 1, GFP_KERNEL);
+	kmemleak_free(ERR_PTR(-ENOMEM));
+	kmemleak_not_leak(ERR_PTR(-EINVAL));
+	KUNIT_EXPECT_GE(test, atomic_long_read(&c[KMEMLEAK_CNT_BAD_ADDR]), bad + 1);
+	kmemleak_not_leak(page);
+	kmemleak_ignore(page);
+	KUNIT_EXPECT_GE(test, atomic_long_read(&c[KMEMLEAK_CNT_UNKNOWN]), unknown + 2);
+	kmemleak_free(page);
+	kmemleak_free_part(page, 8);
+	kmemleak_free(NULL);
+	kmemleak_alloc(NULL, 0, 1, GFP_KERNEL);
+	KUNIT_EXPECT_TRUE(test, kmemleak_is_on());
+	KUNIT_EXPECT_TRUE(test, !kmemleak_tracker.failed);
+	free_page((unsigned long)page);
+}
+
+static struct kunit_case live_cases[] = {
+	KUNIT_CASE(live_kmalloc),
+	KUNIT_CASE(live_large),
+	KUNIT_CASE(live_vmalloc),
+	KUNIT_CASE(live_percpu),
+	KUNIT_CASE(live_cache),
+	KUNIT_CASE(live_chain),
+	KUNIT_CASE(live_annotations),
+	KUNIT_CASE(live_bad_input),
+	{ }
+};
+
+static struct kunit_suite live_suite = {
+	.name = "kmemleak",
+	.init = live_init,
+	.test_cases = live_cases,
+};
+
+kunit_test_suites(&tracker_suite, &live_suite);
+
+MODULE_LICENSE("GPL");
