@@ -63,7 +63,10 @@ void *torture_slots[TORTURE_NR_SLOTS];
 
 /* -------------------------------------------------------------- answers -- */
 
-/* Makes room for @nr answers and as many blocks; called while there are none. */
+/*
+ * Makes room for @nr answers and as many blocks; called while there are none.
+ * Zeroed: pages that blocks were in before are full of old references.
+ */
 int torture_reserve(unsigned int nr)
 {
 	struct answer *new_answers;
@@ -71,8 +74,8 @@ int torture_reserve(unsigned int nr)
 
 	if (nr <= nr_max)
 		return 0;
-	new_answers = vmalloc(array_size(nr, sizeof(*new_answers)));
-	new_owned = vmalloc(array_size(nr, sizeof(*new_owned)));
+	new_answers = vzalloc(array_size(nr, sizeof(*new_answers)));
+	new_owned = vzalloc(array_size(nr, sizeof(*new_owned)));
 	if (!new_answers || !new_owned) {
 		vfree(new_answers);
 		vfree(new_owned);
