@@ -2,19 +2,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Installs the Debian packages that a make target needs and that are missing:
-#   setup.sh run|test|lint|kdir
+#   setup.sh run|test|lint|tree
 # As root, or through sudo; otherwise names them and stops. Silent if there is
 # nothing to do.
 
 set -u
 
 # What each package is for: the kernel build (objtool reads ELF), the guest,
-# tests (32-bit host tests, git am of the patches), lint.
+# tests (32-bit and clang builds on the host, git am of the patches), lint.
 build="make gcc libc6-dev flex bison bc libelf-dev xz-utils python3"
 case "${1-}" in
 run)	want="$build linux-source-6.1 qemu-system-x86 busybox-static" ;;
 test)	want="$build linux-source-6.1 qemu-system-x86 busybox-static
-	      gcc-multilib git" ;;
+	      gcc-multilib clang libclang-rt-dev git" ;;
 lint)	want="$build linux-source-6.1 perl sparse shellcheck" ;;
 tree)	want="python3" ;;
 *)	echo "usage: setup.sh run|test|lint|tree" >&2; exit 2 ;;
