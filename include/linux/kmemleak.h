@@ -3,11 +3,12 @@
  * Kernel memory leak detector: what allocators and the owners of unusual
  * memory tell it. See Documentation/dev-tools/kmemleak.rst.
  *
- * Every function here may be called with any argument. A wrong one is counted
- * in /sys/kernel/debug/kmemleak_stats, told to the log at most once a kind, and
- * has no other effect. All but kmemleak_init() may be called in any context but
- * NMI, where they only count the call. With the detector off they cost a
- * patched-out branch, with CONFIG_DEBUG_KMEMLEAK=n nothing.
+ * Every function here that takes a block may be called with any argument. A
+ * wrong one is counted in /sys/kernel/debug/kmemleak_stats, told to the log at
+ * most once a kind, and has no other effect. All but kmemleak_init() may be
+ * called in any context but NMI, where they only count the call. With the
+ * detector off they cost a patched-out branch, with CONFIG_DEBUG_KMEMLEAK=n
+ * nothing.
  */
 #ifndef _LINUX_KMEMLEAK_H
 #define _LINUX_KMEMLEAK_H

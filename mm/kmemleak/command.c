@@ -6,12 +6,6 @@
  */
 #include "kmemleak.h"
 
-/*
- * Longest period: 24 days. In milliseconds it still fits an int, the narrowest
- * type on the way of a timeout, so the sum never wraps at any HZ.
- */
-#define MAX_SECS	(INT_MAX / 1000)
-
 /**
  * struct syntax - one command
  * @word: what is written; if it ends in '=', a number follows
@@ -34,7 +28,7 @@ static const struct syntax commands[] = {
 	{ "stack=off",	KMEMLEAK_CMD_STACK_OFF },
 	{ "scan=on",	KMEMLEAK_CMD_SCAN_ON },
 	{ "scan=off",	KMEMLEAK_CMD_SCAN_OFF },
-	{ "scan=",	KMEMLEAK_CMD_SCAN_SECS,	MAX_SECS },
+	{ "scan=",	KMEMLEAK_CMD_SCAN_SECS,	KMEMLEAK_MAX_SECS },
 	{ "dump=",	KMEMLEAK_CMD_DUMP,	ULONG_MAX },
 };
 

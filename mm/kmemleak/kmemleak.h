@@ -295,7 +295,8 @@ struct kmemleak_opaque {
 /* --------------------------------------------------------------- names -- */
 
 #define KMEMLEAK_COMM_LEN	16
-#define KMEMLEAK_NAMES_BITS	12
+/* A few less than 4096, so that the table fits 16 pages with its lock. */
+#define KMEMLEAK_NR_NAMES	(4096 - 16)
 
 /*
  * struct kmemleak_names - task names, each stored once
@@ -307,7 +308,7 @@ struct kmemleak_opaque {
 struct kmemleak_names {
 	raw_spinlock_t lock;
 	unsigned int nr;
-	char name[1 << KMEMLEAK_NAMES_BITS][KMEMLEAK_COMM_LEN] __aligned(8);
+	char name[KMEMLEAK_NR_NAMES][KMEMLEAK_COMM_LEN] __aligned(8);
 };
 
 /* ------------------------------------------------------------ counters -- */
@@ -681,6 +682,12 @@ enum kmemleak_command {
 	KMEMLEAK_CMD_SCAN_OFF,
 	KMEMLEAK_CMD_SCAN_SECS,		/* arg: seconds, 0 ends the thread */
 };
+
+/*
+ * Longest period that can be set, in seconds: 24 days. In milliseconds it still
+ * fits an int, the narrowest type on the way of a timeout.
+ */
+#define KMEMLEAK_MAX_SECS	(INT_MAX / 1000)
 
 /* Longest command with its argument, newline and NUL; longer ones are EINVAL. */
 #define KMEMLEAK_CMD_MAX	64

@@ -19,7 +19,7 @@
 struct kmemleak_tracker kmemleak_tracker;
 DEFINE_STATIC_KEY_TRUE(kmemleak_key);
 EXPORT_SYMBOL_GPL(kmemleak_key);
-/* Scans, clear and off: one at a time. Outermost lock but thread.c's own. */
+/* Scans, clear and off: one at a time. Inside debugfs.c's and thread.c's own. */
 DEFINE_MUTEX(kmemleak_scan_mutex);
 
 /* Entries for the time before the page allocator is up. */
@@ -28,7 +28,7 @@ static union kmemleak_entry reserve[CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE];
 /* Written once, in early boot. */
 bool kmemleak_pages_ready;
 
-/* Shards per MiB of memory: eight 4 KiB pages each make a region, so 4 of 32. */
+/* A MiB has 32 regions of 32 KiB, so about four regions share a shard. */
 #define SHARDS_PER_MIB	8
 #define MIN_SHARD_BITS	6
 #define MAX_SHARD_BITS	16
@@ -47,13 +47,11 @@ static unsigned int min_age_ms;
 static unsigned int min_unref_scans = 1;
 static unsigned int rules = KMEMLEAK_ALL_RULES;
 
-/* A day in seconds and in milliseconds is enough for everybody. */
-#define MAX_SECS	86400
-#define MAX_AGE_MS	(MAX_SECS * MSEC_PER_SEC)
+#define MAX_AGE_MS	(KMEMLEAK_MAX_SECS * MSEC_PER_SEC)
 
 static int set_secs(const char *val, const struct kernel_param *kp)
 {
-	return param_set_uint_minmax(val, kp, 0, MAX_SECS);
+	return param_set_uint_minmax(val, kp, 0, KMEMLEAK_MAX_SECS);
 }
 
 static int set_age(const char *val, const struct kernel_param *kp)
@@ -111,6 +109,7 @@ struct kmemleak_options kmemleak_read_options(void)
 {
 	struct kmemleak_options opt = kmemleak_tracker.options;
 
+	opt.scan_stacks = READ_ONCE(kmemleak_tracker.options.scan_stacks);
 	opt.rules = READ_ONCE(rules);
 	opt.min_age = msecs_to_jiffies(READ_ONCE(min_age_ms));
 	opt.min_unref_scans = READ_ONCE(min_unref_scans);

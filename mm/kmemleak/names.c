@@ -10,7 +10,7 @@
 
 static u32 name_hash(const u64 *word)
 {
-	return hash_64(word[0] ^ hash_64(word[1], 64), KMEMLEAK_NAMES_BITS);
+	return hash_64(word[0] ^ hash_64(word[1], 32), 32);
 }
 
 static u64 slot_word(struct kmemleak_names *names, u32 slot)
@@ -28,7 +28,7 @@ static u16 look_up(struct kmemleak_names *names, const u64 *word, u32 *vacant)
 
 	*vacant = 0;
 	for (i = 0; i < PROBES; i++) {
-		u32 slot = (hash + i) & (BIT(KMEMLEAK_NAMES_BITS) - 1);
+		u32 slot = (hash + i) % KMEMLEAK_NR_NAMES;
 		u64 first;
 
 		if (!slot)

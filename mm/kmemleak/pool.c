@@ -13,6 +13,9 @@
 /* How the pool asks for a page in a context it knows nothing about. */
 #define GFP_ANY_CONTEXT	(GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC)
 
+/* Allocations that fit between two ticks of a coarse clock; 1 ns is added each. */
+#define CLOCK_SLACK	BIT(20)
+
 /* Takes the place of the first entry of a page. */
 struct kmemleak_pool_page {
 	struct kmemleak_pool_page *next;
@@ -45,6 +48,19 @@ static void add_entries_locked(struct kmemleak_pool *pool, union kmemleak_entry 
 		push(&pool->free, &entry[nr].object);
 }
 
+/* In pieces: a large reserve takes longer than interrupts may be off. */
+static void add_reserve(struct kmemleak_pool *pool)
+{
+	unsigned long i, nr, irq;
+
+	for (i = 0; i < pool->reserve_nr; i += nr) {
+		nr = min_t(unsigned long, pool->reserve_nr - i, BATCH);
+		raw_spin_lock_irqsave(&pool->lock, irq);
+		add_entries_locked(pool, pool->reserve + i, nr);
+		raw_spin_unlock_irqrestore(&pool->lock, irq);
+	}
+}
+
 /**
  * kmemleak_pool_setup() - make a pool of the reserve alone
  * @t: tracker
@@ -55,14 +71,11 @@ void kmemleak_pool_setup(struct kmemleak_tracker *t, union kmemleak_entry *reser
 			 unsigned long nr)
 {
 	struct kmemleak_pool *pool = &t->pool;
-	unsigned long irq;
 
 	raw_spin_lock_init(&pool->lock);
 	pool->reserve = reserve;
 	pool->reserve_nr = nr;
-	raw_spin_lock_irqsave(&pool->lock, irq);
-	add_entries_locked(pool, reserve, nr);
-	raw_spin_unlock_irqrestore(&pool->lock, irq);
+	add_reserve(pool);
 }
 
 static int caches_order(unsigned int nr_cpus)
@@ -182,28 +195,20 @@ struct kmemleak_object *kmemleak_pool_get(struct kmemleak_tracker *t)
 }
 
 /**
- * kmemleak_pool_top_up() - make sure that the next get needs no new page
+ * kmemleak_pool_top_up() - make it likely that the next get needs no new page
  * @t: tracker
  * @gfp: what the caller's allocation may do; only if it may sleep is anything
  *	tried that kmemleak_pool_get() would not try itself
+ *
+ * Looks at nothing that kmemleak_pool_reset() frees, since a caller that may
+ * sleep cannot be waited for.
  *
  * Context: as @gfp says.
  */
 void kmemleak_pool_top_up(struct kmemleak_tracker *t, gfp_t gfp)
 {
-	struct kmemleak_pool *pool = &t->pool;
-	struct kmemleak_pool_cache *cache;
-	unsigned long irq;
-	bool empty;
-
-	if (!(gfp & __GFP_DIRECT_RECLAIM))
-		return;
-	local_irq_save(irq);
-	cache = this_cache(pool);
 	/* A wrong guess costs a page too many, or an attempt of the get itself. */
-	empty = !(cache && cache->free) && !READ_ONCE(pool->nr_free);
-	local_irq_restore(irq);
-	if (unlikely(empty))
+	if ((gfp & __GFP_DIRECT_RECLAIM) && unlikely(READ_ONCE(t->pool.nr_free) < BATCH))
 		add_page(t, (gfp & (__GFP_IO | __GFP_FS)) | __GFP_RECLAIM |
 			 __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC);
 }
@@ -265,7 +270,8 @@ u32 kmemleak_pool_stamp(struct kmemleak_tracker *t)
 	now = t->ops->clock();
 	cache = this_cache(&t->pool);
 	if (cache) {
-		if ((s32)(now - cache->stamp) <= 0 && (s32)(now - cache->stamp) > -(s32)BIT(30))
+		/* A coarse clock stands still for a tick. */
+		if ((s32)(now - cache->stamp) <= 0 && (s32)(now - cache->stamp) > -(s32)CLOCK_SLACK)
 			now = cache->stamp + 1;
 		cache->stamp = now;
 	}
@@ -313,6 +319,7 @@ void kmemleak_pool_reset(struct kmemleak_tracker *t)
 	struct kmemleak_pool_page *page, *next;
 	unsigned long i, irq;
 
+	/* Against add_page(), which may be called without anybody waiting for it. */
 	raw_spin_lock_irqsave(&pool->lock, irq);
 	page = pool->pages;
 	pool->pages = NULL;
@@ -320,11 +327,12 @@ void kmemleak_pool_reset(struct kmemleak_tracker *t)
 	pool->free = NULL;
 	pool->nr_free = 0;
 	pool->in_use = 0;
+	raw_spin_unlock_irqrestore(&pool->lock, irq);
+
 	for (i = 0; i < pool->nr_caches; i++)
 		memset(&pool->caches[i], 0, sizeof(pool->caches[i]));
 	memset(pool->reserve, 0, pool->reserve_nr * sizeof(*pool->reserve));
-	add_entries_locked(pool, pool->reserve, pool->reserve_nr);
-	raw_spin_unlock_irqrestore(&pool->lock, irq);
+	add_reserve(pool);
 
 	for (; page; page = next) {
 		next = page->next;

@@ -47,7 +47,7 @@ static void test_bad_input(void)
 	CHECK_EQ(kmemleak_names_intern(&h->t, COMM("")), 0);
 	check_name(h, 0, "unknown");
 	check_name(h, U16_MAX, "unknown");
-	check_name(h, 1 << KMEMLEAK_NAMES_BITS, "unknown");
+	check_name(h, KMEMLEAK_NR_NAMES, "unknown");
 	CHECK_EQ(h->t.names->nr, 0);
 	/* A name that fills its bytes has no NUL; the last byte goes. */
 	id = kmemleak_names_intern(&h->t, full);
@@ -69,8 +69,8 @@ static void test_early(void)
 
 static void test_full(void)
 {
-	static char name[2 << KMEMLEAK_NAMES_BITS][KMEMLEAK_COMM_LEN];
-	static u16 id[2 << KMEMLEAK_NAMES_BITS];
+	static char name[2 * KMEMLEAK_NR_NAMES][KMEMLEAK_COMM_LEN];
+	static u16 id[2 * KMEMLEAK_NR_NAMES];
 	struct host *h = host_new(6);
 	unsigned int i, lost = 0;
 
