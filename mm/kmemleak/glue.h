@@ -14,7 +14,7 @@
 /* The kernel's tracker. Set up before the first hook can run. */
 extern struct kmemleak_tracker kmemleak_tracker;
 
-/* One at a time: episodes, clear, off, and every write to the debugfs file. */
+/* Episodes, clear and off: one at a time. */
 extern struct mutex kmemleak_scan_mutex;
 
 /* Module parameters that other files read; see main.c. */

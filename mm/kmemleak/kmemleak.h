@@ -26,10 +26,12 @@
  *   leak      a suspect that was confirmed; a record, not an object
  *   episode   everything one "scan" does
  *
- * Lock order (outer to inner; all but the first two are raw and taken with
- * interrupts off):
- *   tracker.scan_mutex   episodes, clear, off: one at a time    (kernel glue)
- *   leak set lock        which leak set is the published one    (kernel glue)
+ * Lock order (outer to inner). The first four belong to the kernel's side:
+ *   write_lock           one command at a time                  (debugfs.c)
+ *   thread_lock          start and stop of the thread           (thread.c)
+ *   kmemleak_scan_mutex  episodes, clear, off: one at a time    (main.c)
+ *   published_lock       which leak set is the published one    (scan.c)
+ * and these to a tracker, raw and taken with interrupts off:
  *   shard.lock           one shard; two are never held at once
  *   tracker.extra_lock   the tree of extras
  *   tracker.opaque_lock  the opaque ranges

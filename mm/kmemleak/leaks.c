@@ -153,5 +153,7 @@ void kmemleak_leaks_settle(struct kmemleak_tracker *t, const struct kmemleak_lea
 			obj->min_count = 0;
 			kmemleak_index_unlock(&at);
 		}
+		/* Only for its rescheduling: this is not to be left half done. */
+		t->ops->pause(t);
 	}
 }
