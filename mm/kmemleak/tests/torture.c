@@ -197,19 +197,30 @@ void __percpu *torture_percpu(size_t size)
 	return ptr;
 }
 
+/*
+ * Blocks are zeroed first: whoever gets that memory next, and does not write to
+ * all of it, would hold what they pointed at, or what is there by then.
+ */
 static void give_back(void *ptr, size_t size, enum torture_kind kind)
 {
+	int cpu;
+
 	switch (kind) {
 	case TORTURE_KMALLOC:
+		memzero_explicit(ptr, size);
 		kfree(ptr);
 		break;
 	case TORTURE_VMALLOC:
+		memzero_explicit(ptr, size);
 		vfree(ptr);
 		break;
 	case TORTURE_PERCPU:
+		for_each_possible_cpu(cpu)
+			memzero_explicit(per_cpu_ptr((__force void __percpu *)ptr, cpu), size);
 		free_percpu((__force void __percpu *)ptr);
 		break;
 	case TORTURE_PAGES:
+		memzero_explicit(ptr, size);
 		free_pages_exact(ptr, size);
 		break;
 	case TORTURE_TOLD:
