@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Breaks the core on purpose, one line at a time, and runs the host tests on
+each broken copy: a mutation that no test notices is a hole in the tests. Works
+on a copy of the core; a mutation whose text is no longer there is an error, so
+that the list keeps up with the code.
+
+usage: mutate.py --core DIR --tests DIR --out DIR --ksrc DIR [SUBSTRING]
+"""
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+
+VARIANT = "gcc64"
+
+# file, text that occurs once, what it becomes, what that means
+MUTATIONS = [
+    ("index.c", "if (last_of(start, size) < obj->start)",
+     "if (last_of(start, size) <= obj->start)", "the last byte is outside"),
+    ("index.c", "else if (start > last_of(obj->start, obj->size))",
+     "else if (start >= last_of(obj->start, obj->size))", "the last byte of the other"),
+    ("index.c", "if (covered(idx, shard) && wide_overlap(idx, obj, clash))",
+     "if (0 && wide_overlap(idx, obj, clash))", "narrow in wide goes unseen"),
+    ("index.c", "if (obj || !covered(idx, shard))", "if (1)", "wide objects are not found"),
+    ("index.c", "uncover_regions(idx, first, region - 1);",
+     "uncover_regions(idx, first, region);", "one cover too few after a clash"),
+    ("index.c", "cursor->next = obj->start + 1;", "cursor->next = obj->start;",
+     "a walk visits an object twice"),
+    ("index.c", "if (obj->min_count && !(obj->flags & KMEMLEAK_IGNORE))", "if (0)",
+     "bounds stay empty"),
+    ("pool.c", "if (!cache || cache->nr_free > 2 * BATCH) {",
+     "if (!cache) {", "caches hoard entries"),
+    ("pool.c", "WRITE_ONCE(cache->in_use, cache->in_use - 1);", "",
+     "entries given back still count"),
+    ("pool.c", "WRITE_ONCE(obj->flags, 0);", "", "a free entry keeps its flags"),
+    ("extra.c", "if (e->start + (e->size - 1) < from)", "if (e->start < from)",
+     "the rest of an area is passed over"),
+    ("names.c", "first == word[0] &&", "", "half a name is enough"),
+    ("ranges.c", "if (!--o->range[i].blocks)", "if (1)", "a range goes with its first block"),
+    ("core.c", "if (!size) {", "if (0) {", "size 0 is a size"),
+    ("core.c", "keep_as_root(t, clash);", "", "an overlapped block can be reported"),
+    ("core.c", "obj->count = obj->min_count;", "", "newborn blocks are white"),
+    ("mark.c", "if (obj->count < KMEMLEAK_COUNT_MAX)", "if (1)", "counts come round"),
+    ("mark.c", "(obj->flags & KMEMLEAK_ALIAS) && obj->count > obj->min_count",
+     "(obj->flags & KMEMLEAK_ALIAS) && obj->count >= obj->min_count",
+     "the first reference is surplus"),
+    ("mark.c", "obj->epoch = 0;", "", "old marks shine through"),
+    ("mark.c", "word = kmemleak_untag(word);", "", "tagged pointers do not count"),
+    ("mark.c", "m->err = m->t->ops->pause(m->t);", "m->t->ops->pause(m->t);",
+     "nothing stops a scan"),
+    ("verdict.c", "rule_on(opt, KMEMLEAK_RULE_TRANSIENT) &&", "", "a rule that is not asked"),
+    ("verdict.c", "(s32)(now - obj->born)", "(s64)((u64)now - obj->born)",
+     "ages do not wrap"),
+    ("verdict.c", "obj->unref = 0;\n\t\t\telse if", "obj->unref = obj->unref;\n\t\t\telse if",
+     "references do not start the count anew"),
+    ("verdict.c", "j->leaks->nr_new++;", "", "nothing is ever new"),
+    ("verdict.c", "cpu++;", "cpu = 1000;", "one copy is looked at"),
+    ("leaks.c", "return age_a < age_b ? 1 : -1;", "return age_a < age_b ? -1 : 1;",
+     "youngest first"),
+    ("leaks.c", "lives = obj->born == leak->born && obj->stamp == leak->stamp;",
+     "lives = true;", "a younger block is taken for the leak"),
+    ("command.c", "if (value > syntax->max)", "if (0)", "any period"),
+    ("command.c", "if (len == word_len || takes_number(&commands[i]))", "if (1)",
+     "scanner is scan"),
+]
+
+
+def run_tests(args, core, log):
+    """Builds and runs; returns None if all passed, else what noticed."""
+    binary = os.path.join(args.out, VARIANT, "kmemleak-host")
+    make = ["make", "-s", "-C", args.tests, f"O={args.out}", f"CORE={core}",
+            f"KSRC={args.ksrc}", "WERROR=", binary]
+    done = subprocess.run(make, stdout=log, stderr=log, check=False)
+    if done.returncode:
+        return "the compiler"
+    env = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")
+    with subprocess.Popen([binary, "--seed=1"], stdout=subprocess.PIPE, stderr=log,
+                          env=env, text=True) as proc:
+        for line in proc.stdout:
+            if line.startswith("not ok"):
+                proc.terminate()
+                return line.split()[3]
+        if proc.wait():
+            return "the exit status"
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("core", "tests", "out", "ksrc"):
+        parser.add_argument("--" + name, required=True)
+    parser.add_argument("only", nargs="?", default="")
+    args = parser.parse_args()
+    core = os.path.join(args.out, "core")
+    os.makedirs(args.out, exist_ok=True)
+    shutil.rmtree(core, ignore_errors=True)
+    shutil.copytree(args.core, core)
+
+    missed = 0
+    with open(os.path.join(args.out, "log"), "w", encoding="utf-8") as log:
+        noticed = run_tests(args, core, log)
+        if noticed:
+            print(f"not ok - unchanged: {noticed}")
+            return 1
+        for name, old, new, meaning in MUTATIONS:
+            if args.only not in name + " " + meaning:
+                continue
+            path = os.path.join(core, name)
+            with open(path, encoding="utf-8") as src:
+                text = src.read()
+            if text.count(old) < 1:
+                print(f"not ok - {name}: {meaning}: no such text: {old}")
+                missed += 1
+                continue
+            with open(path, "w", encoding="utf-8") as dst:
+                dst.write(text.replace(old, new))
+            noticed = run_tests(args, core, log)
+            with open(path, "w", encoding="utf-8") as dst:
+                dst.write(text)
+            print(f"{'ok' if noticed else 'not ok'} - {name}: {meaning}: "
+                  f"{noticed or 'nobody noticed'}", flush=True)
+            missed += not noticed
+    print(f"{missed} missed")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
