@@ -30,13 +30,18 @@ int main(int argc, char **argv)
 	int i, files = 0;
 
 	for (i = 1; i < argc; i++) {
+		const char *value = strchr(argv[i], '=');
+
 		if (argv[i][0] != '-') {
 			run_file(argv[i]);
 			files++;
+		} else if (!strncmp(argv[i], "-runs=", 6)) {
+			runs = strtoul(value + 1, NULL, 0);
+		} else if (!strncmp(argv[i], "-max_len=", 9)) {
+			max_len = strtoul(value + 1, NULL, 0);
+		} else if (!strncmp(argv[i], "-seed=", 6)) {
+			seed = strtoull(value + 1, NULL, 0);
 		}
-		sscanf(argv[i], "-runs=%lu", &runs);
-		sscanf(argv[i], "-max_len=%lu", &max_len);
-		sscanf(argv[i], "-seed=%llu", (unsigned long long *)&seed);
 	}
 	if (files)
 		return 0;

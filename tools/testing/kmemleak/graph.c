@@ -164,11 +164,12 @@ static void fill(struct graph *g, unsigned int features)
 	int min_count = 1;
 	size_t size;
 
+	if ((features & GRAPH_PHYS) && host_one_in(100)) {
+		graph_add(g, KMEMLEAK_PHYS, 64 + host_below(256), 0);
+		return;
+	}
 	if ((features & GRAPH_PERCPU) && host_one_in(15)) {
 		n = graph_add(g, KMEMLEAK_PERCPU, 8 + host_below(64), 1);
-	} else if ((features & GRAPH_PHYS) && host_one_in(100)) {
-		n = graph_add(g, KMEMLEAK_PHYS, 64 + host_below(256), 0);
-		return;
 	} else {
 		size = random_size(features);
 		if (features & GRAPH_ANNOTATED)
@@ -348,16 +349,19 @@ static bool in_area(const struct node *n, size_t offset)
 
 static void search_block(struct graph *g, const struct node *n)
 {
-	unsigned int cpu;
-	unsigned long addr;
+	struct kmemleak_tracker *t = &g->h->t;
+	unsigned int cpu, nr = n->space == KMEMLEAK_PERCPU ? HOST_NR_CPUS : 1;
+	unsigned long addr, at;
 
 	if (n->no_scan || n->ignore)
 		return;
-	for (cpu = 0; cpu < (n->space == KMEMLEAK_PERCPU ? HOST_NR_CPUS : 1); cpu++)
-		for (addr = ALIGN(n->start, WORD); addr + WORD <= n->start + n->size; addr += WORD)
+	for (cpu = 0; cpu < nr; cpu++) {
+		for (addr = ALIGN(n->start, WORD); addr + WORD <= n->start + n->size; addr += WORD) {
+			at = t->ops->block_addr(t, n->space, addr, cpu);
 			if (in_area(n, addr - n->start))
-				search_word(g, *host_word(g->h, g->h->t.ops->block_addr(&g->h->t,
-								n->space, addr, cpu)));
+				search_word(g, *host_word(g->h, at));
+		}
+	}
 }
 
 void graph_search(struct graph *g)

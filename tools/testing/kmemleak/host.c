@@ -240,7 +240,7 @@ void host_set_cpu(unsigned int cpu)
 unsigned int kmemleak_cpu(void)
 {
 	if (!irqs_off)
-		host_die("kmemleak_cpu() with interrupts on", __FILE__, __LINE__);
+		host_die("CPU number with interrupts on", __FILE__, __LINE__);
 	return my_cpu;
 }
 

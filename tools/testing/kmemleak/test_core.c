@@ -66,7 +66,7 @@ static void check_bad(struct host *h, enum entry e, unsigned long addr, size_t s
 		host_check_failed(__FILE__, __LINE__, "entry %d, %#lx, %#zx: %d, not %d",
 				  e, addr, size, res, expected);
 	for (i = 0; i < KMEMLEAK_NR_COUNTERS; i++)
-		if (host_counter(h, i) - before[i] != (i == counter))
+		if (host_counter(h, i) - before[i] != (i == counter ? 1 : 0))
 			host_check_failed(__FILE__, __LINE__, "entry %d, %#lx, %#zx: %s +%ld",
 					  e, addr, size, kmemleak_counter_names[i],
 					  host_counter(h, i) - before[i]);

@@ -544,7 +544,7 @@ static void test_bounded(void)
 static struct graph *mutating;
 static unsigned int mutations;
 
-/* Shrinks a block; what it loses loses its pointers, as memory freed would. */
+/* Shrinks a block; the pointers in what is freed go, too. */
 static void trim(struct graph *g, struct node *n)
 {
 	size_t from, size;

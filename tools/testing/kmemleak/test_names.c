@@ -2,7 +2,7 @@
 /* Task names: what goes in comes out, once each, until the table is full. */
 #include "host.h"
 
-#define COMM(text)	((char[KMEMLEAK_COMM_LEN]){ text })
+#define COMM(text)	((char[KMEMLEAK_COMM_LEN]) { text })
 
 static void check_name(struct host *h, u16 id, const char *expected)
 {
@@ -10,7 +10,7 @@ static void check_name(struct host *h, u16 id, const char *expected)
 
 	memset(comm, 'x', sizeof(comm));
 	kmemleak_names_get(&h->t, id, comm);
-	CHECK(memchr(comm, 0, sizeof(comm)) != NULL);
+	CHECK(memchr(comm, 0, sizeof(comm)));
 	CHECK(!strncmp(comm, expected, sizeof(comm)));
 }
 

@@ -169,6 +169,26 @@ static void test_failing(void)
 	host_free(h);
 }
 
+/* What one CPU gave back, another one can have, but for a handful. */
+static void test_no_hoarding(void)
+{
+	struct host *h = host_new(6);
+	unsigned int i, nr = 2000;
+
+	host_set_cpu(0);
+	for (i = 0; i < nr; i++)
+		REQUIRE(get_one(h));
+	while (nr_out)
+		put_one(h);
+	h->fail_after = 0;
+	host_set_cpu(1);
+	while (get_one(h))
+		;
+	CHECK(nr_out > nr - 100);
+	check_counts(h);
+	host_free(h);
+}
+
 /* Reset takes back entries that are out, too, and the pool works on. */
 static void test_reset(void)
 {
@@ -254,6 +274,7 @@ const struct host_case pool_cases[] = {
 	{ "early", test_early },
 	{ "no_caches", test_no_caches },
 	{ "failing", test_failing },
+	{ "no_hoarding", test_no_hoarding },
 	{ "reset", test_reset },
 	{ "top_up", test_top_up },
 	{ "stamp", test_stamp },

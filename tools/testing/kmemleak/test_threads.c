@@ -201,7 +201,7 @@ static void test_storm(void)
 }
 
 /* All threads at the pool and the name table at once. */
-static struct kmemleak_object *volatile exchange[64];
+static struct kmemleak_object *exchange[64];
 
 static void *hammer(void *arg)
 {

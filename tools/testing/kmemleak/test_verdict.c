@@ -380,6 +380,28 @@ static void test_min_unref(void)
 	host_free(h);
 }
 
+/* White in the first mark, reached in the second, it starts anew as well. */
+static void test_min_unref_confirm(void)
+{
+	struct kmemleak_options opt = options(BIT(KMEMLEAK_RULE_MIN_UNREF) |
+					      BIT(KMEMLEAK_RULE_CONFIRM));
+	struct host *h = small_new(2);
+
+	opt.min_unref_scans = 2;
+	moved = true;
+	h->in_roots = move_pointer;
+	kmemleak_block_annotate(&h->t, KMEMLEAK_VIRT, at(0), KMEMLEAK_NOTE_NOT_LEAK);
+	CHECK_EQ(reported(h, &opt), 0);
+	host_store(h, at(0), at(1));
+	moved = false;
+	CHECK_EQ(reported(h, &opt), 0);
+	CHECK(moved);
+	host_store(h, HOST_IMAGE + 64, 0);
+	CHECK_EQ(reported(h, &opt), 0);
+	CHECK_EQ(reported(h, &opt), 2);
+	host_free(h);
+}
+
 /* --------------------------------------------------------------- reports -- */
 
 static void test_record(void)
@@ -429,6 +451,32 @@ static void test_record(void)
 	host_block(h, at(0), 100);
 	CHECK(!kmemleak_leak_lives(&h->t, leak));
 	kmemleak_leaks_free(&h->t, &leaks);
+	host_free(h);
+}
+
+/* Settled leaks are never reported again; what took their places meanwhile is. */
+static void test_settle(void)
+{
+	struct kmemleak_options opt = options(KMEMLEAK_ALL_RULES);
+	struct host *h = small_new(5);
+	struct kmemleak_leaks leaks;
+
+	/* 0 holds 1. */
+	host_store(h, at(0), at(1));
+	host_store(h, HOST_IMAGE, at(4));
+	CHECK_EQ(host_episode(h, &opt, &leaks), 0);
+	CHECK_EQ(leaks.nr, 4);
+	kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, at(2));
+	kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, at(3));
+	host_block(h, at(3), 64);
+	kmemleak_leaks_settle(&h->t, &leaks);
+	kmemleak_leaks_free(&h->t, &leaks);
+	CHECK_EQ(reported(h, &opt), 1 << 3);
+	/* What they hold is held; what was no leak can become one. */
+	host_block(h, at(5), 64);
+	host_store(h, at(1) + 8, at(5));
+	host_store(h, HOST_IMAGE, 0);
+	CHECK_EQ(reported(h, &opt), 1 << 3 | 1 << 4);
 	host_free(h);
 }
 
@@ -741,7 +789,9 @@ const struct host_case verdict_cases[] = {
 	{ "confirm", test_confirm },
 	{ "moving_pointers", test_moving_pointers },
 	{ "min_unref", test_min_unref },
+	{ "min_unref_confirm", test_min_unref_confirm },
 	{ "record", test_record },
+	{ "settle", test_settle },
 	{ "dump", test_dump },
 	{ "dump_percpu", test_dump_percpu },
 	{ "order", test_order },
