@@ -99,7 +99,8 @@ def main():
     core = os.path.join(args.out, "core")
     os.makedirs(args.out, exist_ok=True)
     shutil.rmtree(core, ignore_errors=True)
-    shutil.copytree(args.core, core)
+    # Fresh times, or objects of a broken copy would do for this one.
+    shutil.copytree(args.core, core, copy_function=shutil.copyfile)
 
     missed = 0
     with open(os.path.join(args.out, "log"), "w", encoding="utf-8") as log:
