@@ -9,6 +9,7 @@
 #include <kunit/test.h>
 #include <linux/err.h>
 #include <linux/kmemleak.h>
+#include <linux/kthread.h>
 #include <linux/moduleparam.h>
 #include <linux/percpu.h>
 #include <linux/prandom.h>
@@ -43,7 +44,6 @@ static u32 below(u32 ceil)
 #define FAKE_BASE	(BIT(BITS_PER_LONG - 1) + 0x1000000UL)
 #define FAKE_SIZE	0x40000UL
 #define ROOT_SIZE	PAGE_SIZE
-#define REGION		(1UL << KMEMLEAK_REGION_SHIFT)
 
 /**
  * struct world - a tracker and its surroundings
@@ -666,41 +666,104 @@ static void *find(unsigned int i)
 	return (void *)~hidden[i];
 }
 
-/* Leftovers of what ran before on this stack hold nothing. */
-static noinline void clobber_stack(void)
-{
-	unsigned long words[256];
+/*
+ * Whatever touches a lost block's address does so on a stack of its own, gone
+ * before the scan: dead slots of ours would be references.
+ */
+struct errand {
+	int (*run)(void *arg);
+	void *arg;
+	int ret;
+	struct completion done;
+};
 
-	memset(words, 0, sizeof(words));
-	barrier_data(words);
+static int errand_thread(void *data)
+{
+	struct errand *e = data;
+
+	e->ret = e->run(e->arg);
+	kthread_complete_and_exit(&e->done, 0);
+}
+
+static int on_other_stack(int (*run)(void *arg), void *arg)
+{
+	struct errand e = { .run = run, .arg = arg };
+	struct task_struct *task;
+
+	init_completion(&e.done);
+	task = kthread_create(errand_thread, &e, "kmemleak-kunit");
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	get_task_struct(task);
+	wake_up_process(task);
+	wait_for_completion(&e.done);
+	/* Returns when the thread and its stack are no more scanned. */
+	kthread_stop(task);
+	put_task_struct(task);
+	return e.ret;
 }
 
 static int scan(void)
 {
 	int ret;
 
-	clobber_stack();
 	mutex_lock(&kmemleak_scan_mutex);
 	ret = kmemleak_scan();
 	mutex_unlock(&kmemleak_scan_mutex);
 	return ret;
 }
 
-/* How many of the first @nr hidden or held blocks the last scan reported. */
-static unsigned int nr_reported(unsigned int nr, bool of_held)
+/* Which hidden block a leak is, or -1. */
+static int hidden_number(const struct kmemleak_leak *leak, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (leak->ref.start == ~hidden[i])
+			return i;
+	return -1;
+}
+
+/* The hidden blocks that the last scan reported, and how many held ones. */
+static DECLARE_BITMAP(reported, NR_BLOCKS);
+static unsigned int held_reported;
+
+static int collect_reported(void *unused)
 {
 	struct kmemleak_published *set = kmemleak_published_get();
 	struct kmemleak_leak *leak;
-	unsigned int i, found = 0;
+	unsigned int i;
 
+	bitmap_zero(reported, NR_BLOCKS);
+	held_reported = 0;
 	if (!set)
 		return 0;
-	list_for_each_entry(leak, &set->leaks.list, list)
-		for (i = 0; i < nr; i++)
-			found += leak->ref.start ==
-				 (of_held ? (unsigned long)held[i] : ~hidden[i]);
+	list_for_each_entry(leak, &set->leaks.list, list) {
+		int n = hidden_number(leak, NR_BLOCKS);
+
+		if (n >= 0)
+			__set_bit(n, reported);
+		for (i = 0; i < NR_BLOCKS; i++)
+			held_reported += leak->ref.start == (unsigned long)held[i];
+	}
 	kmemleak_published_put(set);
-	return found;
+	return 0;
+}
+
+static void scan_and_collect(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, scan(), 0);
+	KUNIT_EXPECT_EQ(test, on_other_stack(collect_reported, NULL), 0);
+}
+
+static unsigned int nr_reported(void)
+{
+	return bitmap_weight(reported, NR_BLOCKS);
+}
+
+static bool is_reported(unsigned int i)
+{
+	return test_bit(i, reported);
 }
 
 static int live_init(struct kunit *test)
@@ -716,39 +779,65 @@ static int live_init(struct kunit *test)
 	return 0;
 }
 
-/*
- * Half of @nr blocks are lost, half are held; one scan, right after. One in two
- * hundred may hide behind a chance value.
+/**
+ * struct kind - where blocks come from
+ * @alloc: block number i
+ * @release: gives it back; NULL is none
+ * @nr: so many are lost and so many are held
  */
-static void lose_and_hold(struct kunit *test, void *(*alloc)(unsigned int i),
-			  void (*release)(void *ptr), unsigned int nr)
-{
-	unsigned int i, lost;
+struct kind {
+	void *(*alloc)(unsigned int i);
+	void (*release)(void *ptr);
+	unsigned int nr;
+};
 
-	for (i = 0; i < nr; i++) {
-		hide(i, alloc(i));
-		held[i] = alloc(i);
-		if (!find(i) || !held[i])
-			break;
+static int alloc_all(void *arg)
+{
+	struct kind *kind = arg;
+	unsigned int i;
+
+	for (i = 0; i < kind->nr; i++) {
+		void *ptr = kind->alloc(i);
+
+		if (!ptr)
+			return -ENOMEM;
+		hide(i, ptr);
+		held[i] = kind->alloc(i);
+		if (!held[i])
+			return -ENOMEM;
 	}
-	/* The last ones may linger in registers and on the stack. */
-	KUNIT_EXPECT_EQ(test, i, nr);
-	if (i == nr) {
-		KUNIT_EXPECT_EQ(test, scan(), 0);
-		lost = nr_reported(nr, false);
-		KUNIT_EXPECT_GE(test, lost, nr - DIV_ROUND_UP(nr, 200));
-		KUNIT_EXPECT_EQ(test, nr_reported(nr, true), 0U);
-	}
-	for (i = 0; i < nr; i++) {
-		release(find(i));
-		release(held[i]);
+	return 0;
+}
+
+static int release_all(void *arg)
+{
+	struct kind *kind = arg;
+	unsigned int i;
+
+	for (i = 0; i < kind->nr; i++) {
+		kind->release(find(i));
+		kind->release(held[i]);
 		held[i] = NULL;
 	}
-	if (test->status == KUNIT_FAILURE)
-		return;
+	return 0;
+}
+
+/* Lost ones are reported by one scan right after, held ones are not. */
+static void lose_and_hold(struct kunit *test, struct kind *kind)
+{
+	int ret = on_other_stack(alloc_all, kind);
+
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	if (!ret) {
+		scan_and_collect(test);
+		/* One in two hundred may hide behind a chance value. */
+		KUNIT_EXPECT_GE(test, nr_reported(), kind->nr - kind->nr / 200);
+		KUNIT_EXPECT_EQ(test, held_reported, 0U);
+	}
+	on_other_stack(release_all, kind);
 	/* Freed, they are no leaks. */
-	KUNIT_EXPECT_EQ(test, scan(), 0);
-	KUNIT_EXPECT_EQ(test, nr_reported(nr, false), 0U);
+	scan_and_collect(test);
+	KUNIT_EXPECT_EQ(test, nr_reported(), 0U);
 }
 
 static void *alloc_kmalloc(unsigned int i)
@@ -765,7 +854,7 @@ static void release_kmalloc(void *ptr)
 
 static void live_kmalloc(struct kunit *test)
 {
-	lose_and_hold(test, alloc_kmalloc, release_kmalloc, NR_BLOCKS);
+	lose_and_hold(test, &(struct kind){ alloc_kmalloc, release_kmalloc, NR_BLOCKS });
 }
 
 static void *alloc_large(unsigned int i)
@@ -775,7 +864,7 @@ static void *alloc_large(unsigned int i)
 
 static void live_large(struct kunit *test)
 {
-	lose_and_hold(test, alloc_large, release_kmalloc, 40);
+	lose_and_hold(test, &(struct kind){ alloc_large, release_kmalloc, 40 });
 }
 
 static void *alloc_vmalloc(unsigned int i)
@@ -790,7 +879,7 @@ static void release_vmalloc(void *ptr)
 
 static void live_vmalloc(struct kunit *test)
 {
-	lose_and_hold(test, alloc_vmalloc, release_vmalloc, 40);
+	lose_and_hold(test, &(struct kind){ alloc_vmalloc, release_vmalloc, 40 });
 }
 
 static void *alloc_pcpu(unsigned int i)
@@ -805,7 +894,7 @@ static void release_pcpu(void *ptr)
 
 static void live_percpu(struct kunit *test)
 {
-	lose_and_hold(test, alloc_pcpu, release_pcpu, 40);
+	lose_and_hold(test, &(struct kind){ alloc_pcpu, release_pcpu, 40 });
 }
 
 static struct kmem_cache *cache;
@@ -817,14 +906,15 @@ static void *alloc_cache(unsigned int i)
 
 static void release_cache(void *ptr)
 {
-	kmem_cache_free(cache, ptr);
+	if (ptr)
+		kmem_cache_free(cache, ptr);
 }
 
 static void live_cache(struct kunit *test)
 {
 	cache = kmem_cache_create("kmemleak_kunit", 120, 0, 0, NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, cache);
-	lose_and_hold(test, alloc_cache, release_cache, NR_BLOCKS);
+	lose_and_hold(test, &(struct kind){ alloc_cache, release_cache, NR_BLOCKS });
 	kmem_cache_destroy(cache);
 }
 
@@ -833,80 +923,76 @@ struct link {
 	char filler[40];
 };
 
-/* A chain; every block from @first on is lost once nothing points at that one. */
-static noinline bool build_chain(unsigned int nr, bool interior)
+static bool interior;
+
+/* A ring that one pointer holds, at the start of its blocks or inside them. */
+static int build_ring(void *unused)
 {
 	struct link *link, *next = NULL;
 	unsigned int i;
 
-	for (i = nr; i--;) {
+	for (i = NR_BLOCKS; i--;) {
 		link = kzalloc(sizeof(*link), GFP_KERNEL);
 		if (!link)
-			return false;
+			return -ENOMEM;
 		link->next = next && interior ? (void *)&next->filler[24] : next;
 		hide(i, link);
 		next = link;
 	}
-	/* A cycle: the last one points at the first. */
-	link = find(nr - 1);
+	link = find(NR_BLOCKS - 1);
 	link->next = find(0);
-	held[0] = interior ? (void *)&((struct link *)find(0))->filler[8] : find(0);
-	return true;
+	held[0] = interior ? (void *)&next->filler[8] : next;
+	return 0;
 }
 
-static void live_chain(struct kunit *test)
-{
-	unsigned int i, interior;
-
-	for (interior = 0; interior < 2; interior++) {
-		KUNIT_ASSERT_TRUE(test, build_chain(NR_BLOCKS, interior));
-		KUNIT_EXPECT_EQ(test, scan(), 0);
-		KUNIT_EXPECT_EQ(test, nr_reported(NR_BLOCKS, false), 0U);
-		/* Its head goes away. */
-		held[0] = NULL;
-		KUNIT_EXPECT_EQ(test, scan(), 0);
-		KUNIT_EXPECT_EQ(test, nr_reported(NR_BLOCKS, false), (unsigned int)NR_BLOCKS);
-		for (i = 0; i < NR_BLOCKS; i++)
-			kfree(find(i));
-	}
-}
-
-/* Each annotation on one block of a lost pair, of which the first holds the second. */
-static noinline bool build_pairs(unsigned int nr)
+static int release_hidden(void *unused)
 {
 	unsigned int i;
 
-	for (i = 0; i < 2 * nr; i += 2) {
+	for (i = 0; i < NR_BLOCKS; i++) {
+		kfree(find(i));
+		hide(i, NULL);
+	}
+	return 0;
+}
+
+static void live_ring(struct kunit *test)
+{
+	unsigned int n;
+
+	for (n = 0; n < 2; n++) {
+		interior = n;
+		KUNIT_EXPECT_EQ(test, on_other_stack(build_ring, NULL), 0);
+		scan_and_collect(test);
+		KUNIT_EXPECT_EQ(test, nr_reported(), 0U);
+		/* The one pointer goes away. */
+		held[0] = NULL;
+		scan_and_collect(test);
+		KUNIT_EXPECT_EQ(test, nr_reported(), (unsigned int)NR_BLOCKS);
+		on_other_stack(release_hidden, NULL);
+	}
+}
+
+/*
+ * Pairs of blocks, of which the first holds the second; each annotation on the
+ * first of one pair.
+ */
+static int build_pairs(void *unused)
+{
+	unsigned int i;
+
+	for (i = 0; i < 12; i += 2) {
 		void **first = kzalloc(64, GFP_KERNEL), *second = kzalloc(64, GFP_KERNEL);
 
-		if (!first || !second)
-			return false;
+		if (!first || !second) {
+			kfree(first);
+			kfree(second);
+			return -ENOMEM;
+		}
 		*first = second;
 		hide(i, first);
 		hide(i + 1, second);
 	}
-	return true;
-}
-
-static bool is_reported(unsigned int i)
-{
-	struct kmemleak_published *set = kmemleak_published_get();
-	struct kmemleak_leak *leak;
-	bool found = false;
-
-	if (!set)
-		return false;
-	list_for_each_entry(leak, &set->leaks.list, list)
-		found |= leak->ref.start == ~hidden[i];
-	kmemleak_published_put(set);
-	return found;
-}
-
-static void live_annotations(struct kunit *test)
-{
-	unsigned int i;
-
-	KUNIT_ASSERT_TRUE(test, build_pairs(6));
 	kmemleak_not_leak(find(2));
 	kmemleak_ignore(find(4));
 	kmemleak_transient_leak(find(6));
@@ -915,7 +1001,13 @@ static void live_annotations(struct kunit *test)
 	kmemleak_no_scan(find(8));
 	held[1] = find(10);
 	kmemleak_scan_area((u8 *)find(10) + 32, 8, GFP_KERNEL);
-	KUNIT_EXPECT_EQ(test, scan(), 0);
+	return 0;
+}
+
+static void live_annotations(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, on_other_stack(build_pairs, NULL), 0);
+	scan_and_collect(test);
 	KUNIT_EXPECT_TRUE(test, is_reported(0));
 	KUNIT_EXPECT_TRUE(test, is_reported(1));
 	KUNIT_EXPECT_FALSE(test, is_reported(2));
@@ -929,11 +1021,12 @@ static void live_annotations(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, is_reported(10));
 	KUNIT_EXPECT_TRUE(test, is_reported(11));
 	/* Transient means one scan. */
-	KUNIT_EXPECT_EQ(test, scan(), 0);
+	scan_and_collect(test);
 	KUNIT_EXPECT_TRUE(test, is_reported(6));
 	KUNIT_EXPECT_TRUE(test, is_reported(7));
-	for (i = 0; i < 12; i++)
-		kfree(find(i));
+	held[0] = NULL;
+	held[1] = NULL;
+	on_other_stack(release_hidden, NULL);
 }
 
 /* Mistakes of callers are counted; the detector stays on. */
@@ -967,7 +1060,7 @@ static struct kunit_case live_cases[] = {
 	KUNIT_CASE(live_vmalloc),
 	KUNIT_CASE(live_percpu),
 	KUNIT_CASE(live_cache),
-	KUNIT_CASE(live_chain),
+	KUNIT_CASE(live_ring),
 	KUNIT_CASE(live_annotations),
 	KUNIT_CASE(live_bad_input),
 	{ }
