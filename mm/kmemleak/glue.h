@@ -48,6 +48,21 @@ extern const struct kmemleak_ops kmemleak_kernel_ops;
 void kmemleak_memory_setup(struct kmemleak_tracker *t);
 void kmemleak_memory_start(struct kmemleak_tracker *t, const void *own, size_t size);
 
+/**
+ * struct kmemleak_dead_pages - pages of a CPU's static per-cpu area to leave out
+ * @nr: how many
+ * @page: their frame numbers; the ones that do not fit are scanned
+ */
+struct kmemleak_dead_pages {
+	unsigned int nr;
+	unsigned long page[32];
+};
+
+/* stacks.c: task and interrupt stacks. Context: process. */
+void kmemleak_stacks_mark(struct kmemleak_marker *m);
+void kmemleak_stacks_dead_pages(int cpu, struct kmemleak_dead_pages *dead);
+bool kmemleak_stacks_is_dead(const struct kmemleak_dead_pages *dead, unsigned long addr);
+
 /* trace.c: handles of stack traces. Any context but NMI. */
 void kmemleak_trace_start(void);
 u32 kmemleak_trace_save(gfp_t gfp);

@@ -11,11 +11,8 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
-#include <linux/pid.h>
-#include <linux/pid_namespace.h>
 #include <linux/sched.h>
 #include <linux/sched/clock.h>
-#include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
 #include <linux/sort.h>
@@ -104,13 +101,28 @@ static void setup_percpu(struct kmemleak_tracker *t)
 	t->cpu_offset = cpu_offsets;
 }
 
+static void mark_cpu(struct kmemleak_marker *m, int cpu)
+{
+	unsigned long addr = (unsigned long)__per_cpu_start + per_cpu_offset(cpu), next;
+	unsigned long end = (unsigned long)__per_cpu_end + per_cpu_offset(cpu);
+	struct kmemleak_dead_pages dead;
+
+	kmemleak_stacks_dead_pages(cpu, &dead);
+	for (; addr < end; addr = next) {
+		next = min(end, (addr & PAGE_MASK) + PAGE_SIZE);
+		if (kmemleak_stacks_is_dead(&dead, addr))
+			continue;
+		if (kmemleak_mark_range(m, addr, next))
+			return;
+	}
+}
+
 static void mark_percpu(struct kmemleak_marker *m)
 {
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		kmemleak_mark_range(m, (unsigned long)__per_cpu_start + per_cpu_offset(cpu),
-				    (unsigned long)__per_cpu_end + per_cpu_offset(cpu));
+		mark_cpu(m, cpu);
 }
 #else /* One copy, at the pointer itself; static ones are in the data section. */
 static void setup_percpu(struct kmemleak_tracker *t) { }
@@ -157,97 +169,12 @@ static void mark_pages(struct kmemleak_marker *m)
 	put_online_mems();
 }
 
-/* Where the stack of a task that is not running ends; 0 if it cannot be told. */
-static unsigned long saved_sp(struct task_struct *task)
-{
-#if defined(CONFIG_X86)
-	return READ_ONCE(task->thread.sp);
-#elif defined(CONFIG_ARM64)
-	return thread_saved_sp(task);
-#else
-	return 0;
-#endif
-}
-
-static bool on_cpu(struct task_struct *task)
-{
-#ifdef CONFIG_SMP
-	/* Pairs with finish_task(): what it wrote to its stack is there. */
-	return smp_load_acquire(&task->on_cpu);
-#else
-	return task == current;
-#endif
-}
-
-/*
- * Below the stack pointer of a sleeping task there are only dead values. If it
- * ran meanwhile, they may not have been dead, so that part is scanned as well.
- */
-static void mark_stack(struct kmemleak_marker *m, struct task_struct *task)
-{
-	unsigned long stack = (unsigned long)try_get_task_stack(task), sp;
-	unsigned long switches = READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw);
-	bool ran = on_cpu(task);
-
-	if (!stack)
-		return;
-	sp = ran ? stack : saved_sp(task);
-	/* What the scan itself has on its stack is not in anybody's use. */
-	if (task == current)
-		sp = kmemleak_scan_frame;
-	if (sp < stack || sp > stack + THREAD_SIZE)
-		sp = stack;
-	kmemleak_mark_range(m, sp, stack + THREAD_SIZE);
-	ran |= on_cpu(task) || switches != READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw);
-	if (ran && task != current)
-		kmemleak_mark_range(m, stack, sp);
-	put_task_stack(task);
-}
-
-static void mark_task(struct kmemleak_marker *m, struct task_struct *task)
-{
-	kmemleak_mark_range(m, (unsigned long)&task->thread,
-			    (unsigned long)(&task->thread + 1));
-	mark_stack(m, task);
-}
-
-static struct task_struct *get_next_task(int *nr)
-{
-	struct task_struct *task = NULL;
-	struct pid *pid;
-
-	rcu_read_lock();
-	while (!task && (pid = find_ge_pid(*nr, &init_pid_ns))) {
-		*nr = pid_nr(pid) + 1;
-		task = pid_task(pid, PIDTYPE_PID);
-	}
-	if (task)
-		get_task_struct(task);
-	rcu_read_unlock();
-	return task;
-}
-
-static void mark_tasks(struct kmemleak_marker *m)
-{
-	struct task_struct *task;
-	int cpu, nr = 1;
-
-	while ((task = get_next_task(&nr))) {
-		mark_task(m, task);
-		put_task_struct(task);
-		cond_resched();
-	}
-	/* The idle tasks have no pid of their own. */
-	for_each_online_cpu(cpu)
-		mark_task(m, idle_task(cpu));
-}
-
 static void mark_roots(struct kmemleak_tracker *t, struct kmemleak_marker *m)
 {
 	mark_percpu(m);
 	mark_pages(m);
 	if (kmemleak_mark_options(m)->scan_stacks)
-		mark_tasks(m);
+		kmemleak_stacks_mark(m);
 }
 
 static int pause_scan(struct kmemleak_tracker *t)

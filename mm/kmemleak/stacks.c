@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Stacks: which part of a task's stack holds live values, where its registers
+ * are saved, and which pages of the per-cpu area are stacks without any.
+ */
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/sched/task_stack.h>
+#include <linux/vmalloc.h>
+#ifdef CONFIG_X86_64
+#include <asm/cpu_entry_area.h>
+#include <asm/pgtable_types.h>
+#include <asm/processor.h>
+#endif
+
+#include "glue.h"
+
+/* -------------------------------------------------- interrupt stacks -- */
+
+#ifdef CONFIG_X86_64
+/*
+ * The per-cpu area has the pages behind the stacks for interrupts and
+ * exceptions; they run under other addresses, which are looked up here.
+ */
+static void add_dead(struct kmemleak_dead_pages *dead, unsigned long start, unsigned long end)
+{
+	unsigned long addr;
+	unsigned int level;
+
+	for (addr = start; addr < end; addr += PAGE_SIZE) {
+		pte_t *pte = lookup_address(addr, &level);
+
+		/* There are guard pages between them. */
+		if (!pte || !pte_present(*pte))
+			continue;
+		if (dead->nr < ARRAY_SIZE(dead->page))
+			dead->page[dead->nr++] = slow_virt_to_phys((void *)addr) >> PAGE_SHIFT;
+	}
+}
+
+/**
+ * kmemleak_stacks_dead_pages() - per-cpu pages in which no live value is
+ * @cpu: whose
+ * @dead: filled in
+ *
+ * The interrupt stack is dead while no interrupt runs there: what it holds then
+ * is left over. An interrupt that begins now has its pointers from elsewhere.
+ * The stacks for exceptions and NMIs never own memory.
+ */
+void kmemleak_stacks_dead_pages(int cpu, struct kmemleak_dead_pages *dead)
+{
+	unsigned long top = (unsigned long)per_cpu(hardirq_stack_ptr, cpu);
+	unsigned long estacks = (unsigned long)per_cpu(cea_exception_stacks, cpu);
+
+	dead->nr = 0;
+	if (top && !READ_ONCE(per_cpu(hardirq_stack_inuse, cpu)))
+		add_dead(dead, round_down(top, IRQ_STACK_SIZE), round_up(top, IRQ_STACK_SIZE));
+	if (estacks)
+		add_dead(dead, estacks, estacks + sizeof(struct cea_exception_stacks));
+}
+
+/**
+ * kmemleak_stacks_is_dead() - is this address in one of these pages?
+ * @dead: from kmemleak_stacks_dead_pages()
+ * @addr: an address in the per-cpu area
+ */
+bool kmemleak_stacks_is_dead(const struct kmemleak_dead_pages *dead, unsigned long addr)
+{
+	unsigned long pfn = slow_virt_to_phys((void *)addr) >> PAGE_SHIFT;
+	unsigned int i;
+
+	for (i = 0; i < dead->nr; i++)
+		if (dead->page[i] == pfn)
+			return true;
+	return false;
+}
+#else
+void kmemleak_stacks_dead_pages(int cpu, struct kmemleak_dead_pages *dead)
+{
+	dead->nr = 0;
+}
+
+bool kmemleak_stacks_is_dead(const struct kmemleak_dead_pages *dead, unsigned long addr)
+{
+	return false;
+}
+#endif
+
+/* --------------------------------------------------------------- tasks -- */
+
+/* Where the stack of a task that is not running ends; 0 if it cannot be told. */
+static unsigned long saved_sp(struct task_struct *task)
+{
+#if defined(CONFIG_X86)
+	return READ_ONCE(task->thread.sp);
+#elif defined(CONFIG_ARM64)
+	return thread_saved_sp(task);
+#else
+	return 0;
+#endif
+}
+
+static bool on_cpu(struct task_struct *task)
+{
+#ifdef CONFIG_SMP
+	/* Pairs with finish_task(): what it wrote to its stack is there. */
+	return smp_load_acquire(&task->on_cpu);
+#else
+	return task == current;
+#endif
+}
+
+/*
+ * Below the stack pointer of a sleeping task there are only dead values. If it
+ * ran meanwhile, they may not have been dead, so that part is scanned as well.
+ */
+static void mark_stack(struct kmemleak_marker *m, struct task_struct *task)
+{
+	unsigned long stack = (unsigned long)try_get_task_stack(task), sp;
+	unsigned long switches = READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw);
+	bool ran = on_cpu(task);
+
+	if (!stack)
+		return;
+	sp = ran ? stack : saved_sp(task);
+	/* What the scan itself has on its stack is not in anybody's use. */
+	if (task == current)
+		sp = kmemleak_scan_frame;
+	if (sp < stack || sp > stack + THREAD_SIZE)
+		sp = stack;
+	kmemleak_mark_range(m, sp, stack + THREAD_SIZE);
+	ran |= on_cpu(task) || switches != READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw);
+	if (ran && task != current)
+		kmemleak_mark_range(m, stack, sp);
+	put_task_stack(task);
+}
+
+static void mark_task(struct kmemleak_marker *m, struct task_struct *task)
+{
+	kmemleak_mark_range(m, (unsigned long)&task->thread,
+			    (unsigned long)(&task->thread + 1));
+	mark_stack(m, task);
+}
+
+static struct task_struct *get_next_task(int *nr)
+{
+	struct task_struct *task = NULL;
+	struct pid *pid;
+
+	rcu_read_lock();
+	while (!task && (pid = find_ge_pid(*nr, &init_pid_ns))) {
+		*nr = pid_nr(pid) + 1;
+		task = pid_task(pid, PIDTYPE_PID);
+	}
+	if (task)
+		get_task_struct(task);
+	rcu_read_unlock();
+	return task;
+}
+
+/**
+ * kmemleak_stacks_mark() - every task's live stack and saved registers
+ * @m: the mark
+ *
+ * Context: process, may sleep.
+ */
+void kmemleak_stacks_mark(struct kmemleak_marker *m)
+{
+	struct task_struct *task;
+	int cpu, nr = 1;
+
+	while ((task = get_next_task(&nr))) {
+		mark_task(m, task);
+		put_task_struct(task);
+		cond_resched();
+	}
+	/* The idle tasks have no pid of their own. */
+	for_each_online_cpu(cpu)
+		mark_task(m, idle_task(cpu));
+}
