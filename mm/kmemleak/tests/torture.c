@@ -9,6 +9,7 @@
  *	graph <seed> <objects>         a random graph, some roots cut
  *	api <function> <input>         one call with bad input
  *	storm <seconds> <live>         load on every CPU
+ *	decoys                         takes what was used last out of the way
  *	reset                          gives everything back
  *   kmemleak_torture/result    the answers: "live 0x<addr> <size>" and
  *	"lost 0x<addr> <size>", preceded by "percpu " for per-cpu blocks and
@@ -87,6 +88,14 @@ int torture_reserve(unsigned int nr)
 	owned = new_owned;
 	nr_max = nr;
 	return 0;
+}
+
+/* For a command that adds @nr blocks to what is there: only the first reserves. */
+int torture_reserve_more(unsigned int nr, unsigned int most)
+{
+	if (!nr_answers && !nr_owned)
+		return torture_reserve(most);
+	return nr_owned + nr <= nr_max ? 0 : -ENOSPC;
 }
 
 static void answer(const void *ptr, size_t size, bool percpu,
@@ -308,6 +317,7 @@ static const struct command {
 	{ "graph", false, torture_graph },
 	{ "api", true, torture_api },
 	{ "storm", false, torture_storm },
+	{ "decoys", true, torture_more_decoys },
 	{ "reset", false, run_reset },
 };
 

@@ -48,6 +48,7 @@ enum torture_kind {
 
 /* torture.c */
 int torture_reserve(unsigned int nr);
+int torture_reserve_more(unsigned int nr, unsigned int most);
 void torture_reset(void);
 void torture_own(const void *ptr, size_t size, enum torture_kind kind);
 void torture_expect(const void *ptr, size_t size, enum torture_verdict verdict);
@@ -89,6 +90,7 @@ void torture_roots_exit(void);
 /* Commands. @argv: the words after the command's name. */
 int torture_api(int argc, char **argv);
 int torture_graph(int argc, char **argv);
+int torture_more_decoys(int argc, char **argv);
 int torture_storm(int argc, char **argv);
 
 void torture_graph_reset(void);

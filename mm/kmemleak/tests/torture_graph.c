@@ -111,8 +111,8 @@ static noinline void make_edge(struct graph *g, u32 from, u32 to)
 
 /*
  * Mostly small trees, with edges across for cycles and for blocks with two
- * owners. There is less than one edge a block, so that a block leads to about
- * ten others, not to half of the graph: what one stray reference from outside
+ * owners. There is less than one edge a block, so that a block leads to a few
+ * others, not to half of the graph: what one stray reference from outside
  * holds by chance stays small.
  */
 static void make_edges(struct graph *g)
@@ -122,7 +122,7 @@ static void make_edges(struct graph *g)
 	for (i = 1; i < g->nr; i++) {
 		u32 near = min(i, 16U);
 
-		if (below(g, 4))
+		if (below(g, 2))
 			make_edge(g, i - 1 - below(g, near), i);
 		if (!below(g, 8))
 			make_edge(g, i, i - 1 - below(g, near));
@@ -270,6 +270,42 @@ static noinline int make_decoys(void)
 	return ret;
 }
 
+#define NR_PAGE_DECOYS		8	/* of each order */
+#define MAX_DECOY_ORDER		5
+#define NR_DECOYS_MAX		200000
+
+static u32 sum_decoys(void)
+{
+	u32 sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		sum += nr_decoys(sizes[i]);
+	return sum;
+}
+
+/*
+ * decoys: for blocks that others are about to allocate, one module after the
+ * other. They add up, since those given back would be the next to be used.
+ */
+int torture_more_decoys(int argc, char **argv)
+{
+	unsigned int order, i;
+	int ret;
+
+	if (argc)
+		return -EINVAL;
+	ret = torture_reserve_more(sum_decoys() + NR_PAGE_DECOYS * (MAX_DECOY_ORDER + 1),
+				   NR_DECOYS_MAX);
+	if (!ret)
+		ret = make_decoys();
+	for (order = 0; !ret && order <= MAX_DECOY_ORDER; order++) {
+		for (i = 0; !ret && i < NR_PAGE_DECOYS; i++)
+			ret = torture_pages(PAGE_SIZE << order) ? 0 : -ENOMEM;
+	}
+	return ret;
+}
+
 static int build(struct graph *g)
 {
 	int ret = make_decoys();
@@ -326,17 +362,14 @@ static struct graph *alloc_graph(u32 seed, u32 nr)
 int torture_graph(int argc, char **argv)
 {
 	struct graph *g;
-	u32 seed, nr, decoys = 0;
-	unsigned int i;
+	u32 seed, nr;
 	int ret;
 
 	if (argc != 2 || kstrtou32(argv[0], 0, &seed) || kstrtou32(argv[1], 0, &nr))
 		return -EINVAL;
 	if (nr < 2 * NR_ROOTS || nr > NR_OBJECTS_MAX)
 		return -EINVAL;
-	for (i = 0; i < ARRAY_SIZE(sizes); i++)
-		decoys += nr_decoys(sizes[i]);
-	ret = torture_reserve(nr + decoys);
+	ret = torture_reserve(nr + sum_decoys());
 	if (ret)
 		return ret;
 	g = alloc_graph(seed, nr);

@@ -29,8 +29,10 @@ announced() {
 	}'
 }
 
-# Sets up $KM_TMP/answers and the reports; $1: recipes, $2: function
+# Sets up $KM_TMP/answers and the reports; $1: recipes, $2: function. Each run
+# gets addresses that no stack remembers from the run before.
 run() {
+	km_torture decoys || return 1
 	km_mark
 	km_load kmemleak_test recipes="$1" || return 1
 	announced "$2" > "$KM_TMP/answers"
@@ -81,6 +83,7 @@ refuses_unknown() {
 }
 
 km_begin
+km_need_torture
 # shellcheck disable=SC2086
 set -- $recipes
 km_load kmemleak_test recipes=data || km_skip_all "no module kmemleak-test"
