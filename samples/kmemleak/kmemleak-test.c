@@ -140,6 +140,15 @@ static noinline int leak_cache_bulk(void)
 	return 0;
 }
 
+/*
+ * As an owner would: what a former one left there would count as references as
+ * soon as the leak is cleared, and hide others for as long as the kernel runs.
+ */
+static void fill(void *ptr, size_t size)
+{
+	memset(ptr, 0x5a, size);
+}
+
 static noinline int leak_kmalloc(void)
 {
 	static const size_t sizes[] = {
@@ -152,6 +161,7 @@ static noinline int leak_kmalloc(void)
 
 		if (!ptr)
 			return -ENOMEM;
+		fill(ptr, sizes[i]);
 		announce(ptr, sizes[i], LEAK);
 	}
 	return 0;
@@ -173,6 +183,7 @@ static noinline int leak_vmalloc(void)
 
 	if (!ptr)
 		return -ENOMEM;
+	fill(ptr, 3 * PAGE_SIZE);
 	announce(ptr, 3 * PAGE_SIZE, LEAK);
 	return 0;
 }
