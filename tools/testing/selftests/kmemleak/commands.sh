@@ -70,7 +70,7 @@ stack_stays() {
 	km_torture "pair stack on"
 	km_refuses "Invalid argument" 'stack=offs\n' &&
 		km_refuses "Invalid argument" 'stack=\n' &&
-		km_scan && km_verdicts
+		km_scan_exact && km_verdicts
 }
 
 thread_on() {

@@ -22,14 +22,14 @@ all_pairs_listed() {
 }
 
 pair() {
-	km_torture "pair $1 $2" && km_scan && km_verdicts
+	km_torture "pair $1 $2" && km_scan_exact && km_verdicts
 }
 
 # stack=off: what only a stack holds is lost, and found again with stack=on.
 without_stacks() {
 	km_torture "pair $1 on" || return 1
 	echo stack=off > "$KM_FILE"
-	km_scan
+	km_scan_exact
 	echo stack=on > "$KM_FILE"
 	km_all lost
 	km_compare

@@ -36,7 +36,8 @@ run() {
 	km_mark
 	km_load kmemleak_test recipes="$1" || return 1
 	announced "$2" > "$KM_TMP/answers"
-	km_scan
+	# One scan passes over a transient leak, and only one.
+	if [ "$1" = transient ]; then km_scan; else km_scan_exact; fi
 }
 
 verdicts() {
@@ -71,7 +72,7 @@ alone() {
 }
 
 together() {
-	run all "" && verdicts && nothing_else
+	run "$1" "" && verdicts && nothing_else
 }
 
 ran_all() {
@@ -92,8 +93,9 @@ km_plan $(($# + 3))
 for recipe; do
 	km_test "recipe ${recipe%%:*}" alone "${recipe%%:*}" "${recipe#*:}"
 done
-km_test "all recipes together" together
-km_test "all of them are those above" ran_all $#
+all=$(printf '%s\n' "$@" | sed 's/:.*//' | grep -v transient | tr '\n' ',')
+km_test "all recipes but transient together" together "${all%,}"
+km_test "all of them ran" ran_all $(($# - 1))
 km_unload kmemleak_test
 km_test "an unknown recipe is refused" refuses_unknown
 echo clear > "$KM_FILE"
