@@ -299,18 +299,23 @@ enum kmemleak_result kmemleak_block_add(struct kmemleak_tracker *t, enum kmemlea
 	return KMEMLEAK_REPLACED;
 }
 
+/* Frees what lose_block() kept: all of a block if @size is 0, else a part. */
 static enum kmemleak_result unknown_free(struct kmemleak_tracker *t, enum kmemleak_space space,
-					 unsigned long start)
+					 unsigned long start, size_t size)
 {
-	unsigned long addr = t->ops->block_addr(t, space, start, 0);
+	unsigned int cpu;
+	bool found = false;
 
-	if (kmemleak_opaque_remove(t, addr)) {
-		unsigned int cpu;
+	for (cpu = 0; cpu < (space == KMEMLEAK_PERCPU ? t->nr_cpus : 1); cpu++) {
+		unsigned long addr = t->ops->block_addr(t, space, start, cpu);
 
-		for (cpu = 1; space == KMEMLEAK_PERCPU && cpu < t->nr_cpus; cpu++)
-			kmemleak_opaque_remove(t, t->ops->block_addr(t, space, start, cpu));
-		return KMEMLEAK_OK;
+		if (addr && size)
+			found |= kmemleak_opaque_cut(t, addr, addr + size);
+		else if (addr)
+			found |= kmemleak_opaque_remove(t, addr);
 	}
+	if (found)
+		return KMEMLEAK_OK;
 	kmemleak_count(t, KMEMLEAK_CNT_UNKNOWN_FREE);
 	return KMEMLEAK_NOT_FOUND;
 }
@@ -339,7 +344,7 @@ enum kmemleak_result kmemleak_block_remove(struct kmemleak_tracker *t, enum kmem
 		obj = NULL;
 	}
 	if (!obj)
-		return unknown_free(t, space, start);
+		return unknown_free(t, space, start, 0);
 	if (unlikely(!(obj->flags & KMEMLEAK_LIVE))) {
 		kmemleak_index_unlock(&at);
 		kmemleak_tracker_fail(t, "an object in the index is not live");
@@ -362,6 +367,8 @@ static struct kmemleak_object *cut_unlock(struct kmemleak_tracker *t, struct kme
 	enum kmemleak_space space = kmemleak_object_space(obj);
 	unsigned long lost = 0;
 
+	/* A running mark may have queued it by its old start: to be found again. */
+	obj->flags &= ~KMEMLEAK_SCANNED;
 	if (obj->flags & (KMEMLEAK_AREAS | KMEMLEAK_ALIAS)) {
 		/* Areas of a block that no longer exists as such: scan what is left. */
 		kmemleak_extra_drop(t, obj_start);
@@ -422,7 +429,7 @@ enum kmemleak_result kmemleak_block_remove_part(struct kmemleak_tracker *t,
 	if (!obj) {
 		if (tail)
 			kmemleak_pool_put(t, tail);
-		return unknown_free(t, space, start);
+		return unknown_free(t, space, start, size);
 	}
 	last = start + (size - 1);
 	obj_last = obj->start + (obj->size - 1);

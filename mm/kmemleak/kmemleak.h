@@ -599,6 +599,7 @@ void kmemleak_names_get(struct kmemleak_tracker *t, u16 id, char *comm);
 /* ranges.c. Context: opaque_lock is taken inside. */
 void kmemleak_opaque_add(struct kmemleak_tracker *t, unsigned long start, unsigned long end);
 bool kmemleak_opaque_remove(struct kmemleak_tracker *t, unsigned long addr);
+bool kmemleak_opaque_cut(struct kmemleak_tracker *t, unsigned long start, unsigned long end);
 bool kmemleak_opaque_next(struct kmemleak_tracker *t, unsigned long from,
 			  struct kmemleak_range *range);
 

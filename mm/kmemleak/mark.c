@@ -225,6 +225,34 @@ static void mark_buffer(struct kmemleak_marker *m, size_t len)
 
 /* ------------------------------------------------------------ contents -- */
 
+/* Where a piece from @start ends: not across a page, the next may be unreadable. */
+static unsigned long piece_end(unsigned long start, unsigned long end)
+{
+	return start + min(end - start, PAGE_SIZE - (start & ~PAGE_MASK));
+}
+
+/*
+ * The next bytes of an object that are to be scanned, from @start on. Return:
+ * false if there are none. Words of which an area has a part belong to it.
+ */
+static bool next_part(struct kmemleak_marker *m, const struct kmemleak_object *obj,
+		      unsigned long *start, unsigned long *end)
+{
+	unsigned long last = obj->start + obj->size;
+
+	*end = last;
+	if (obj->flags & (KMEMLEAK_NO_SCAN | KMEMLEAK_IGNORE))
+		return false;
+	if ((obj->flags & KMEMLEAK_AREAS) && !(obj->flags & KMEMLEAK_FULL_SCAN)) {
+		if (!kmemleak_extra_area(m->t, obj->start, *start, start, end))
+			return false;
+		*start = max(ALIGN_DOWN(*start, sizeof(long)), obj->start);
+		*end = min(ALIGN(*end, sizeof(long)), last);
+	}
+	*start = ALIGN(*start, sizeof(long));
+	return *start < *end;
+}
+
 /*
  * Copies the next piece of an object to the buffer. @cursor is where the last
  * piece ended. Return: bytes copied or skipped, 0 at the end; *@len: bytes in
@@ -243,20 +271,11 @@ static size_t copy_piece(struct kmemleak_marker *m, struct kmemleak_ref ref, uns
 	if (!obj)
 		return 0;
 	start = *cursor;
-	end = obj->start + obj->size;
-	if (obj->flags & (KMEMLEAK_NO_SCAN | KMEMLEAK_IGNORE))
-		start = end;
-	else if ((obj->flags & KMEMLEAK_AREAS) && !(obj->flags & KMEMLEAK_FULL_SCAN) &&
-		 !kmemleak_extra_area(t, ref.start, start, &start, &end))
-		start = end;
-	start = ALIGN(start, sizeof(long));
-	end = min(end, obj->start + obj->size);
-	if (start >= end) {
+	if (!next_part(m, obj, &start, &end)) {
 		kmemleak_index_unlock(&at);
 		return 0;
 	}
-	/* Not across a page: the next one may be unreadable. */
-	end = min(end, (start & PAGE_MASK) + PAGE_SIZE);
+	end = piece_end(start, end);
 	addr = t->ops->block_addr(t, kmemleak_object_space(obj), start, cpu);
 	if (addr && t->ops->read(t, m->buffer, addr, end - start, KMEMLEAK_READ_BLOCK))
 		*len = end - start;
@@ -306,7 +325,7 @@ int kmemleak_mark_range(struct kmemleak_marker *m, unsigned long start, unsigned
 {
 	start = ALIGN(start, sizeof(long));
 	while (start < end && !m->err) {
-		unsigned long stop = min(end, (start & PAGE_MASK) + PAGE_SIZE);
+		unsigned long stop = piece_end(start, end);
 
 		if (m->t->ops->read(m->t, m->buffer, start, stop - start, KMEMLEAK_READ_ROOT))
 			mark_buffer(m, stop - start);

@@ -32,8 +32,10 @@ static void *page_alloc(struct kmemleak_tracker *t, unsigned int order, gfp_t gf
 	return page ? page_address(page) : NULL;
 }
 
+/* Full of addresses of blocks: the next owner may not write all of it. */
 static void page_free(struct kmemleak_tracker *t, void *page, unsigned int order)
 {
+	memset(page, 0, PAGE_SIZE << order);
 	free_pages((unsigned long)page, order);
 }
 

@@ -110,6 +110,49 @@ bool kmemleak_opaque_remove(struct kmemleak_tracker *t, unsigned long addr)
 }
 
 /**
+ * kmemleak_opaque_cut() - part of an unrecorded block was freed
+ * @t: tracker
+ * @start: first byte
+ * @end: first byte behind it
+ *
+ * Ranges shrink from their ends and go when nothing is left; a hole in the
+ * middle of one stays opaque.
+ *
+ * Context: any but NMI.
+ * Return: whether any of it is opaque.
+ */
+bool kmemleak_opaque_cut(struct kmemleak_tracker *t, unsigned long start, unsigned long end)
+{
+	struct kmemleak_opaque *o = &t->opaque;
+	unsigned long irq;
+	bool found = false;
+	unsigned int i = 0;
+
+	if (!READ_ONCE(o->nr))
+		return false;
+	raw_spin_lock_irqsave(&t->opaque_lock, irq);
+	while (i < o->nr) {
+		struct kmemleak_range *r = &o->range[i];
+
+		if (end <= r->start || start >= r->end) {
+			i++;
+			continue;
+		}
+		found = true;
+		if (start <= r->start)
+			r->start = min(end, r->end);
+		else if (end >= r->end)
+			r->end = start;
+		if (r->start == r->end)
+			remove_at(o, i);
+		else
+			i++;
+	}
+	raw_spin_unlock_irqrestore(&t->opaque_lock, irq);
+	return found;
+}
+
+/**
  * kmemleak_opaque_next() - opaque ranges in ascending order
  * @t: tracker
  * @from: only ranges that end behind this

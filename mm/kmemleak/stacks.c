@@ -5,6 +5,7 @@
  */
 #include <linux/mm.h>
 #include <linux/percpu.h>
+#include <linux/pgtable.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched.h>
@@ -12,17 +13,16 @@
 #include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
 #include <linux/vmalloc.h>
-#ifdef CONFIG_X86_64
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+#define HAVE_X86_STACKS		/* user-mode Linux on x86-64 has none of them */
 #include <asm/cpu_entry_area.h>
-#include <asm/pgtable_types.h>
-#include <asm/processor.h>
 #endif
 
 #include "glue.h"
 
 /* -------------------------------------------------- interrupt stacks -- */
 
-#ifdef CONFIG_X86_64
+#ifdef HAVE_X86_STACKS
 /*
  * The per-cpu area has the pages behind the stacks for interrupts and
  * exceptions; they run under other addresses, which are looked up here.
@@ -96,7 +96,7 @@ bool kmemleak_stacks_is_dead(const struct kmemleak_dead_pages *dead, unsigned lo
 /* Where the stack of a task that is not running ends; 0 if it cannot be told. */
 static unsigned long saved_sp(struct task_struct *task)
 {
-#if defined(CONFIG_X86)
+#if defined(CONFIG_X86) && !defined(CONFIG_UML)
 	return READ_ONCE(task->thread.sp);
 #elif defined(CONFIG_ARM64)
 	return thread_saved_sp(task);

@@ -57,6 +57,7 @@ struct judge {
 	struct kmemleak_ref white[JUDGE_BATCH];
 	unsigned int nr_white;
 	u8 *page;
+	int err;	/* what ops->pause() wanted the episode to end with */
 };
 
 static void judge_visit(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *arg)
@@ -115,7 +116,8 @@ static bool checksum(struct judge *j, struct kmemleak_ref ref, u32 *crc, struct 
 			}
 		}
 		offset += len;
-		if (t->ops->pause(t))
+		j->err = t->ops->pause(t);
+		if (j->err)
 			return false;
 	}
 }
@@ -161,9 +163,9 @@ static int collect(struct judge *j)
 
 		j->nr_white = 0;
 		more = kmemleak_index_walk(j->t, &cursor, JUDGE_BATCH, judge_visit, j);
-		for (i = 0; i < j->nr_white; i++)
+		for (i = 0; i < j->nr_white && !j->err; i++)
 			make_record(j, j->white[i]);
-		ret = j->t->ops->pause(j->t);
+		ret = j->err ?: j->t->ops->pause(j->t);
 	}
 	return ret;
 }
@@ -188,6 +190,7 @@ static int recheck_contents(struct judge *j)
 			drop(j, leak);
 		else if (crc != leak->crc)
 			ret = kmemleak_mark_object(j->m, leak->ref);
+		ret = ret ?: j->err;
 		if (ret)
 			break;
 	}
