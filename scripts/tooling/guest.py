@@ -12,7 +12,7 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 
-from . import tree
+from . import kernel, tree
 from .work import Failed, ROOT, SCRIPTS, clean_environ
 
 MEMORY = {"guest": "512M", "debug": "1G"}
@@ -152,7 +152,7 @@ def command(setup, flavor, initrd, append, serial):
     return ["qemu-system-x86_64", "-accel", setup.accel, "-cpu", cpu,
             "-m", MEMORY[flavor], "-smp", "2", "-nodefaults", "-no-user-config",
             "-no-reboot", "-display", "none", *ports,
-            "-kernel", os.path.join(setup.path(flavor), "vmlinux"),
+            "-kernel", kernel.image(setup, flavor),
             "-initrd", initrd,
             "-append", " ".join(words + [append]).strip()]
 
