@@ -69,6 +69,11 @@ static unsigned int bounds_of(const struct kmemleak_index *idx,
 	return kmemleak_index_class(idx, addr);
 }
 
+static u8 *filter_of(const struct kmemleak_index *idx, unsigned long region)
+{
+	return (u8 *)&idx->filter[hash_long(region, KMEMLEAK_FILTER_BITS)];
+}
+
 /**
  * kmemleak_index_may_hold() - cheap test before a look-up
  * @idx: the index
@@ -84,7 +89,9 @@ bool kmemleak_index_may_hold(const struct kmemleak_index *idx, enum kmemleak_spa
 	unsigned int b = bounds_of(idx, space, addr);
 
 	/* Pairs with widen_bounds(). */
-	return addr >= READ_ONCE(idx->low[b]) && addr < READ_ONCE(idx->high[b]);
+	if (addr < READ_ONCE(idx->low[b]) || addr >= READ_ONCE(idx->high[b]))
+		return false;
+	return space != KMEMLEAK_PERCPU || READ_ONCE(*filter_of(idx, region_of(addr)));
 }
 
 static void widen_bounds(struct kmemleak_index *idx, enum kmemleak_space space,
@@ -92,8 +99,11 @@ static void widen_bounds(struct kmemleak_index *idx, enum kmemleak_space space,
 {
 	unsigned int b = bounds_of(idx, space, start);
 	unsigned long end = last_of(start, size) + 1 ?: ULONG_MAX;
-	unsigned long old;
+	unsigned long old, region;
 
+	for (region = region_of(start);
+	     space == KMEMLEAK_PERCPU && region <= region_of(end - 1); region++)
+		WRITE_ONCE(*filter_of(idx, region), 1);
 	old = READ_ONCE(idx->low[b]);
 	while (start < old) {
 		unsigned long seen = cmpxchg(&idx->low[b], old, start);
@@ -150,6 +160,7 @@ void kmemleak_index_setup(struct kmemleak_index *idx)
 	for (i = 0; i < ARRAY_SIZE(idx->split); i++)
 		idx->split[i] = ULONG_MAX;
 	bounds_setup(idx);
+	memset(idx->filter, 0, sizeof(idx->filter));
 }
 
 /* The object of @root that shares a byte with [start, start + size), or NULL. */

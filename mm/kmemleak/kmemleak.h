@@ -228,6 +228,7 @@ struct kmemleak_shard {
 };
 
 #define KMEMLEAK_NR_CLASSES	4
+#define KMEMLEAK_FILTER_BITS	12
 #define KMEMLEAK_BOOT_SHARD_BITS 4
 
 /**
@@ -240,6 +241,9 @@ struct kmemleak_shard {
  * @other: PHYS and PERCPU objects
  * @cover_all: wide objects with more regions than there are shards
  * @split: ascending starts of class 1, 2, …; ULONG_MAX where unused
+ * @filter: by hash of the region of a PERCPU pointer: is there an object at all?
+ *	Such pointers lie far apart, and between them small numbers and flags,
+ *	of which every struct page has some. Entries are only ever set.
  * @low: [low, high) holds every object of the class that can be white.
  * @high: Both only ever widen, with cmpxchg; a marker that reads a stale value
  *	misses an object born during its mark, which is not white there.
@@ -253,6 +257,7 @@ struct kmemleak_index {
 	struct kmemleak_shard other[KMEMLEAK_NR_SPACES];
 	atomic_t cover_all;
 	unsigned long split[KMEMLEAK_NR_CLASSES - 1];
+	u8 filter[1 << KMEMLEAK_FILTER_BITS];
 	unsigned long low[KMEMLEAK_NR_CLASSES + KMEMLEAK_NR_SPACES];
 	unsigned long high[KMEMLEAK_NR_CLASSES + KMEMLEAK_NR_SPACES];
 };

@@ -32,6 +32,11 @@ struct chunk {
 
 #define CHUNK_REFS	((PAGE_SIZE - sizeof(struct chunk)) / sizeof(struct kmemleak_ref))
 
+struct bounds {
+	unsigned long low;
+	unsigned long size;
+};
+
 /**
  * struct kmemleak_marker - one mark
  * @t: tracker
@@ -46,6 +51,10 @@ struct chunk {
  * @found: what a sweep found
  * @nr_found: how many
  * @buffer: a page that contents are copied to
+ * @virt: bounds of all VIRT objects that could be white when the mark began;
+ *	who is born later is not white in it
+ * @percpu: the same for PERCPU
+ * @copies: where the CPUs' copies of these can lie
  */
 struct kmemleak_marker {
 	struct kmemleak_tracker *t;
@@ -60,6 +69,9 @@ struct kmemleak_marker {
 	struct kmemleak_ref found[SWEEP_BATCH];
 	unsigned int nr_found;
 	void *buffer;
+	struct bounds virt;
+	struct bounds percpu;
+	struct bounds copies;
 };
 
 static_assert(sizeof(struct kmemleak_marker) <= PAGE_SIZE);
@@ -193,34 +205,42 @@ static void refer(struct kmemleak_marker *m, enum kmemleak_space space, unsigned
 	}
 }
 
+static bool within(const struct bounds *b, unsigned long addr)
+{
+	return addr - b->low < b->size;
+}
+
+static void mark_percpu(struct kmemleak_marker *m, unsigned long ptr)
+{
+	if (within(&m->percpu, ptr) &&
+	    kmemleak_index_may_hold(&m->t->index, KMEMLEAK_PERCPU, ptr))
+		refer(m, KMEMLEAK_PERCPU, ptr, false);
+}
+
 static void mark_word(struct kmemleak_marker *m, unsigned long word)
 {
 	struct kmemleak_tracker *t = m->t;
 	unsigned int i;
 
-	word = kmemleak_untag(word);
-	if (kmemleak_index_may_hold(&t->index, KMEMLEAK_VIRT, word))
+	if (within(&m->virt, word) && kmemleak_index_may_hold(&t->index, KMEMLEAK_VIRT, word))
 		refer(m, KMEMLEAK_VIRT, word, false);
-	/* Small numbers are no pointers, though they can lie between two. */
-	if (word < PAGE_SIZE)
-		return;
-	if (kmemleak_index_may_hold(&t->index, KMEMLEAK_PERCPU, word))
-		refer(m, KMEMLEAK_PERCPU, word, false);
-	for (i = 0; i < t->nr_cpu_offsets; i++) {
-		unsigned long ptr = word - t->cpu_offset[i];
-
-		if (ptr >= PAGE_SIZE &&
-		    kmemleak_index_may_hold(&t->index, KMEMLEAK_PERCPU, ptr))
-			refer(m, KMEMLEAK_PERCPU, ptr, false);
-	}
+	mark_percpu(m, word);
+	for (i = 0; i < t->nr_cpu_offsets; i++)
+		mark_percpu(m, word - t->cpu_offset[i]);
 }
 
+/* Most words are rejected here, by bounds that stay in registers. */
 static void mark_buffer(struct kmemleak_marker *m, size_t len)
 {
-	const unsigned long *word = m->buffer, *end = word + len / sizeof(*word);
+	const unsigned long *next = m->buffer, *end = next + len / sizeof(*next);
+	const struct bounds virt = m->virt, percpu = m->percpu, copies = m->copies;
 
-	for (; word < end; word++)
-		mark_word(m, *word);
+	while (next < end) {
+		unsigned long word = kmemleak_untag(*next++);
+
+		if (within(&virt, word) || within(&percpu, word) || within(&copies, word))
+			mark_word(m, word);
+	}
 }
 
 /* ------------------------------------------------------------ contents -- */
@@ -408,6 +428,36 @@ static void next_epoch(struct kmemleak_tracker *t)
 	WRITE_ONCE(t->epoch, t->epoch + 1);
 }
 
+static struct bounds bounds_from(const struct kmemleak_index *idx, unsigned int first,
+				 unsigned int last)
+{
+	unsigned long low = ULONG_MAX, high = 0;
+	unsigned int i;
+
+	for (i = first; i <= last; i++) {
+		/* Pairs with widen_bounds(). */
+		low = min(low, READ_ONCE(idx->low[i]));
+		high = max(high, READ_ONCE(idx->high[i]));
+	}
+	/* Small numbers are no pointers, though per-cpu ones can lie around them. */
+	low = max(low, PAGE_SIZE);
+	return (struct bounds){ low, low < high ? high - low : 0 };
+}
+
+static struct bounds bounds_of_copies(const struct kmemleak_tracker *t, struct bounds percpu)
+{
+	unsigned long low = ULONG_MAX, high = 0;
+	unsigned int i;
+
+	for (i = 0; i < t->nr_cpu_offsets; i++) {
+		low = min(low, t->cpu_offset[i]);
+		high = max(high, t->cpu_offset[i]);
+	}
+	if (!percpu.size || low > high)
+		return (struct bounds){ };
+	return (struct bounds){ percpu.low + low, percpu.size + (high - low) };
+}
+
 /**
  * kmemleak_mark_begin() - everything becomes white
  * @t: tracker
@@ -432,6 +482,10 @@ struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
 	next_epoch(t);
 	m->epoch = t->epoch;
 	m->now = t->ops->now();
+	m->virt = bounds_from(&t->index, 0, KMEMLEAK_NR_CLASSES - 1);
+	m->percpu = bounds_from(&t->index, KMEMLEAK_NR_CLASSES + KMEMLEAK_PERCPU,
+				KMEMLEAK_NR_CLASSES + KMEMLEAK_PERCPU);
+	m->copies = bounds_of_copies(t, m->percpu);
 	/* Pairs with fill_object(). */
 	smp_store_release(&t->marking, !!(opt->rules & BIT(KMEMLEAK_RULE_BORN)));
 	return m;

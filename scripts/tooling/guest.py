@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from . import kernel, tree
 from .work import Failed, ROOT, SCRIPTS, clean_environ
 
-MEMORY = {"guest": "512M", "debug": "1G"}
+MEMORY = {"guest": "512M", "debug": "512M"}
 # BusyBox comes static from Debian; so it is the whole user space.
 BUSYBOX = "/bin/busybox"
 SELFTESTS = "tools/testing/selftests/kmemleak"

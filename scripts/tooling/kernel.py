@@ -11,12 +11,14 @@ import subprocess
 
 from . import series, tree
 from .work import (Failed, ROOT, SCRIPTS, Step, clean_environ, compiler, digest,
-                   read_stamp, run_logged, write_stamp)
+                   read_stamp, run_logged, say, write_stamp)
 
+TARBALL = "/usr/src/linux-source-6.1.tar.xz"
 FLAVORS = {
     "guest": ["guest.config"],
     "debug": ["guest.config", "debug.config"],
     "lint": ["guest.config", "lint.config"],
+    "off": ["guest.config", "off.config"],
 }
 # What a kernel is made of; the rest of the project needs no new build.
 KERNEL_PARTS = ("mm", "include", "lib", "samples", "kernel")
@@ -34,11 +36,10 @@ ONE_FILE_DRY = re.compile(r"echo '  (?:CC|AS)(?: \[M\])? ")
 def find_tarball(setup):
     if setup.base:
         return os.path.abspath(setup.base)
-    found = sorted(glob.glob("/usr/src/linux-source-*.tar.xz"))
-    if not found:
-        raise Failed("no /usr/src/linux-source-*.tar.xz: install "
-                     "linux-source-6.1, or name a tarball with BASE=")
-    return found[-1]
+    if not os.path.exists(TARBALL):
+        raise Failed(f"no {TARBALL}: install linux-source-6.1, or name a "
+                     "tarball with BASE=")
+    return TARBALL
 
 
 def drop_builds(setup):
@@ -151,7 +152,7 @@ def prepare_tree(setup):
         unpack(setup)
     done = with_tree(setup.linux, tree.apply, load_series(), ROOT, True)
     if not done.startswith("already"):
-        print(f"{setup.linux}: {done}", flush=True)
+        say(f"{setup.linux}: {done}")
 
 
 def source_hash(setup):
@@ -216,7 +217,8 @@ def configure(setup, flavor):
 
 # What QEMU boots. It enters a plain vmlinux through PVH, which saves unpacking
 # it; under KASAN that entry faults, as it runs before there is shadow memory.
-IMAGES = {"guest": "vmlinux", "debug": "arch/x86/boot/bzImage"}
+IMAGES = {"guest": "vmlinux", "debug": "arch/x86/boot/bzImage",
+          "off": "vmlinux"}
 GOALS = ("vmlinux", "bzImage", "modules")
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`make lint`: checkpatch, a W=1 build under sparse, kernel-doc, shellcheck.
-Prints findings only, each with its tool; a tool that does not work is one."""
+"""`make lint`: checkpatch, a W=1 build under sparse, a build without the option,
+kernel-doc, shellcheck. Prints findings only, each with its tool; a tool that
+does not work is one."""
 
 import ast
 import os
@@ -8,7 +9,7 @@ import re
 import subprocess
 
 from . import kernel, tree
-from .work import ROOT, Failed, clean_environ, run_logged
+from .work import ROOT, Failed, Talk, clean_environ, run_logged
 
 BUILT = ("mm/kmemleak/", "samples/kmemleak/")
 SHEBANG = re.compile(rb"#! ?/bin/(ba)?sh|#! ?/usr/bin/env (ba)?sh")
@@ -139,12 +140,23 @@ def spdx(_setup):
     return "\n".join(findings)
 
 
+def build_off(setup):
+    """The tree without the option: every caller gets the header's stubs."""
+    try:
+        kernel.build(setup, "off")
+    except Failed as err:
+        return str(err)
+    with open(setup.log("off-build"), encoding="utf-8", errors="replace") as src:
+        return "\n".join(re.findall(r".*warning:.*kmemleak.*", src.read()))
+
+
 CHECKS = (("spdx", spdx), ("python", python_syntax), ("shellcheck", shellcheck),
           ("checkpatch", checkpatch), ("kernel-doc", kernel_doc),
-          ("sparse and W=1", warnings))
+          ("sparse and W=1", warnings), ("DEBUG_KMEMLEAK=n", build_off))
 
 
 def run(setup):
+    Talk.quiet = True
     kernel.prepare_tree(setup)
     bad = 0
     for name, check in CHECKS:

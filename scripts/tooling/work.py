@@ -21,6 +21,16 @@ class Failed(Exception):
     """A step failed; the message is for the user."""
 
 
+class Talk:
+    """Whether progress is shown at all; `make lint` is silent when clean."""
+    quiet = False
+
+
+def say(line):
+    if not Talk.quiet:
+        print(line, flush=True)
+
+
 class Setup:
     """What the user asked for, from the environment that make hands on."""
 
@@ -99,6 +109,8 @@ class Step:
         return f"{self.title}:{count}{clock} {word}".rstrip()
 
     def show(self, end, word=""):
+        if Talk.quiet:
+            return
         if self.tty:
             width = shutil.get_terminal_size().columns - 1
             sys.stdout.write("\r" + self.text(word)[:width].ljust(width))

@@ -435,13 +435,25 @@ static const struct {
 };
 
 /*
- * The detector still works if it tells these two apart. Not from kmalloc():
- * what was not zeroed there may lead to a neighbour that was free once.
+ * The detector still works if it tells these two apart. Not from kmalloc() or
+ * vmalloc(): what was used a moment ago is used again there, and left-over
+ * values may lead to it. Pages from here have a history of user data.
  */
+static noinline void *make_canary(void)
+{
+	void *ptr = torture_pages(PAGE_SIZE);
+
+	if (ptr) {
+		kmemleak_alloc(ptr, PAGE_SIZE, 1, GFP_KERNEL);
+		torture_own(ptr, PAGE_SIZE, TORTURE_TOLD);
+	}
+	return ptr;
+}
+
 static noinline int leave_canaries(void)
 {
-	void *held = torture_vzalloc(PAGE_SIZE);
-	void *lost = torture_vzalloc(PAGE_SIZE);
+	void *held = make_canary();
+	void *lost = make_canary();
 
 	if (!held || !lost)
 		return -ENOMEM;

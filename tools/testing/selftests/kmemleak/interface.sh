@@ -169,7 +169,7 @@ reader_keeps_its_set() {
 
 lose() {
 	echo clear > "$KM_FILE"
-	km_torture "graph 7 4000"
+	km_torture "graph 7 12000"
 }
 
 habit_scan_read() {

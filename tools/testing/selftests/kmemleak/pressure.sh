@@ -85,7 +85,7 @@ nothing_lost() {
 }
 
 graph() {
-	km_torture "graph 4711 5000" && km_scan && km_verdicts 99.5
+	km_torture "graph 4711 12000" && km_scan && km_verdicts 99.5
 }
 
 # A budget that does not run out, so that its use can be seen.

@@ -129,7 +129,7 @@ still_on() {
 }
 
 graph() {
-	km_torture "graph $1 5000" && km_scan && km_verdicts 99.5
+	km_torture "graph $1 12000" && km_scan && km_verdicts 99.5
 }
 
 km_begin
