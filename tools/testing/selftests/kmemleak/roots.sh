@@ -28,10 +28,10 @@ pair() {
 # stack=off: what only a stack holds is lost, and found again with stack=on.
 without_stacks() {
 	km_torture "pair $1 on" || return 1
-	echo stack=off > "$KM_FILE"
-	km_scan_exact
-	echo stack=on > "$KM_FILE"
 	km_all lost
+	echo stack=off > "$KM_FILE"
+	km_scan_exact "$KM_TMP/answers"
+	echo stack=on > "$KM_FILE"
 	km_compare
 }
 

@@ -37,7 +37,7 @@ run() {
 	km_load kmemleak_test recipes="$1" || return 1
 	announced "$2" > "$KM_TMP/answers"
 	# One scan passes over a transient leak, and only one.
-	if [ "$1" = transient ]; then km_scan; else km_scan_exact; fi
+	if [ "$1" = transient ]; then km_scan; else km_scan_exact "$KM_TMP/answers"; fi
 }
 
 verdicts() {
@@ -47,7 +47,7 @@ verdicts() {
 # Nothing but what the module announced.
 nothing_else() {
 	sort -o "$KM_TMP/known" "$KM_TMP/answers"
-	lost=$(grep -c '^\(percpu \)\{0,1\}lost ' "$KM_TMP/answers")
+	lost=$(km_count_lost "$KM_TMP/answers")
 	[ "$(km_reports)" -eq "$lost" ] && return 0
 	km_note "$(km_reports) reports of $lost lost blocks"
 	return 1
