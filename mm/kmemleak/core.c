@@ -299,6 +299,26 @@ enum kmemleak_result kmemleak_block_add(struct kmemleak_tracker *t, enum kmemlea
 	return KMEMLEAK_REPLACED;
 }
 
+/*
+ * Freed memory is nobody's root any more: of blocks that overlapped, one is
+ * tracked and the other opaque.
+ */
+static void cut_opaque(struct kmemleak_tracker *t, enum kmemleak_space space,
+		       unsigned long start, size_t size)
+{
+	unsigned int cpu;
+
+	/* Pairs with kmemleak_opaque_add(); who overlaps a free is a mistake. */
+	if (likely(!READ_ONCE(t->opaque.nr)))
+		return;
+	for (cpu = 0; cpu < (space == KMEMLEAK_PERCPU ? t->nr_cpus : 1); cpu++) {
+		unsigned long addr = t->ops->block_addr(t, space, start, cpu);
+
+		if (addr)
+			kmemleak_opaque_cut(t, addr, addr + size);
+	}
+}
+
 /* Frees what lose_block() kept: all of a block if @size is 0, else a part. */
 static enum kmemleak_result unknown_free(struct kmemleak_tracker *t, enum kmemleak_space space,
 					 unsigned long start, size_t size)
@@ -335,6 +355,7 @@ enum kmemleak_result kmemleak_block_remove(struct kmemleak_tracker *t, enum kmem
 	enum kmemleak_result res = check_addr(t, space, start);
 	struct kmemleak_object *obj;
 	struct kmemleak_lookup at;
+	size_t size;
 
 	if (res)
 		return res;
@@ -350,7 +371,9 @@ enum kmemleak_result kmemleak_block_remove(struct kmemleak_tracker *t, enum kmem
 		kmemleak_tracker_fail(t, "an object in the index is not live");
 		return KMEMLEAK_OK;
 	}
+	size = obj->size;
 	erase_unlock(t, obj, &at);
+	cut_opaque(t, space, start, size);
 	return KMEMLEAK_OK;
 }
 
@@ -442,6 +465,7 @@ enum kmemleak_result kmemleak_block_remove_part(struct kmemleak_tracker *t,
 		erase_unlock(t, obj, &at);
 	else
 		tail = cut_unlock(t, obj, start, last, tail, &at);
+	cut_opaque(t, space, start, last - start + 1);
 	if (tail)
 		kmemleak_pool_put(t, tail);
 	return res;
