@@ -27,10 +27,24 @@ class Apply(ScratchTest):
                 text = self.get(edit.path).decode()
                 for line in edit.text.get("insert", edit.text.get("with", [])):
                     self.assertIn(line + "\n", text)
-        # No stock line is left where a folder of ours took over.
+
+    def test_folder_takes_over(self):
+        self.put("samples/kmemleak/more.c", b"int more;\n")
+        before = snapshot(self.tree, state=True)
+        self.expect(0, "applied", "apply", self.tree)
         self.assertEqual(
             set(tree.files_below(self.tree, "samples/kmemleak")),
             set(tree.files_below(self.project, "samples/kmemleak")))
+        self.expect(0, "removed", "remove", self.tree)
+        self.assertEqual(snapshot(self.tree, state=True), before)
+
+    def test_modes_without_umask(self):
+        self.put("mm/kmemleak/a.sh", b"#\n", 0o700, root=self.project)
+        self.put("mm/kmemleak/b.c", b"/**/\n", 0o600, root=self.project)
+        self.expect(0, "applied", "apply", self.tree)
+        for name, mode in (("a.sh", 0o100755), ("b.c", 0o100644)):
+            path = os.path.join(self.tree, "mm/kmemleak", name)
+            self.assertEqual(os.lstat(path).st_mode, mode)
 
     def test_removes_stock_options_and_objects(self):
         self.expect(0, "applied", "apply", self.tree)
@@ -213,16 +227,20 @@ class Refuse(ScratchTest):
 
     def test_bad_series(self):
         name = os.path.join(self.project, "scripts/series/02-subsystem.series")
-        for text in ("edit: mm/Makefile\nafter:\n|x\ninsert:\n|y\n",  # no why
-                     "edit: mm/Makefile\nwhy: x\nafter:\n|x\n"
-                     "before:\n|x\ninsert:\n|y\n",
-                     "edit: mm/Makefile\nwhy: x\nreplace:\nwith:\n|y\n",
-                     "nonsense\n", "|text\n", "odd: x\n"):
+        edit = "edit: mm/Makefile\nwhy: x\n"
+        for text, fault in (
+                ("edit: mm/Makefile\nafter:\n|x\ninsert:\n|y\n", "has a why"),
+                (edit + "after:\n|x\nbefore:\n|x\ninsert:\n|y\n", "one operation"),
+                (edit + "cut-from:\n|x\nwith:\n|y\n", "one operation"),
+                (edit + "replace:\nwith:\n|y\n", "a key without text"),
+                ("nonsense\n", "neither"), ("\n|text\n", "text without a key"),
+                ("odd: x\n", "has no place here")):
             with self.subTest(text):
                 with open(name, "a", encoding="utf-8") as out:
                     out.write("\n" + text)
                 before = snapshot(self.tree, times=True, state=True)
-                self.expect(1, "02-subsystem.series", "apply", self.tree)
+                said = self.expect(1, fault, "apply", self.tree)
+                self.assertIn("02-subsystem.series:", said)
                 self.assertEqual(snapshot(self.tree, times=True, state=True),
                                  before)
                 with open(name, "r+", encoding="utf-8") as out:
