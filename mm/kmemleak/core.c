@@ -433,7 +433,8 @@ static struct kmemleak_object *cut_unlock(struct kmemleak_tracker *t, struct kme
  * What is left of the block stays tracked, as one or two objects.
  *
  * Context: as kmemleak_block_add().
- * Return: KMEMLEAK_OK; KMEMLEAK_OUTSIDE: only what lies inside the block went;
+ * Return: KMEMLEAK_OK; KMEMLEAK_OUTSIDE: of tracked memory, only what lies
+ * inside the block of @start went;
  * KMEMLEAK_NOT_FOUND: @start is in no block; or as kmemleak_block_add().
  */
 enum kmemleak_result kmemleak_block_remove_part(struct kmemleak_tracker *t,
@@ -465,7 +466,8 @@ enum kmemleak_result kmemleak_block_remove_part(struct kmemleak_tracker *t,
 		erase_unlock(t, obj, &at);
 	else
 		tail = cut_unlock(t, obj, start, last, tail, &at);
-	cut_opaque(t, space, start, last - start + 1);
+	/* All of it, the part that lies outside may be another block's. */
+	cut_opaque(t, space, start, size);
 	if (tail)
 		kmemleak_pool_put(t, tail);
 	return res;

@@ -8,7 +8,8 @@
  *	pair <name> <on|off>           one annotation or root, with and without
  *	graph <seed> <objects>         a random graph, some roots cut
  *	api <function> <input>         one call with bad input
- *	storm <seconds> <live>         load on every CPU
+ *	storm <seconds> <live> [faults] load on every CPU; its tasks may get the
+ *				       faults that are set up under debugfs
  *	decoys                         takes what was used last out of the way
  *	reset                          gives everything back
  *   kmemleak_torture/result    the answers: "live 0x<addr> <size>" and

@@ -302,6 +302,12 @@ static void test_outside(void)
 	CHECK(host_tracked(h, KMEMLEAK_VIRT, HOST_DIRECT + 31));
 	CHECK(!host_tracked(h, KMEMLEAK_VIRT, HOST_DIRECT + 32));
 	CHECK_EQ(kmemleak_pool_in_use(&h->t), host_nr_objects(h));
+	/* The rest belongs to a block that overlapped: it is free, too. */
+	host_block(h, HOST_DIRECT + 128, 64);
+	CHECK_EQ(call(h, ADD, HOST_DIRECT + 160, 64), KMEMLEAK_OVERLAPS);
+	CHECK_EQ(h->t.opaque.nr, 1);
+	CHECK_EQ(call(h, REMOVE_PART, HOST_DIRECT + 160, 64), KMEMLEAK_OUTSIDE);
+	CHECK_EQ(h->t.opaque.nr, 0);
 	host_free(h);
 }
 

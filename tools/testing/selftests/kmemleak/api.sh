@@ -109,10 +109,16 @@ told_with_trace() {
 		grep -q 'Call Trace'
 }
 
+# What overlapped is a root until it is freed; a root that stays hides leaks.
+nothing_opaque() {
+	km_note "$(km_stat opaque_ranges) opaque ranges"
+	[ "$(km_stat opaque_ranges)" = 0 ]
+}
+
 km_begin
 km_need_torture
 answers | cells > "$KM_TMP/cells"
-km_plan $(($(wc -l < "$KM_TMP/cells") + $(answers | wc -l) + 3))
+km_plan $(($(wc -l < "$KM_TMP/cells") + $(answers | wc -l) + 4))
 km_mark
 last=
 km_torture reset
@@ -130,6 +136,7 @@ while read -r function input answer; do
 done < "$KM_TMP/cells"
 km_test "$last: the detector still works" still_works
 km_torture reset
+km_test "no memory stays opaque" nothing_opaque
 km_test "each kind of mistake was told once" told_once
 km_test "with a trace" told_with_trace
 km_test "the kernel has nothing to complain of" km_no_splat
