@@ -126,6 +126,7 @@ static void shard_setup(struct kmemleak_shard *shard)
 {
 	raw_spin_lock_init(&shard->lock);
 	shard->cover = 0;
+	seqcount_init(&shard->seq);
 	shard->root = RB_ROOT;
 }
 
@@ -195,9 +196,12 @@ static void tree_link_locked(struct kmemleak_shard *shard, struct kmemleak_objec
 		else
 			link = &parent->rb_right;
 	}
+	/* Pairs with peek_tree(), as in every change of a tree. */
+	raw_write_seqcount_begin(&shard->seq);
 	rb_link_node(&obj->node, parent, link);
 	rb_insert_color(&obj->node, &shard->root);
 	obj->flags |= KMEMLEAK_LIVE;
+	raw_write_seqcount_end(&shard->seq);
 }
 
 static int tree_insert(struct kmemleak_shard *shard, struct kmemleak_object *obj,
@@ -383,6 +387,67 @@ struct kmemleak_object *kmemleak_index_find(struct kmemleak_tracker *t, enum kme
 	return find_and_lock(wide_of(idx, space, addr), addr, at);
 }
 
+/* No sound tree of entries that memory can hold is deeper. */
+#define MAX_DEPTH	128
+
+/*
+ * Entries are never unmapped while the tracker tracks, so this walk reads memory
+ * that is there. Whoever changes the tree meanwhile can lead it astray, at worst
+ * through entries in other use; then the sequence number has changed.
+ */
+static bool peek_tree(struct kmemleak_shard *shard, unsigned long addr,
+		      struct kmemleak_glimpse *seen)
+{
+	unsigned int seq = raw_read_seqcount(&shard->seq);
+	struct rb_node *node = READ_ONCE(shard->root.rb_node);
+	unsigned int depth;
+
+	seen->found = false;
+	for (depth = 0; node && depth < MAX_DEPTH; depth++) {
+		const struct kmemleak_object *obj = rb_entry(node, struct kmemleak_object, node);
+		unsigned long start = READ_ONCE(obj->start);
+
+		if (addr < start) {
+			node = READ_ONCE(node->rb_left);
+		} else if (addr - start >= READ_ONCE(obj->size)) {
+			node = READ_ONCE(node->rb_right);
+		} else {
+			seen->found = true;
+			seen->epoch = READ_ONCE(obj->epoch);
+			seen->flags = READ_ONCE(obj->flags);
+			break;
+		}
+	}
+	/* Pairs with the raw_write_seqcount_begin()s under the shard's lock. */
+	return !(seq & 1) && depth < MAX_DEPTH && !read_seqcount_retry(&shard->seq, seq);
+}
+
+/**
+ * kmemleak_index_peek() - what an address leads to, without a lock
+ * @t: tracker
+ * @space: space of @addr
+ * @addr: any address
+ * @seen: filled in
+ *
+ * Context: any; the caller keeps the pool from giving pages back.
+ * Return: false if the tree was being changed: look with kmemleak_index_find().
+ */
+bool kmemleak_index_peek(struct kmemleak_tracker *t, enum kmemleak_space space,
+			 unsigned long addr, struct kmemleak_glimpse *seen)
+{
+	struct kmemleak_index *idx = &t->index;
+
+	if (space == KMEMLEAK_VIRT) {
+		struct kmemleak_shard *shard = shard_of_region(idx, region_of(addr));
+
+		if (!peek_tree(shard, addr, seen))
+			return false;
+		if (seen->found || !covered(idx, shard))
+			return true;
+	}
+	return peek_tree(wide_of(idx, space, addr), addr, seen);
+}
+
 /**
  * kmemleak_index_relock() - is a remembered object still the same?
  * @t: tracker
@@ -444,8 +509,10 @@ void kmemleak_index_erase_unlock(struct kmemleak_tracker *t, struct kmemleak_obj
 				 struct kmemleak_lookup *at)
 {
 	lockdep_assert_held(&at->shard->lock);
+	raw_write_seqcount_begin(&at->shard->seq);
 	rb_erase(&obj->node, &at->shard->root);
 	WRITE_ONCE(obj->flags, obj->flags & ~KMEMLEAK_LIVE);
+	raw_write_seqcount_end(&at->shard->seq);
 	kmemleak_index_unlock(at);
 	if (obj->flags & KMEMLEAK_WIDE)
 		uncover(&t->index, obj->start, obj->size);
@@ -473,9 +540,11 @@ void kmemleak_index_trim_unlock(struct kmemleak_tracker *t, struct kmemleak_obje
 	bool wide = obj->flags & KMEMLEAK_WIDE;
 
 	lockdep_assert_held(&at->shard->lock);
+	raw_write_seqcount_begin(&at->shard->seq);
 	/* Pairs with kmemleak_index_relock(). */
 	smp_store_release(&obj->start, start);
 	obj->size = size;
+	raw_write_seqcount_end(&at->shard->seq);
 	if (tail)
 		tree_link_locked(at->shard, tail);
 	kmemleak_index_unlock(at);

@@ -97,7 +97,8 @@ enum kmemleak_context {
  * @comm: index into the name table
  * @flags: KMEMLEAK_*
  * @min_count: references needed to be reached; 0: a root
- * @count: references found in @epoch, saturates
+ * @count: references found in @epoch, as far as @min_count; beyond that only if
+ *	it has an alias, and then it saturates
  * @epoch: the mark that @count and KMEMLEAK_SCANNED belong to; 0: none
  * @unref: consecutive episodes that left it unreferenced, saturates
  *
@@ -219,11 +220,14 @@ struct kmemleak_pool {
  * @lock: guards @root, the objects in it, and @cover
  * @cover: how many wide objects touch a region that hashes here; a look-up
  *	that misses here need not ask the wide tree while it is 0
+ * @seq: odd while the tree, or the address or size of an object in it, is being
+ *	changed under @lock; for kmemleak_index_peek(), which takes no lock
  * @root: objects by address
  */
 struct kmemleak_shard {
 	raw_spinlock_t lock;
 	unsigned int cover;
+	seqcount_t seq;
 	struct rb_root root;
 };
 
@@ -260,6 +264,13 @@ struct kmemleak_index {
 	u8 filter[1 << KMEMLEAK_FILTER_BITS];
 	unsigned long low[KMEMLEAK_NR_CLASSES + KMEMLEAK_NR_SPACES];
 	unsigned long high[KMEMLEAK_NR_CLASSES + KMEMLEAK_NR_SPACES];
+};
+
+/* What a look-up without a lock has seen; no more than a moment's truth. */
+struct kmemleak_glimpse {
+	bool found;
+	u8 epoch;
+	u16 flags;
 };
 
 /* A found object and the lock that keeps it. */
@@ -621,6 +632,8 @@ int kmemleak_index_insert(struct kmemleak_tracker *t, struct kmemleak_object *ob
 			  struct kmemleak_ref *clash);
 struct kmemleak_object *kmemleak_index_find(struct kmemleak_tracker *t, enum kmemleak_space space,
 					    unsigned long addr, struct kmemleak_lookup *at);
+bool kmemleak_index_peek(struct kmemleak_tracker *t, enum kmemleak_space space,
+			 unsigned long addr, struct kmemleak_glimpse *seen);
 struct kmemleak_object *kmemleak_index_relock(struct kmemleak_tracker *t,
 					      struct kmemleak_ref ref,
 					      struct kmemleak_lookup *at);

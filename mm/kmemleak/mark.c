@@ -162,20 +162,44 @@ static bool pop(struct kmemleak_marker *m, struct kmemleak_ref *ref)
 
 /* ---------------------------------------------------------- references -- */
 
+/* Does a reference to such an object change anything? */
+static bool in_vain(const struct kmemleak_marker *m, u16 flags, u8 epoch)
+{
+	if (flags & KMEMLEAK_IGNORE)
+		return true;
+	return epoch == m->epoch && (flags & KMEMLEAK_SCANNED) && !(flags & KMEMLEAK_ALIAS);
+}
+
 /* Counts a reference. Return: whether the object has to be queued now. */
 static bool refer_locked(struct kmemleak_marker *m, struct kmemleak_object *obj)
 {
+	if (in_vain(m, obj->flags, obj->epoch))
+		return false;
 	if (obj->epoch != m->epoch) {
 		obj->epoch = m->epoch;
 		obj->count = 0;
 		obj->flags &= ~KMEMLEAK_SCANNED;
 	}
-	if (obj->count < KMEMLEAK_COUNT_MAX)
+	if (obj->count < (obj->flags & KMEMLEAK_ALIAS ? KMEMLEAK_COUNT_MAX : obj->min_count))
 		obj->count++;
-	if ((obj->flags & (KMEMLEAK_IGNORE | KMEMLEAK_SCANNED)) || obj->count < obj->min_count)
+	if ((obj->flags & KMEMLEAK_SCANNED) || obj->count < obj->min_count)
 		return false;
 	obj->flags |= KMEMLEAK_SCANNED;
 	return !(obj->flags & KMEMLEAK_NO_SCAN);
+}
+
+/*
+ * Most references lead to what is reached already, or to nothing, and are let go
+ * without a lock. What has moved on since the glimpse is not missed: a block
+ * born meanwhile is gray, and one that is to be scanned once more is found by a
+ * sweep.
+ */
+static bool let_go(struct kmemleak_marker *m, enum kmemleak_space space, unsigned long addr)
+{
+	struct kmemleak_glimpse seen;
+
+	return kmemleak_index_peek(m->t, space, addr, &seen) &&
+	       (!seen.found || in_vain(m, seen.flags, seen.epoch));
 }
 
 static void refer(struct kmemleak_marker *m, enum kmemleak_space space, unsigned long addr,
@@ -186,6 +210,8 @@ static void refer(struct kmemleak_marker *m, enum kmemleak_space space, unsigned
 	struct kmemleak_ref ref;
 	bool queue, surplus;
 
+	if (let_go(m, space, addr))
+		return;
 	obj = kmemleak_index_find(m->t, space, addr, &at);
 	if (!obj)
 		return;
@@ -275,27 +301,28 @@ static bool next_part(struct kmemleak_marker *m, const struct kmemleak_object *o
 
 /*
  * Copies the next piece of an object to the buffer. @cursor is where the last
- * piece ended. Return: bytes copied or skipped, 0 at the end; *@len: bytes in
- * the buffer.
+ * piece ended, *@len: bytes in the buffer. Return: whether there may be more.
  */
-static size_t copy_piece(struct kmemleak_marker *m, struct kmemleak_ref ref, unsigned int cpu,
+static bool copy_piece(struct kmemleak_marker *m, struct kmemleak_ref ref, unsigned int cpu,
 			 unsigned long *cursor, size_t *len)
 {
 	struct kmemleak_tracker *t = m->t;
 	struct kmemleak_lookup at;
 	struct kmemleak_object *obj;
 	unsigned long start, end, addr;
+	bool more;
 
 	*len = 0;
 	obj = kmemleak_index_relock(t, ref, &at);
 	if (!obj)
-		return 0;
+		return false;
 	start = *cursor;
 	if (!next_part(m, obj, &start, &end)) {
 		kmemleak_index_unlock(&at);
-		return 0;
+		return false;
 	}
 	end = piece_end(start, end);
+	more = end - obj->start < obj->size;
 	addr = t->ops->block_addr(t, kmemleak_object_space(obj), start, cpu);
 	if (addr && t->ops->read(t, m->buffer, addr, end - start, KMEMLEAK_READ_BLOCK))
 		*len = end - start;
@@ -304,7 +331,7 @@ static size_t copy_piece(struct kmemleak_marker *m, struct kmemleak_ref ref, uns
 	if (addr && !*len)
 		kmemleak_count(t, KMEMLEAK_CNT_UNREADABLE);
 	*cursor = end;
-	return end - start;
+	return more;
 }
 
 static void scan_object(struct kmemleak_marker *m, struct kmemleak_ref ref)
@@ -315,9 +342,11 @@ static void scan_object(struct kmemleak_marker *m, struct kmemleak_ref ref)
 
 	for (cpu = 0; cpu < (percpu ? m->t->nr_cpus : 1); cpu++) {
 		unsigned long cursor = ref.start;
+		bool more = true;
 		size_t len;
 
-		while (!m->err && copy_piece(m, ref, cpu, &cursor, &len)) {
+		while (more && !m->err) {
+			more = copy_piece(m, ref, cpu, &cursor, &len);
 			mark_buffer(m, len);
 			step(m);
 		}

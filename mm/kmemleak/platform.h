@@ -27,6 +27,7 @@
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/rbtree.h>
+#include <linux/seqlock.h>
 #include <linux/smp.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>

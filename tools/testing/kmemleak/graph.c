@@ -299,8 +299,11 @@ static struct node *find(enum kmemleak_space space, unsigned long addr)
 
 static void refer(struct node *n, bool by_alias)
 {
+	/* Counted until it is reached, with an alias on and on. */
+	if (n->ignore || (n->queued && !n->alias))
+		return;
 	n->count++;
-	if (!n->ignore && !n->queued && n->count >= n->min_count) {
+	if (!n->queued && n->count >= n->min_count) {
 		n->queued = true;
 		todo[nr_todo++] = n;
 	}

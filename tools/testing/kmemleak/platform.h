@@ -288,6 +288,19 @@ void host_die(const char *what, const char *file, int line) __attribute__((noret
 		host_die("interrupts are on", __FILE__, __LINE__);	\
 } while (0)
 
+/* No fences, which TSan does not know: read-modify-writes order as much. */
+typedef struct {
+	unsigned int sequence;
+} seqcount_t;
+
+#define seqcount_init(s)	((s)->sequence = 0)
+#define raw_write_seqcount_begin(s) \
+	((void)__atomic_add_fetch(&(s)->sequence, 1, __ATOMIC_SEQ_CST))
+#define raw_write_seqcount_end(s) raw_write_seqcount_begin(s)
+#define raw_read_seqcount(s)	__atomic_load_n(&(s)->sequence, __ATOMIC_SEQ_CST)
+#define read_seqcount_retry(s, start) \
+	(__atomic_add_fetch(&(s)->sequence, 0, __ATOMIC_SEQ_CST) != (start))
+
 unsigned int kmemleak_cpu(void);
 
 /* --------------------------------------------------------------- memory -- */

@@ -212,9 +212,17 @@ static void check_address(struct host *h, enum kmemleak_space space, unsigned lo
 	struct line *l = model_overlap(space, addr, 1);
 	struct kmemleak_lookup at;
 	struct kmemleak_object *obj = kmemleak_index_find(&h->t, space, addr, &at);
+	struct kmemleak_glimpse seen;
 
 	CHECK(obj == (l ? l->obj : NULL));
+	CHECK(kmemleak_index_peek(&h->t, space, addr, &seen) && seen.found == !!l);
 	if (obj) {
+		CHECK(seen.flags == obj->flags && seen.epoch == obj->epoch);
+		/* Who holds the lock may be about to change the tree, or at it. */
+		raw_write_seqcount_begin(&at.shard->seq);
+		CHECK(!kmemleak_index_peek(&h->t, space, addr, &seen));
+		raw_write_seqcount_end(&at.shard->seq);
+		CHECK(kmemleak_index_peek(&h->t, space, addr, &seen));
 		CHECK(host_lock_is_held(&at.shard->lock));
 		kmemleak_index_unlock(&at);
 	}

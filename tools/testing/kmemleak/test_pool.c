@@ -152,9 +152,13 @@ static void test_no_caches(void)
 static void test_failing(void)
 {
 	struct host *h = host_new(6);
+	unsigned int i;
 
 	h->fail_one_in = 3;
 	random_ops(h, host_rounds(20000));
+	/* So many entries that some page or other is refused for certain. */
+	for (i = 0; i < 10000; i++)
+		get_one(h);
 	check_counts(h);
 	CHECK(h->refused > 0);
 

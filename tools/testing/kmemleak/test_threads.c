@@ -254,8 +254,57 @@ static void test_pool_and_names(void)
 	host_free(host);
 }
 
+#define NR_NEIGHBOURS	64
+
+/* Blocks come and go on both sides of one that stays, so its tree turns over. */
+static void *rebuild(void *arg)
+{
+	unsigned long n, i;
+
+	host_set_cpu(1);
+	for (n = 0; n < host_rounds(3000); n++) {
+		for (i = 0; i < NR_NEIGHBOURS; i++)
+			if (i != NR_NEIGHBOURS / 2)
+				host_add(host, KMEMLEAK_VIRT, HOST_DIRECT + i * 64, 64, 1);
+		for (i = 0; i < NR_NEIGHBOURS; i++)
+			if (i != NR_NEIGHBOURS / 2)
+				kmemleak_block_remove(&host->t, KMEMLEAK_VIRT,
+						      HOST_DIRECT + i * 64);
+	}
+	__atomic_store_n(&workers_done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* A look-up without a lock may say that it cannot tell, but nothing wrong. */
+static void test_peek(void)
+{
+	const unsigned long addr = HOST_DIRECT + NR_NEIGHBOURS / 2 * 64;
+	unsigned long told = 0, wrong = 0;
+	struct kmemleak_glimpse seen;
+	pthread_t thread;
+
+	host = host_new(4);
+	workers_done = false;
+	REQUIRE(host_add(host, KMEMLEAK_VIRT, addr, 64, 1) == KMEMLEAK_OK);
+	REQUIRE(!pthread_create(&thread, NULL, rebuild, NULL));
+	do {
+		if (kmemleak_index_peek(&host->t, KMEMLEAK_VIRT, addr + 63, &seen)) {
+			told++;
+			wrong += !seen.found || !(seen.flags & KMEMLEAK_LIVE);
+		}
+		if (kmemleak_index_peek(&host->t, KMEMLEAK_VIRT, HOST_DIRECT - 1, &seen))
+			wrong += seen.found;
+	} while (!__atomic_load_n(&workers_done, __ATOMIC_ACQUIRE));
+	pthread_join(thread, NULL);
+	host_set_cpu(0);
+	CHECK(told > 0);
+	CHECK_EQ(wrong, 0);
+	host_free(host);
+}
+
 const struct host_case thread_cases[] = {
 	{ "storm", test_storm },
 	{ "pool_and_names", test_pool_and_names },
+	{ "peek", test_peek },
 	{ }
 };
