@@ -5,9 +5,9 @@
  * debugfs; it knows no scene.
  *
  *   kmemleak_torture/command   takes one command a write:
- *	pair <name> <on|off>           one annotation or root, with and without
+ *	pair <name> <on|off> [scenes]  one annotation or root, with and without
  *	graph <seed> <objects>         a random graph, some roots cut
- *	api <function> <input>         one call with bad input
+ *	api <function> <input>         one call with bad input, in all scenes
  *	storm <seconds> <live> [faults] load on every CPU; its tasks may get the
  *				       faults that are set up under debugfs
  *	decoys                         takes what was used last out of the way
@@ -37,7 +37,8 @@
 
 #define MAX_WORDS	4
 #define MAX_COMMAND	128
-#define NR_MINIMUM	1024
+#define NR_MINIMUM	8192
+#define PERCPU_DECOYS	256
 
 struct answer {
 	unsigned long veiled;
@@ -61,7 +62,8 @@ static struct owned *owned;
 static unsigned int nr_answers, nr_owned, nr_max;
 static char said[512];
 
-void *torture_slots[TORTURE_NR_SLOTS];
+unsigned int torture_scene;
+void *torture_slots[TORTURE_NR_SCENES][TORTURE_NR_SLOTS];
 
 /* -------------------------------------------------------------- answers -- */
 
@@ -180,6 +182,22 @@ int torture_decoys(size_t size, unsigned int nr)
 	return 0;
 }
 
+/*
+ * The same for per-cpu blocks: there the lowest free address is always the next
+ * one, and so low an address is also a likely number.
+ */
+int torture_percpu_decoys(size_t size, unsigned int nr)
+{
+	while (nr--) {
+		void __percpu *ptr = torture_percpu(size);
+
+		if (!ptr)
+			return -ENOMEM;
+		kmemleak_ignore_percpu(ptr);
+	}
+	return 0;
+}
+
 void *torture_vzalloc(size_t size)
 {
 	void *ptr = vzalloc(size);
@@ -277,13 +295,26 @@ noinline void torture_wipe_stack(int depth)
 
 /* ------------------------------------------------------------- commands -- */
 
+static const struct torture_pair *find_pair(const struct torture_pair *pair, const char *name)
+{
+	while (pair->name && strcmp(pair->name, name))
+		pair++;
+	return pair->name ? pair : NULL;
+}
+
 static int run_pair(int argc, char **argv)
 {
 	const struct torture_pair *pair;
+	u32 scenes = 1;
 	bool on;
 	int ret;
 
-	if (argc != 2)
+	if (argc < 2 || argc > 3)
+		return -EINVAL;
+	pair = find_pair(torture_annotations, argv[0]) ?: find_pair(torture_roots, argv[0]);
+	if (!pair || (argc == 3 && kstrtou32(argv[2], 0, &scenes)))
+		return -EINVAL;
+	if (!scenes || scenes > TORTURE_NR_SCENES)
 		return -EINVAL;
 	if (!strcmp(argv[1], "on"))
 		on = true;
@@ -292,16 +323,12 @@ static int run_pair(int argc, char **argv)
 	else
 		return -EINVAL;
 	/* The sizes that most pairs use. */
-	ret = torture_decoys(128, 64) ?: torture_decoys(192, 64);
-	if (ret)
-		return ret;
-	for (pair = torture_annotations; pair->name; pair++)
-		if (!strcmp(pair->name, argv[0]))
-			return pair->run(on);
-	for (pair = torture_roots; pair->name; pair++)
-		if (!strcmp(pair->name, argv[0]))
-			return pair->run(on);
-	return -EINVAL;
+	ret = torture_decoys(128, 64) ?: torture_decoys(192, 64) ?:
+	      torture_percpu_decoys(256, PERCPU_DECOYS);
+	for (torture_scene = 0; !ret && torture_scene < scenes; torture_scene++)
+		ret = pair->run(on);
+	torture_scene = 0;
+	return ret;
 }
 
 static int run_reset(int argc, char **argv)

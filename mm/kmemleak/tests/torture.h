@@ -59,6 +59,7 @@ void torture_say(const char *fmt, ...) __printf(1, 2);
 void torture_wipe_stack(int depth);
 
 int torture_decoys(size_t size, unsigned int nr);
+int torture_percpu_decoys(size_t size, unsigned int nr);
 
 /* Zeroed blocks that torture_reset() gives back. */
 void *torture_kzalloc(size_t size);
@@ -66,9 +67,22 @@ void *torture_vzalloc(size_t size);
 void *torture_pages(size_t size);
 void __percpu *torture_percpu(size_t size);
 
-/* Variables of this module that pairs hold blocks with; reset clears them. */
+/*
+ * A value left over somewhere can look like a reference and hide one lost block
+ * in a few thousand, so a scene is set several times; which time it is, decides
+ * where references go.
+ */
+#define TORTURE_NR_SCENES	16
+extern unsigned int torture_scene;
+
+/* Variables of this module that scenes hold blocks with; reset clears them. */
 #define TORTURE_NR_SLOTS	16
-extern void *torture_slots[TORTURE_NR_SLOTS];
+extern void *torture_slots[TORTURE_NR_SCENES][TORTURE_NR_SLOTS];
+
+static inline void **torture_slot(unsigned int i)
+{
+	return &torture_slots[torture_scene][i];
+}
 
 /**
  * struct torture_pair - the same blocks with and without something

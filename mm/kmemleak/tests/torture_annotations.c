@@ -77,7 +77,7 @@ static noinline int pair_no_scan(bool on)
 
 	if (!parent || !child)
 		return -ENOMEM;
-	torture_slots[0] = parent;
+	*torture_slot(0) = parent;
 	parent[1] = child;
 	if (on)
 		kmemleak_no_scan(parent);
@@ -95,7 +95,7 @@ static noinline int pair_scan_area(bool on)
 
 	if (!parent || !inside || !before || !after)
 		return -ENOMEM;
-	torture_slots[0] = parent;
+	*torture_slot(0) = parent;
 	parent[3] = before;
 	parent[4] = inside;
 	parent[6] = after;
@@ -117,7 +117,7 @@ static noinline int pair_scan_area_rest(bool on)
 
 	if (!parent || !inside || !before)
 		return -ENOMEM;
-	torture_slots[0] = parent;
+	*torture_slot(0) = parent;
 	parent[3] = before;
 	parent[SIZE / sizeof(void *) - 1] = inside;
 	if (on)
@@ -133,9 +133,9 @@ static noinline int pair_erase(bool on)
 
 	if (!ptr)
 		return -ENOMEM;
-	torture_slots[0] = ptr;
+	*torture_slot(0) = ptr;
 	if (on)
-		kmemleak_erase(&torture_slots[0]);
+		kmemleak_erase(torture_slot(0));
 	torture_expect(ptr, SIZE, lost_if(on));
 	return 0;
 }
@@ -225,7 +225,7 @@ static noinline int pair_min_count_1(bool on)
 	if (!ptr)
 		return -ENOMEM;
 	if (on)
-		torture_slots[0] = ptr;
+		*torture_slot(0) = ptr;
 	torture_expect(ptr, PAGE_SIZE, lost_if(!on));
 	return 0;
 }
@@ -237,7 +237,7 @@ static noinline int pair_min_count_2(bool on)
 
 	if (!ptr)
 		return -ENOMEM;
-	torture_slots[0] = ptr;
+	*torture_slot(0) = ptr;
 	torture_expect(ptr, PAGE_SIZE, lost_if(on));
 	return 0;
 }
@@ -248,9 +248,9 @@ static noinline int pair_min_count_2_met(bool on)
 
 	if (!ptr)
 		return -ENOMEM;
-	torture_slots[0] = ptr;
+	*torture_slot(0) = ptr;
 	if (on)
-		torture_slots[7] = ptr;
+		*torture_slot(7) = ptr;
 	torture_expect(ptr, PAGE_SIZE, lost_if(!on));
 	return 0;
 }
@@ -272,9 +272,9 @@ static noinline int pair_vmalloc(bool on)
 	area->size = PAGE_SIZE;
 	kmemleak_vmalloc(area, PAGE_SIZE, GFP_KERNEL);
 	torture_own(ptr, PAGE_SIZE, TORTURE_TOLD);
-	torture_slots[0] = area;
+	*torture_slot(0) = area;
 	if (on)
-		torture_slots[9] = area;
+		*torture_slot(9) = area;
 	torture_expect(area, SIZE, TORTURE_LIVE);
 	torture_expect(ptr, PAGE_SIZE, lost_if(!on));
 	return 0;
@@ -374,7 +374,9 @@ static noinline int phys_block(bool told, bool lost,
 	root[2] = child;
 	if (told) {
 		kmemleak_alloc_phys(virt_to_phys(root), 2 * PAGE_SIZE, GFP_KERNEL);
-		torture_own(root, 2 * PAGE_SIZE, TORTURE_TOLD_PHYS);
+		/* In parts, for either may be free by then. */
+		torture_own(root, PAGE_SIZE, TORTURE_TOLD_PHYS);
+		torture_own((void *)root + PAGE_SIZE, PAGE_SIZE, TORTURE_TOLD_PHYS);
 	}
 	if (annotate)
 		annotate(virt_to_phys(root));

@@ -457,8 +457,8 @@ static noinline int leave_canaries(void)
 
 	if (!held || !lost)
 		return -ENOMEM;
-	*(void **)held = torture_slots[0];
-	torture_slots[0] = held;
+	*(void **)held = *torture_slot(0);
+	*torture_slot(0) = held;
 	torture_expect(held, PAGE_SIZE, TORTURE_LIVE);
 	torture_expect(lost, PAGE_SIZE, TORTURE_LOST);
 	return 0;
@@ -472,11 +472,21 @@ static noinline int make_area(void)
 	return area ? 0 : -ENOMEM;
 }
 
+static int set_scene(const struct function *f, int (*run)(const struct function *f))
+{
+	int ret = make_area();
+
+	if (!ret)
+		ret = run(f);
+	torture_wipe_stack(4);
+	return ret ? ret : leave_canaries();
+}
+
 /* api <function> <input>: adds to what the calls before it have left. */
 int torture_api(int argc, char **argv)
 {
 	unsigned int i, j;
-	int ret;
+	int ret = 0;
 
 	if (argc != 2)
 		return -EINVAL;
@@ -488,9 +498,8 @@ int torture_api(int argc, char **argv)
 			break;
 	if (i == ARRAY_SIZE(functions) || j == ARRAY_SIZE(inputs))
 		return -EINVAL;
-	ret = make_area();
-	if (!ret)
-		ret = inputs[j].run(&functions[i]);
-	torture_wipe_stack(4);
-	return ret ? ret : leave_canaries();
+	for (torture_scene = 0; !ret && torture_scene < TORTURE_NR_SCENES; torture_scene++)
+		ret = set_scene(&functions[i], inputs[j].run);
+	torture_scene = 0;
+	return ret;
 }

@@ -111,9 +111,9 @@ static noinline void make_edge(struct graph *g, u32 from, u32 to)
 
 /*
  * Mostly small trees, with edges across for cycles and for blocks with two
- * owners. There is less than one edge a block, so that a block leads to a few
- * others, not to half of the graph: what one stray reference from outside
- * holds by chance stays small.
+ * owners. There is about one edge to two blocks, so that a block leads to one
+ * other on average and to fifty almost never: what one stray reference from
+ * outside holds by chance stays small.
  */
 static void make_edges(struct graph *g)
 {
@@ -122,9 +122,9 @@ static void make_edges(struct graph *g)
 	for (i = 1; i < g->nr; i++) {
 		u32 near = min(i, 16U);
 
-		if (below(g, 2))
+		if (below(g, 5) < 2)
 			make_edge(g, i - 1 - below(g, near), i);
-		if (!below(g, 8))
+		if (!below(g, 12))
 			make_edge(g, i, i - 1 - below(g, near));
 		if (!below(g, 200))
 			make_edge(g, below(g, g->nr), i);
@@ -272,6 +272,7 @@ static noinline int make_decoys(void)
 
 #define NR_PAGE_DECOYS		8	/* of each order */
 #define MAX_DECOY_ORDER		5
+#define NR_PERCPU_DECOYS	64
 #define NR_DECOYS_MAX		200000
 
 static u32 sum_decoys(void)
@@ -295,10 +296,12 @@ int torture_more_decoys(int argc, char **argv)
 
 	if (argc)
 		return -EINVAL;
-	ret = torture_reserve_more(sum_decoys() + NR_PAGE_DECOYS * (MAX_DECOY_ORDER + 1),
-				   NR_DECOYS_MAX);
+	ret = torture_reserve_more(sum_decoys() + NR_PERCPU_DECOYS +
+				   NR_PAGE_DECOYS * (MAX_DECOY_ORDER + 1), NR_DECOYS_MAX);
 	if (!ret)
 		ret = make_decoys();
+	if (!ret)
+		ret = torture_percpu_decoys(256, NR_PERCPU_DECOYS);
 	for (order = 0; !ret && order <= MAX_DECOY_ORDER; order++) {
 		for (i = 0; !ret && i < NR_PAGE_DECOYS; i++)
 			ret = torture_pages(PAGE_SIZE << order) ? 0 : -ENOMEM;

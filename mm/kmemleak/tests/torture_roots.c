@@ -17,15 +17,16 @@
 
 #define SIZE	192
 
-static void *in_data[2] = { (void *)1UL, NULL };
-static void *in_bss;
-static unsigned long in_ro_after_init __ro_after_init;
-static DEFINE_PER_CPU(void *, in_percpu);
-static LIST_HEAD(in_list);
+/* Each scene has its own of these. */
+static void *in_data[1 + TORTURE_NR_SCENES] = { (void *)1UL };
+static void *in_bss[TORTURE_NR_SCENES];
+static unsigned long in_ro_after_init[TORTURE_NR_SCENES] __ro_after_init;
+static DEFINE_PER_CPU(void *[TORTURE_NR_SCENES], in_percpu);
+static struct list_head in_list[TORTURE_NR_SCENES];
 
-static struct page *in_page;
-static unsigned long reboot_veiled, panic_veiled;
-static struct task_struct *holder;
+static struct page *in_page[TORTURE_NR_SCENES];
+static unsigned long reboot_veiled[TORTURE_NR_SCENES], panic_veiled[TORTURE_NR_SCENES];
+static struct task_struct *holder[TORTURE_NR_SCENES];
 
 static enum torture_verdict live_if(bool live)
 {
@@ -47,17 +48,19 @@ static noinline int place_block(bool on, void **place)
 
 static int pair_data(bool on)
 {
-	return place_block(on, &in_data[1]);
+	return place_block(on, &in_data[1 + torture_scene]);
 }
 
 static int pair_bss(bool on)
 {
-	return place_block(on, &in_bss);
+	return place_block(on, &in_bss[torture_scene]);
 }
 
 static int pair_percpu(bool on)
 {
-	return place_block(on, per_cpu_ptr(&in_percpu, cpumask_last(cpu_possible_mask)));
+	void **places = *per_cpu_ptr(&in_percpu, cpumask_last(cpu_possible_mask));
+
+	return place_block(on, &places[torture_scene]);
 }
 
 /*
@@ -68,7 +71,7 @@ static noinline int pair_ro_after_init(bool on)
 {
 	if (!on)
 		return place_block(false, NULL);
-	torture_expect((void *)in_ro_after_init, SIZE, TORTURE_LIVE);
+	torture_expect((void *)in_ro_after_init[torture_scene], SIZE, TORTURE_LIVE);
 	return 0;
 }
 
@@ -87,7 +90,7 @@ static noinline int chain_block(bool on, int (*chain)(struct notifier_block *nb)
 	if (!nb)
 		return -ENOMEM;
 	nb->notifier_call = pass_by;
-	/* First of the chain, so that it is the head that points at it. */
+	/* First of the chain: the head points at it, or at one that leads to it. */
 	nb->priority = INT_MAX;
 	torture_expect(nb, SIZE, live_if(on));
 	if (!on)
@@ -99,7 +102,7 @@ static noinline int chain_block(bool on, int (*chain)(struct notifier_block *nb)
 /* Its head has an initialised lock: .data. */
 static int pair_kernel_data(bool on)
 {
-	return chain_block(on, register_reboot_notifier, &reboot_veiled);
+	return chain_block(on, register_reboot_notifier, &reboot_veiled[torture_scene]);
 }
 
 static int chain_panic(struct notifier_block *nb)
@@ -110,19 +113,21 @@ static int chain_panic(struct notifier_block *nb)
 /* Its head is all zeroes: .bss, unless spinlocks have a magic number. */
 static int pair_kernel_bss(bool on)
 {
-	return chain_block(on, chain_panic, &panic_veiled);
+	return chain_block(on, chain_panic, &panic_veiled[torture_scene]);
 }
 
 static noinline int pair_page_private(bool on)
 {
 	void *ptr = torture_kzalloc(SIZE);
+	struct page *page;
 
 	if (!ptr)
 		return -ENOMEM;
-	in_page = alloc_page(GFP_KERNEL | __GFP_ZERO);
-	if (!in_page)
+	page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	if (!page)
 		return -ENOMEM;
-	set_page_private(in_page, on ? (unsigned long)ptr : 0);
+	in_page[torture_scene] = page;
+	set_page_private(page, on ? (unsigned long)ptr : 0);
 	torture_expect(ptr, SIZE, live_if(on));
 	return 0;
 }
@@ -211,15 +216,13 @@ static int holder_fn(void *arg)
 static int hold_in_task(enum place place)
 {
 	struct holding holding = { .place = place };
+	struct task_struct *task;
 
 	init_completion(&holding.done);
-	holder = kthread_run(holder_fn, &holding, "torture_holder");
-	if (IS_ERR(holder)) {
-		int ret = PTR_ERR(holder);
-
-		holder = NULL;
-		return ret;
-	}
+	task = kthread_run(holder_fn, &holding, "torture_holder");
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	holder[torture_scene] = task;
 	wait_for_completion(&holding.done);
 	return holding.ret;
 }
@@ -242,7 +245,7 @@ static int pair_percpu_block(bool on)
 
 	if (!ptr)
 		return -ENOMEM;
-	torture_slots[0] = (__force void *)ptr;
+	*torture_slot(0) = (__force void *)ptr;
 	torture_expect_percpu(ptr, SIZE, TORTURE_LIVE);
 	return place_block(on, per_cpu_ptr(ptr, cpumask_last(cpu_possible_mask)) + 3);
 }
@@ -254,19 +257,24 @@ static noinline int pair_percpu_reference(bool on)
 	if (!ptr)
 		return -ENOMEM;
 	if (on)
-		torture_slots[0] = (__force void *)ptr;
+		*torture_slot(0) = (__force void *)ptr;
 	torture_expect_percpu(ptr, SIZE, live_if(on));
 	return 0;
 }
 
-/* The last byte is inside, the one behind it is not. */
+/*
+ * The last byte is inside, the one behind it is not; nor is it another block's,
+ * as it would be with kmalloc().
+ */
 static noinline int pair_interior(bool on)
 {
-	char *ptr = torture_kzalloc(1024);
+	char *ptr = torture_pages(PAGE_SIZE);
 
 	if (!ptr)
 		return -ENOMEM;
-	torture_slots[0] = ptr + (on ? 1023 : 1024);
+	kmemleak_alloc(ptr, 1024, 1, GFP_KERNEL);
+	torture_own(ptr, 1024, TORTURE_TOLD);
+	*torture_slot(0) = ptr + (on ? 1023 : 1024);
 	torture_expect(ptr, 1024, live_if(on));
 	return 0;
 }
@@ -277,7 +285,7 @@ static noinline int pair_interior_vmalloc(bool on)
 
 	if (!ptr)
 		return -ENOMEM;
-	torture_slots[0] = ptr + (on ? 3 * PAGE_SIZE - 1 : 3 * PAGE_SIZE);
+	*torture_slot(0) = ptr + (on ? 3 * PAGE_SIZE - 1 : 3 * PAGE_SIZE);
 	torture_expect(ptr, 3 * PAGE_SIZE, live_if(on));
 	return 0;
 }
@@ -291,7 +299,7 @@ static noinline int pair_block(bool on)
 		return -ENOMEM;
 	parent[SIZE / sizeof(void *) - 1] = child;
 	if (on)
-		torture_slots[0] = parent;
+		*torture_slot(0) = parent;
 	torture_expect(parent, SIZE, live_if(on));
 	torture_expect(child, SIZE, live_if(on));
 	return 0;
@@ -301,7 +309,7 @@ static noinline int held_block(bool on, void **parent, size_t size)
 {
 	if (!parent)
 		return -ENOMEM;
-	torture_slots[0] = parent;
+	*torture_slot(0) = parent;
 	torture_expect(parent, size, TORTURE_LIVE);
 	return place_block(on, &parent[size / sizeof(void *) - 1]);
 }
@@ -320,19 +328,21 @@ static int pair_large_block(bool on)
 
 static noinline int pair_list(bool on)
 {
+	struct list_head *list = &in_list[torture_scene];
 	int i;
 
+	INIT_LIST_HEAD(list);
 	for (i = 0; i < NR_NODES; i++) {
 		struct list_head *node = torture_kzalloc(SIZE);
 
 		if (!node)
 			return -ENOMEM;
 		/* The link is inside: neighbours point at it, not at the start. */
-		list_add_tail(node + 2, &in_list);
+		list_add_tail(node + 2, list);
 		torture_expect(node, SIZE, live_if(on));
 	}
 	if (!on)
-		list_del_init(&in_list);
+		list_del_init(list);
 	return 0;
 }
 
@@ -357,37 +367,59 @@ const struct torture_pair torture_roots[] = {
 	{ }
 };
 
+static void reset_chains(unsigned int i)
+{
+	if (reboot_veiled[i])
+		unregister_reboot_notifier(torture_unveil(reboot_veiled[i]));
+	reboot_veiled[i] = 0;
+	if (panic_veiled[i])
+		atomic_notifier_chain_unregister(&panic_notifier_list,
+						 torture_unveil(panic_veiled[i]));
+	panic_veiled[i] = 0;
+}
+
 /* Takes every reference out of the places above; the blocks still exist. */
 void torture_roots_reset(void)
 {
-	if (holder)
-		kthread_stop(holder);
-	holder = NULL;
-	if (reboot_veiled)
-		unregister_reboot_notifier(torture_unveil(reboot_veiled));
-	reboot_veiled = 0;
-	if (panic_veiled)
-		atomic_notifier_chain_unregister(&panic_notifier_list,
-						 torture_unveil(panic_veiled));
-	panic_veiled = 0;
-	if (in_page) {
-		set_page_private(in_page, 0);
-		__free_page(in_page);
-	}
-	in_page = NULL;
-	in_data[1] = NULL;
-	in_bss = NULL;
-	per_cpu(in_percpu, cpumask_last(cpu_possible_mask)) = NULL;
-	INIT_LIST_HEAD(&in_list);
-}
+	unsigned int i;
+	int cpu;
 
-int __init torture_roots_init(void)
-{
-	in_ro_after_init = (unsigned long)kzalloc(SIZE, GFP_KERNEL);
-	return in_ro_after_init ? 0 : -ENOMEM;
+	for (i = 0; i < TORTURE_NR_SCENES; i++) {
+		if (holder[i])
+			kthread_stop(holder[i]);
+		holder[i] = NULL;
+		reset_chains(i);
+		if (in_page[i]) {
+			set_page_private(in_page[i], 0);
+			__free_page(in_page[i]);
+		}
+		in_page[i] = NULL;
+		in_data[1 + i] = NULL;
+		in_bss[i] = NULL;
+		INIT_LIST_HEAD(&in_list[i]);
+	}
+	for_each_possible_cpu(cpu)
+		memset(per_cpu_ptr(&in_percpu, cpu), 0, sizeof(in_percpu));
 }
 
 void torture_roots_exit(void)
 {
-	kfree((void *)in_ro_after_init);
+	unsigned int i;
+
+	for (i = 0; i < TORTURE_NR_SCENES; i++)
+		kfree((void *)in_ro_after_init[i]);
+}
+
+int __init torture_roots_init(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < TORTURE_NR_SCENES; i++) {
+		in_ro_after_init[i] = (unsigned long)kzalloc(SIZE, GFP_KERNEL);
+		if (!in_ro_after_init[i]) {
+			torture_roots_exit();
+			return -ENOMEM;
+		}
+	}
+	return 0;
 }

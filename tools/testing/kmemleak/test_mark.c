@@ -360,6 +360,7 @@ static void test_full_scan(void)
 static void test_min_count(void)
 {
 	struct host *h = small_new(1);
+	struct kmemleak_object copy;
 	unsigned int need, refs;
 
 	for (need = 0; need < 5; need++) {
@@ -383,6 +384,11 @@ static void test_min_count(void)
 	CHECK_EQ(host_add(h, KMEMLEAK_VIRT, at(0), 64, 254), KMEMLEAK_OK);
 	CHECK_EQ(host_mark(h, &host_plain_options), 0);
 	CHECK(!white(h, 0));
+	/* All are counted if they are to count for another block as well. */
+	CHECK_EQ(kmemleak_block_add_alias(&h->t, at(0), HOST_VMALLOC), KMEMLEAK_OK);
+	CHECK_EQ(host_mark(h, &host_plain_options), 0);
+	REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, at(0), &copy));
+	CHECK_EQ(copy.count, KMEMLEAK_COUNT_MAX);
 	host_free(h);
 }
 

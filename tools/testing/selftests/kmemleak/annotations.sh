@@ -24,30 +24,21 @@ all_pairs_listed() {
 }
 
 pair() {
-	km_torture "pair $1 $2" || return 1
-	case "$1 $2" in
-	"transient_leak on")
-		km_scan
-		;;
-	*)
-		km_scan_exact
-		;;
-	esac
-	km_verdicts
+	km_scenes "$1" "$2" && km_scan && km_verdicts "$KM_MOST"
 }
 
 # What transient_leak passed over once, the next scan reports.
 transient_once() {
-	km_torture "pair transient_leak on" && km_scan && km_verdicts || return 1
+	km_scenes transient_leak on && km_scan && km_verdicts || return 1
 	km_all lost
-	km_scan_exact && km_compare
+	km_scan && km_compare "$KM_MOST"
 }
 
 # Clearing turns what was reported into roots; it is not reported again.
 cleared_stay_silent() {
-	km_torture "pair not_leak off" && km_scan_exact && km_verdicts || return 1
+	km_scenes not_leak off && km_scan && km_verdicts "$KM_MOST" || return 1
+	km_reported_only
 	echo clear > "$KM_FILE"
-	km_all live
 	km_scan && km_compare
 }
 

