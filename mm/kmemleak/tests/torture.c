@@ -29,6 +29,7 @@
 #include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
+#include <linux/sizes.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
@@ -38,7 +39,6 @@
 #define MAX_WORDS	4
 #define MAX_COMMAND	128
 #define NR_MINIMUM	8192
-#define PERCPU_DECOYS	256
 
 struct answer {
 	unsigned long veiled;
@@ -182,22 +182,6 @@ int torture_decoys(size_t size, unsigned int nr)
 	return 0;
 }
 
-/*
- * The same for per-cpu blocks: there the lowest free address is always the next
- * one, and so low an address is also a likely number.
- */
-int torture_percpu_decoys(size_t size, unsigned int nr)
-{
-	while (nr--) {
-		void __percpu *ptr = torture_percpu(size);
-
-		if (!ptr)
-			return -ENOMEM;
-		kmemleak_ignore_percpu(ptr);
-	}
-	return 0;
-}
-
 void *torture_vzalloc(size_t size)
 {
 	void *ptr = vzalloc(size);
@@ -293,6 +277,80 @@ noinline void torture_wipe_stack(int depth)
 	memzero_explicit(pad, sizeof(pad));
 }
 
+/* -------------------------------------------------------------- fillers -- */
+
+/*
+ * The frame of each kernel thread goes on to hold the address of a small block
+ * that was freed when the thread began, and that is but one example: whoever
+ * gets that block next cannot lose it. So for as long as this module is there,
+ * it fills the gaps that such blocks have left, in caches and at the low end of
+ * the per-cpu area, where an address is also a likely number.
+ */
+#define FILLER_MAX	256
+#define FILLER_BYTES	SZ_256K		/* of each size */
+#define NR_PERCPU_FILLERS 256
+
+static const unsigned int filler_sizes[] = { 16, 32, 64, 96, 128, 192, FILLER_MAX };
+static unsigned long fillers_veiled;	/* a chain by their first words */
+static unsigned long percpu_fillers_veiled[NR_PERCPU_FILLERS];
+
+static void remove_fillers(void)
+{
+	unsigned int i;
+
+	while (fillers_veiled) {
+		unsigned long *filler = torture_unveil(fillers_veiled);
+
+		fillers_veiled = *filler;
+		*filler = 0;
+		kfree(filler);
+		cond_resched();
+	}
+	for (i = 0; i < NR_PERCPU_FILLERS && percpu_fillers_veiled[i]; i++)
+		free_percpu((__force void __percpu *)torture_unveil(percpu_fillers_veiled[i]));
+}
+
+static noinline int add_filler(size_t size)
+{
+	unsigned long *filler = kzalloc(size, GFP_KERNEL);
+
+	if (!filler)
+		return -ENOMEM;
+	kmemleak_ignore(filler);
+	*filler = fillers_veiled;
+	fillers_veiled = torture_veil(filler);
+	return 0;
+}
+
+static noinline int add_percpu_filler(unsigned int i)
+{
+	void __percpu *filler = __alloc_percpu(FILLER_MAX, sizeof(long));
+
+	if (!filler)
+		return -ENOMEM;
+	kmemleak_ignore_percpu(filler);
+	percpu_fillers_veiled[i] = torture_veil((__force void *)filler);
+	return 0;
+}
+
+static int add_fillers(void)
+{
+	unsigned int i, j;
+	int ret = 0;
+
+	for (i = 0; !ret && i < ARRAY_SIZE(filler_sizes); i++) {
+		for (j = 0; !ret && j < FILLER_BYTES / filler_sizes[i]; j++) {
+			ret = add_filler(filler_sizes[i]);
+			cond_resched();
+		}
+	}
+	for (i = 0; !ret && i < NR_PERCPU_FILLERS; i++)
+		ret = add_percpu_filler(i);
+	if (ret)
+		remove_fillers();
+	return ret;
+}
+
 /* ------------------------------------------------------------- commands -- */
 
 static const struct torture_pair *find_pair(const struct torture_pair *pair, const char *name)
@@ -323,8 +381,7 @@ static int run_pair(int argc, char **argv)
 	else
 		return -EINVAL;
 	/* The sizes that most pairs use. */
-	ret = torture_decoys(128, 64) ?: torture_decoys(192, 64) ?:
-	      torture_percpu_decoys(256, PERCPU_DECOYS);
+	ret = torture_decoys(128, 64) ?: torture_decoys(192, 64);
 	for (torture_scene = 0; !ret && torture_scene < scenes; torture_scene++)
 		ret = pair->run(on);
 	torture_scene = 0;
@@ -500,17 +557,24 @@ static int __init kmemleak_torture_init(void)
 
 	if (ret)
 		return ret;
+	ret = add_fillers();
+	if (ret)
+		goto no_fillers;
 	ret = torture_roots_init();
-	if (ret) {
-		vfree(answers);
-		vfree(owned);
-		return ret;
-	}
+	if (ret)
+		goto no_roots;
 	torture_dir = debugfs_create_dir("kmemleak_torture", NULL);
 	debugfs_create_file("command", 0200, torture_dir, NULL, &command_fops);
 	debugfs_create_file("result", 0400, torture_dir, NULL, &result_fops);
 	debugfs_create_file("pairs", 0400, torture_dir, NULL, &pairs_fops);
 	return 0;
+
+no_roots:
+	remove_fillers();
+no_fillers:
+	vfree(answers);
+	vfree(owned);
+	return ret;
 }
 
 static void __exit kmemleak_torture_exit(void)
@@ -518,6 +582,7 @@ static void __exit kmemleak_torture_exit(void)
 	debugfs_remove(torture_dir);
 	torture_reset();
 	torture_roots_exit();
+	remove_fillers();
 	vfree(answers);
 	vfree(owned);
 }

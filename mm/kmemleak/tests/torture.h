@@ -59,7 +59,6 @@ void torture_say(const char *fmt, ...) __printf(1, 2);
 void torture_wipe_stack(int depth);
 
 int torture_decoys(size_t size, unsigned int nr);
-int torture_percpu_decoys(size_t size, unsigned int nr);
 
 /* Zeroed blocks that torture_reset() gives back. */
 void *torture_kzalloc(size_t size);

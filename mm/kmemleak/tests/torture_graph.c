@@ -272,7 +272,6 @@ static noinline int make_decoys(void)
 
 #define NR_PAGE_DECOYS		8	/* of each order */
 #define MAX_DECOY_ORDER		5
-#define NR_PERCPU_DECOYS	64
 #define NR_DECOYS_MAX		200000
 
 static u32 sum_decoys(void)
@@ -296,12 +295,10 @@ int torture_more_decoys(int argc, char **argv)
 
 	if (argc)
 		return -EINVAL;
-	ret = torture_reserve_more(sum_decoys() + NR_PERCPU_DECOYS +
-				   NR_PAGE_DECOYS * (MAX_DECOY_ORDER + 1), NR_DECOYS_MAX);
+	ret = torture_reserve_more(sum_decoys() + NR_PAGE_DECOYS * (MAX_DECOY_ORDER + 1),
+				   NR_DECOYS_MAX);
 	if (!ret)
 		ret = make_decoys();
-	if (!ret)
-		ret = torture_percpu_decoys(256, NR_PERCPU_DECOYS);
 	for (order = 0; !ret && order <= MAX_DECOY_ORDER; order++) {
 		for (i = 0; !ret && i < NR_PAGE_DECOYS; i++)
 			ret = torture_pages(PAGE_SIZE << order) ? 0 : -ENOMEM;
