@@ -10,159 +10,7 @@
  *
  * This file knows objects by address only; what they mean is core.c's.
  */
-#include "kmemleak.h"
-
-/* Objects visited under one hold of a shard's lock: about 10 us at worst. */
-#define WALK_BATCH	32
-
-static unsigned long last_of(unsigned long start, size_t size)
-{
-	return start + (size - 1);
-}
-
-static unsigned long region_of(unsigned long addr)
-{
-	return addr >> KMEMLEAK_REGION_SHIFT;
-}
-
-static bool crosses_region(unsigned long start, size_t size)
-{
-	return region_of(start) != region_of(last_of(start, size));
-}
-
-static struct kmemleak_shard *shard_of_region(struct kmemleak_index *idx,
-					      unsigned long region)
-{
-	return &idx->shards[hash_long(region, idx->bits)];
-}
-
-/**
- * kmemleak_index_class() - which class of VIRT an address belongs to
- * @idx: the index
- * @addr: any address
- *
- * Return: 0 to KMEMLEAK_NR_CLASSES - 1.
- */
-unsigned int kmemleak_index_class(const struct kmemleak_index *idx, unsigned long addr)
-{
-	unsigned int class = 0;
-
-	while (class < KMEMLEAK_NR_CLASSES - 1 && addr >= idx->split[class])
-		class++;
-	return class;
-}
-
-static struct kmemleak_shard *wide_of(struct kmemleak_index *idx,
-				      enum kmemleak_space space, unsigned long addr)
-{
-	if (space != KMEMLEAK_VIRT)
-		return &idx->other[space];
-	return &idx->wide[kmemleak_index_class(idx, addr)];
-}
-
-/* Which pair of bounds an address is held against. */
-static unsigned int bounds_of(const struct kmemleak_index *idx,
-			      enum kmemleak_space space, unsigned long addr)
-{
-	if (space != KMEMLEAK_VIRT)
-		return KMEMLEAK_NR_CLASSES + space;
-	return kmemleak_index_class(idx, addr);
-}
-
-static u8 *filter_of(const struct kmemleak_index *idx, unsigned long region)
-{
-	return (u8 *)&idx->filter[hash_long(region, KMEMLEAK_FILTER_BITS)];
-}
-
-/**
- * kmemleak_index_may_hold() - cheap test before a look-up
- * @idx: the index
- * @space: space of @addr
- * @addr: any word
- *
- * Context: any, no lock needed.
- * Return: false if no object that can be white lies at @addr.
- */
-bool kmemleak_index_may_hold(const struct kmemleak_index *idx, enum kmemleak_space space,
-			     unsigned long addr)
-{
-	unsigned int b = bounds_of(idx, space, addr);
-
-	/* Pairs with widen_bounds(). */
-	if (addr < READ_ONCE(idx->low[b]) || addr >= READ_ONCE(idx->high[b]))
-		return false;
-	return space != KMEMLEAK_PERCPU || READ_ONCE(*filter_of(idx, region_of(addr)));
-}
-
-static void widen_bounds(struct kmemleak_index *idx, enum kmemleak_space space,
-			 unsigned long start, size_t size)
-{
-	unsigned int b = bounds_of(idx, space, start);
-	unsigned long end = last_of(start, size) + 1 ?: ULONG_MAX;
-	unsigned long old, region;
-
-	for (region = region_of(start);
-	     space == KMEMLEAK_PERCPU && region <= region_of(end - 1); region++)
-		WRITE_ONCE(*filter_of(idx, region), 1);
-	old = READ_ONCE(idx->low[b]);
-	while (start < old) {
-		unsigned long seen = cmpxchg(&idx->low[b], old, start);
-
-		if (seen == old)
-			break;
-		old = seen;
-	}
-	old = READ_ONCE(idx->high[b]);
-	while (end > old) {
-		unsigned long seen = cmpxchg(&idx->high[b], old, end);
-
-		if (seen == old)
-			break;
-		old = seen;
-	}
-}
-
-static void shard_setup(struct kmemleak_shard *shard)
-{
-	raw_spin_lock_init(&shard->lock);
-	shard->cover = 0;
-	seqcount_init(&shard->seq);
-	shard->root = RB_ROOT;
-}
-
-static void bounds_setup(struct kmemleak_index *idx)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(idx->low); i++) {
-		idx->low[i] = ULONG_MAX;
-		idx->high[i] = 0;
-	}
-}
-
-/**
- * kmemleak_index_setup() - make an empty index on its boot shards
- * @idx: zeroed memory; the caller sets @idx->split afterwards if it has classes
- */
-void kmemleak_index_setup(struct kmemleak_index *idx)
-{
-	unsigned int i;
-
-	idx->shards = idx->boot;
-	idx->bits = KMEMLEAK_BOOT_SHARD_BITS;
-	idx->order = -1;
-	atomic_set(&idx->cover_all, 0);
-	for (i = 0; i < ARRAY_SIZE(idx->boot); i++)
-		shard_setup(&idx->boot[i]);
-	for (i = 0; i < ARRAY_SIZE(idx->wide); i++)
-		shard_setup(&idx->wide[i]);
-	for (i = 0; i < ARRAY_SIZE(idx->other); i++)
-		shard_setup(&idx->other[i]);
-	for (i = 0; i < ARRAY_SIZE(idx->split); i++)
-		idx->split[i] = ULONG_MAX;
-	bounds_setup(idx);
-	memset(idx->filter, 0, sizeof(idx->filter));
-}
+#include "index.h"
 
 /* The object of @root that shares a byte with [start, start + size), or NULL. */
 static struct kmemleak_object *tree_overlap(const struct rb_root *root,
@@ -184,7 +32,7 @@ static struct kmemleak_object *tree_overlap(const struct rb_root *root,
 }
 
 /* The caller knows that nothing in @shard overlaps @obj. */
-static void tree_link_locked(struct kmemleak_shard *shard, struct kmemleak_object *obj)
+void kmemleak_shard_link_locked(struct kmemleak_shard *shard, struct kmemleak_object *obj)
 {
 	struct rb_node **link = &shard->root.rb_node, *parent = NULL;
 
@@ -215,7 +63,7 @@ static int tree_insert(struct kmemleak_shard *shard, struct kmemleak_object *obj
 	if (other)
 		*clash = (struct kmemleak_ref){ other, other->start };
 	else
-		tree_link_locked(shard, obj);
+		kmemleak_shard_link_locked(shard, obj);
 	raw_spin_unlock_irqrestore(&shard->lock, irq);
 	return other ? -EEXIST : 0;
 }
@@ -252,8 +100,8 @@ static void uncover(struct kmemleak_index *idx, unsigned long start, size_t size
  * @clash, looks on the way for narrow objects that overlap; then nothing is
  * covered and -EEXIST is returned.
  */
-static int cover(struct kmemleak_index *idx, unsigned long start, size_t size,
-		 struct kmemleak_ref *clash)
+int kmemleak_index_cover(struct kmemleak_index *idx, unsigned long start, size_t size,
+			 struct kmemleak_ref *clash)
 {
 	unsigned long first = region_of(start), end = region_of(last_of(start, size)) + 1;
 	struct kmemleak_object *other = NULL;
@@ -324,7 +172,7 @@ int kmemleak_index_insert(struct kmemleak_tracker *t, struct kmemleak_object *ob
 
 	/* Bounds first: the object must not be live outside of them. */
 	if (obj->min_count && !(obj->flags & KMEMLEAK_IGNORE))
-		widen_bounds(idx, space, obj->start, obj->size);
+		kmemleak_bounds_widen(idx, space, obj->start, obj->size);
 
 	if (space != KMEMLEAK_VIRT)
 		return tree_insert(&idx->other[space], obj, clash);
@@ -338,7 +186,7 @@ int kmemleak_index_insert(struct kmemleak_tracker *t, struct kmemleak_object *ob
 	}
 
 	obj->flags |= KMEMLEAK_WIDE;
-	ret = cover(idx, obj->start, obj->size, clash);
+	ret = kmemleak_index_cover(idx, obj->start, obj->size, clash);
 	if (ret)
 		return ret;
 	ret = tree_insert(wide_of(idx, space, obj->start), obj, clash);
@@ -546,161 +394,14 @@ void kmemleak_index_trim_unlock(struct kmemleak_tracker *t, struct kmemleak_obje
 	obj->size = size;
 	raw_write_seqcount_end(&at->shard->seq);
 	if (tail)
-		tree_link_locked(at->shard, tail);
+		kmemleak_shard_link_locked(at->shard, tail);
 	kmemleak_index_unlock(at);
 
 	if (!wide)
 		return;
 	/* First more, then less, so that no region is ever uncovered too early. */
-	cover(&t->index, start, size, NULL);
+	kmemleak_index_cover(&t->index, start, size, NULL);
 	if (tail_size)
-		cover(&t->index, tail_start, tail_size, NULL);
+		kmemleak_index_cover(&t->index, tail_start, tail_size, NULL);
 	uncover(&t->index, old_start, old_size);
-}
-
-static struct kmemleak_shard *nth_tree(struct kmemleak_index *idx, unsigned long n)
-{
-	unsigned long nr = 1UL << idx->bits;
-
-	if (n < nr)
-		return &idx->shards[n];
-	n -= nr;
-	if (n < ARRAY_SIZE(idx->wide))
-		return &idx->wide[n];
-	n -= ARRAY_SIZE(idx->wide);
-	if (n < ARRAY_SIZE(idx->other))
-		return &idx->other[n];
-	return NULL;
-}
-
-/* The first object of a tree that starts at @addr or later. */
-static struct kmemleak_object *tree_first_from(struct rb_root *root, unsigned long addr)
-{
-	struct kmemleak_object *best = NULL;
-	struct rb_node *node = root->rb_node;
-
-	while (node) {
-		struct kmemleak_object *obj = rb_entry(node, struct kmemleak_object, node);
-
-		if (obj->start < addr) {
-			node = node->rb_right;
-		} else {
-			best = obj;
-			node = node->rb_left;
-		}
-	}
-	return best;
-}
-
-bool kmemleak_index_walk(struct kmemleak_tracker *t, struct kmemleak_cursor *cursor,
-			 unsigned int budget,
-			 void (*visit)(struct kmemleak_tracker *t, struct kmemleak_object *obj,
-				       void *arg),
-			 void *arg)
-{
-	struct kmemleak_shard *tree = NULL;
-
-	while (budget && (tree = nth_tree(&t->index, cursor->tree))) {
-		struct kmemleak_object *obj;
-		struct rb_node *node;
-		unsigned int batch = min_t(unsigned int, budget, WALK_BATCH);
-		unsigned long irq;
-
-		raw_spin_lock_irqsave(&tree->lock, irq);
-		obj = tree_first_from(&tree->root, cursor->next);
-		node = obj ? &obj->node : NULL;
-		/* An empty tree costs a step too, or a walk would have no bound. */
-		budget -= 1;
-		for (; node && batch; batch--, node = rb_next(node)) {
-			obj = rb_entry(node, struct kmemleak_object, node);
-			cursor->next = obj->start + 1;
-			visit(t, obj, arg);
-			budget -= !!budget;
-		}
-		raw_spin_unlock_irqrestore(&tree->lock, irq);
-		if (!node) {
-			cursor->tree++;
-			cursor->next = 0;
-		}
-	}
-	return nth_tree(&t->index, cursor->tree);
-}
-
-/* Moves every object of a tree to where it belongs now. */
-static void tree_rehome(struct kmemleak_index *idx, struct kmemleak_shard *from)
-{
-	struct rb_node *node;
-
-	while ((node = rb_first(&from->root))) {
-		struct kmemleak_object *obj = rb_entry(node, struct kmemleak_object, node);
-		struct kmemleak_shard *to = shard_of_region(idx, region_of(obj->start));
-		unsigned long irq;
-
-		rb_erase(node, &from->root);
-		raw_spin_lock_irqsave(&to->lock, irq);
-		tree_link_locked(to, obj);
-		raw_spin_unlock_irqrestore(&to->lock, irq);
-	}
-}
-
-/**
- * kmemleak_index_grow() - more shards
- * @t: tracker
- * @bits: log2 of their number
- *
- * Context: nobody else uses the index: early boot, or not yet enabled.
- * Return: 0, or -ENOMEM; then the index works on with the shards it has.
- */
-int kmemleak_index_grow(struct kmemleak_tracker *t, unsigned int bits)
-{
-	struct kmemleak_index *idx = &t->index;
-	unsigned long bytes = sizeof(struct kmemleak_shard) << bits;
-	int order = max_t(int, 0, ilog2(roundup_pow_of_two(bytes)) - PAGE_SHIFT);
-	struct kmemleak_shard *shards;
-	unsigned long i;
-
-	if (idx->order >= 0 || bits <= idx->bits)
-		return 0;
-	shards = t->ops->page_alloc(t, order, GFP_NOWAIT | __GFP_NOWARN);
-	if (!shards)
-		return -ENOMEM;
-	for (i = 0; i < 1UL << bits; i++)
-		shard_setup(&shards[i]);
-
-	idx->shards = shards;
-	idx->bits = bits;
-	idx->order = order;
-	for (i = 0; i < ARRAY_SIZE(idx->boot); i++)
-		tree_rehome(idx, &idx->boot[i]);
-	atomic_set(&idx->cover_all, 0);
-	for (i = 0; i < ARRAY_SIZE(idx->wide); i++) {
-		struct rb_node *node;
-
-		for (node = rb_first(&idx->wide[i].root); node; node = rb_next(node)) {
-			struct kmemleak_object *obj = rb_entry(node, struct kmemleak_object, node);
-
-			cover(idx, obj->start, obj->size, NULL);
-		}
-	}
-	return 0;
-}
-
-/**
- * kmemleak_index_clear() - forget every object, give grown shards back
- * @t: tracker
- *
- * The entries themselves are the pool's to take back.
- *
- * Context: process; tracking is off and no hook is under way.
- */
-void kmemleak_index_clear(struct kmemleak_tracker *t)
-{
-	struct kmemleak_index *idx = &t->index;
-	unsigned long split[ARRAY_SIZE(idx->split)];
-
-	if (idx->order >= 0)
-		t->ops->page_free(t, idx->shards, idx->order);
-	memcpy(split, idx->split, sizeof(split));
-	kmemleak_index_setup(idx);
-	memcpy(idx->split, split, sizeof(split));
 }

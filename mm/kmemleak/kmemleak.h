@@ -546,7 +546,11 @@ enum kmemleak_result {
 	KMEMLEAK_NR_RESULTS,
 };
 
-/* core.c: blocks come, go and are annotated. Any context but NMI. */
+/* core.c, notes.c: blocks come, go and are annotated. Any context but NMI. */
+enum kmemleak_result kmemleak_check_addr(struct kmemleak_tracker *t, enum kmemleak_space space,
+					 unsigned long addr);
+enum kmemleak_result kmemleak_check_range(struct kmemleak_tracker *t, enum kmemleak_space space,
+					  unsigned long start, size_t size);
 void kmemleak_tracker_setup(struct kmemleak_tracker *t, const struct kmemleak_ops *ops,
 			    union kmemleak_entry *reserve, unsigned long reserve_nr);
 int kmemleak_tracker_start(struct kmemleak_tracker *t, unsigned int shard_bits,
@@ -620,8 +624,9 @@ bool kmemleak_opaque_next(struct kmemleak_tracker *t, unsigned long from,
 			  struct kmemleak_range *range);
 
 /*
- * index.c. A function that returns an object returns it with the lock of its
- * shard held, to be released with kmemleak_index_unlock(); NULL: nothing held.
+ * index.c, bounds.c, shards.c. A function that returns an object returns it with
+ * the lock of its shard held, to be released with kmemleak_index_unlock(); NULL:
+ * nothing held.
  */
 void kmemleak_index_setup(struct kmemleak_index *idx);
 int kmemleak_index_grow(struct kmemleak_tracker *t, unsigned int bits);
@@ -657,8 +662,8 @@ bool kmemleak_index_walk(struct kmemleak_tracker *t, struct kmemleak_cursor *cur
 void kmemleak_index_clear(struct kmemleak_tracker *t);
 
 /*
- * mark.c: tri-colour marking. Context: process, nothing held; one mark of a
- * tracker at a time. A mark begins, is fed with roots and run to the end of
+ * mark.c, sweep.c: tri-colour marking. Context: process, nothing held; one mark
+ * of a tracker at a time. A mark begins, is fed with roots and run to the end of
  * what they reach; what is white then stays white until the next begin.
  */
 struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,

@@ -11,70 +11,10 @@
  * Contents are copied, at most a page at a time, under the lock of the object's
  * shard: that is what a free has to wait for, and all it has to wait for.
  */
-#include "kmemleak.h"
-
-/* Objects a sweep visits before it scans what it found. */
-#define SWEEP_BATCH	64
-
-/* Newborn objects are found by every sweep of a busy system; this many do. */
-#define MAX_SWEEPS	8
+#include "mark.h"
 
 /* Objects or pages scanned between two calls of ops->pause(). */
 #define STEPS_PER_PAUSE	64
-
-#define GFP_MARK	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC)
-
-struct chunk {
-	struct chunk *below;
-	unsigned long nr;
-	struct kmemleak_ref ref[];
-};
-
-#define CHUNK_REFS	((PAGE_SIZE - sizeof(struct chunk)) / sizeof(struct kmemleak_ref))
-
-struct bounds {
-	unsigned long low;
-	unsigned long size;
-};
-
-/**
- * struct kmemleak_marker - one mark
- * @t: tracker
- * @opt: its options
- * @epoch: its number
- * @now: when it began
- * @err: what ops->pause() wanted it to end with, or 0
- * @steps: since the last pause
- * @lost: the work list could not take an object since the last sweep
- * @top: top chunk of the work list, never NULL
- * @spare: one empty chunk, so that a list that breathes needs no allocation
- * @found: what a sweep found
- * @nr_found: how many
- * @buffer: a page that contents are copied to
- * @virt: bounds of all VIRT objects that could be white when the mark began;
- *	who is born later is not white in it
- * @percpu: the same for PERCPU
- * @copies: where the CPUs' copies of these can lie
- */
-struct kmemleak_marker {
-	struct kmemleak_tracker *t;
-	const struct kmemleak_options *opt;
-	u8 epoch;
-	u32 now;
-	int err;
-	unsigned int steps;
-	bool lost;
-	struct chunk *top;
-	struct chunk *spare;
-	struct kmemleak_ref found[SWEEP_BATCH];
-	unsigned int nr_found;
-	void *buffer;
-	struct bounds virt;
-	struct bounds percpu;
-	struct bounds copies;
-};
-
-static_assert(sizeof(struct kmemleak_marker) <= PAGE_SIZE);
 
 const struct kmemleak_options *kmemleak_mark_options(const struct kmemleak_marker *m)
 {
@@ -95,7 +35,8 @@ bool kmemleak_object_white(const struct kmemleak_tracker *t, const struct kmemle
 	return obj->count < obj->min_count;
 }
 
-static void step(struct kmemleak_marker *m)
+/* After each object or page: now and then, others get their turn. */
+void kmemleak_mark_step(struct kmemleak_marker *m)
 {
 	if (++m->steps < STEPS_PER_PAUSE)
 		return;
@@ -106,7 +47,8 @@ static void step(struct kmemleak_marker *m)
 
 /* ----------------------------------------------------------- work list -- */
 
-static bool make_room(struct kmemleak_marker *m)
+/* A new chunk on top. Return: false if there is no memory for it. */
+bool kmemleak_mark_make_room(struct kmemleak_marker *m)
 {
 	struct chunk *c = m->spare;
 
@@ -135,9 +77,10 @@ static void unqueue(struct kmemleak_marker *m, struct kmemleak_ref ref)
 	}
 }
 
-static void push(struct kmemleak_marker *m, struct kmemleak_ref ref)
+/* Queues an object whose SCANNED is set; without room, a sweep will find it. */
+void kmemleak_mark_push(struct kmemleak_marker *m, struct kmemleak_ref ref)
 {
-	if (m->top->nr == CHUNK_REFS && !make_room(m))
+	if (m->top->nr == CHUNK_REFS && !kmemleak_mark_make_room(m))
 		unqueue(m, ref);
 	else
 		m->top->ref[m->top->nr++] = ref;
@@ -171,7 +114,7 @@ static bool in_vain(const struct kmemleak_marker *m, u16 flags, u8 epoch)
 }
 
 /* Counts a reference. Return: whether the object has to be queued now. */
-static bool refer_locked(struct kmemleak_marker *m, struct kmemleak_object *obj)
+bool kmemleak_mark_refer_locked(struct kmemleak_marker *m, struct kmemleak_object *obj)
 {
 	if (in_vain(m, obj->flags, obj->epoch))
 		return false;
@@ -215,14 +158,14 @@ static void refer(struct kmemleak_marker *m, enum kmemleak_space space, unsigned
 	obj = kmemleak_index_find(m->t, space, addr, &at);
 	if (!obj)
 		return;
-	queue = refer_locked(m, obj);
+	queue = kmemleak_mark_refer_locked(m, obj);
 	ref = (struct kmemleak_ref){ obj, obj->start };
 	/* An alias of an alias would be a caller's mistake, and could be a loop. */
 	surplus = !by_alias && (obj->flags & KMEMLEAK_ALIAS) && obj->count > obj->min_count;
 	kmemleak_index_unlock(&at);
 
 	if (queue)
-		push(m, ref);
+		kmemleak_mark_push(m, ref);
 	if (surplus) {
 		unsigned long target = 0;
 
@@ -348,12 +291,13 @@ static void scan_object(struct kmemleak_marker *m, struct kmemleak_ref ref)
 		while (more && !m->err) {
 			more = copy_piece(m, ref, cpu, &cursor, &len);
 			mark_buffer(m, len);
-			step(m);
+			kmemleak_mark_step(m);
 		}
 	}
 }
 
-static void drain(struct kmemleak_marker *m)
+/* Scans what is queued, and what that leads to. */
+void kmemleak_mark_drain(struct kmemleak_marker *m)
 {
 	struct kmemleak_ref ref;
 
@@ -380,215 +324,9 @@ int kmemleak_mark_range(struct kmemleak_marker *m, unsigned long start, unsigned
 			mark_buffer(m, stop - start);
 		else
 			kmemleak_count(m->t, KMEMLEAK_CNT_UNREADABLE);
-		drain(m);
-		step(m);
+		kmemleak_mark_drain(m);
+		kmemleak_mark_step(m);
 		start = stop;
 	}
 	return m->err;
-}
-
-/* -------------------------------------------------------------- sweeps -- */
-
-static void sweep_visit(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *arg)
-{
-	struct kmemleak_marker *m = arg;
-
-	if (obj->flags & KMEMLEAK_IGNORE)
-		return;
-	if (obj->epoch != m->epoch) {
-		if (!kmemleak_verdict_is_root(m->opt, m->now, obj))
-			return;
-		obj->epoch = m->epoch;
-		obj->count = obj->min_count;
-		obj->flags &= ~KMEMLEAK_SCANNED;
-	} else if (obj->count < obj->min_count) {
-		if (!kmemleak_verdict_is_root(m->opt, m->now, obj))
-			return;
-		obj->count = obj->min_count;
-	}
-	if (obj->flags & KMEMLEAK_SCANNED)
-		return;
-	obj->flags |= KMEMLEAK_SCANNED;
-	if (!(obj->flags & KMEMLEAK_NO_SCAN))
-		m->found[m->nr_found++] = (struct kmemleak_ref){ obj, obj->start };
-}
-
-/* Scans every gray object not yet scanned. Return: how many there were. */
-static unsigned long sweep(struct kmemleak_marker *m)
-{
-	struct kmemleak_cursor cursor = { };
-	unsigned long found = 0;
-	bool more = true;
-
-	while (more && !m->err) {
-		unsigned int i;
-
-		m->nr_found = 0;
-		more = kmemleak_index_walk(m->t, &cursor, SWEEP_BATCH, sweep_visit, m);
-		/* The work list is empty here, so its first chunk takes them all. */
-		for (i = 0; i < m->nr_found; i++)
-			push(m, m->found[i]);
-		found += m->nr_found;
-		drain(m);
-		step(m);
-	}
-	return found;
-}
-
-static_assert(SWEEP_BATCH <= CHUNK_REFS);
-
-/* ------------------------------------------------------------- a mark -- */
-
-static void forget_visit(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *arg)
-{
-	obj->epoch = 0;
-}
-
-/* Epochs are few: before a number comes again, no object may carry it. */
-static void next_epoch(struct kmemleak_tracker *t)
-{
-	struct kmemleak_cursor cursor = { };
-
-	if (t->epoch == U8_MAX) {
-		WRITE_ONCE(t->epoch, 0);
-		while (kmemleak_index_walk(t, &cursor, SWEEP_BATCH, forget_visit, NULL))
-			t->ops->pause(t);
-	}
-	WRITE_ONCE(t->epoch, t->epoch + 1);
-}
-
-static struct bounds bounds_from(const struct kmemleak_index *idx, unsigned int first,
-				 unsigned int last)
-{
-	unsigned long low = ULONG_MAX, high = 0;
-	unsigned int i;
-
-	for (i = first; i <= last; i++) {
-		/* Pairs with widen_bounds(). */
-		low = min(low, READ_ONCE(idx->low[i]));
-		high = max(high, READ_ONCE(idx->high[i]));
-	}
-	/* Small numbers are no pointers, though per-cpu ones can lie around them. */
-	low = max(low, PAGE_SIZE);
-	return (struct bounds){ low, low < high ? high - low : 0 };
-}
-
-static struct bounds bounds_of_copies(const struct kmemleak_tracker *t, struct bounds percpu)
-{
-	unsigned long low = ULONG_MAX, high = 0;
-	unsigned int i;
-
-	for (i = 0; i < t->nr_cpu_offsets; i++) {
-		low = min(low, t->cpu_offset[i]);
-		high = max(high, t->cpu_offset[i]);
-	}
-	if (!percpu.size || low > high)
-		return (struct bounds){ };
-	return (struct bounds){ percpu.low + low, percpu.size + (high - low) };
-}
-
-/**
- * kmemleak_mark_begin() - everything becomes white
- * @t: tracker
- * @opt: options, to stay until kmemleak_mark_end()
- *
- * Return: the mark, or NULL if there is no memory for it.
- */
-struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
-					    const struct kmemleak_options *opt)
-{
-	struct kmemleak_marker *m = t->ops->page_alloc(t, 0, GFP_MARK);
-
-	if (!m)
-		return NULL;
-	m->buffer = t->ops->page_alloc(t, 0, GFP_MARK);
-	m->t = t;
-	m->opt = opt;
-	if (!m->buffer || !make_room(m)) {
-		kmemleak_mark_end(m);
-		return NULL;
-	}
-	next_epoch(t);
-	m->epoch = t->epoch;
-	m->now = t->ops->now();
-	m->virt = bounds_from(&t->index, 0, KMEMLEAK_NR_CLASSES - 1);
-	m->percpu = bounds_from(&t->index, KMEMLEAK_NR_CLASSES + KMEMLEAK_PERCPU,
-				KMEMLEAK_NR_CLASSES + KMEMLEAK_PERCPU);
-	m->copies = bounds_of_copies(t, m->percpu);
-	/* Pairs with fill_object(). */
-	smp_store_release(&t->marking, !!(opt->rules & BIT(KMEMLEAK_RULE_BORN)));
-	return m;
-}
-
-/**
- * kmemleak_mark_run() - reach everything that can be reached
- * @m: the mark
- *
- * Return: 0, or what ops->pause() said.
- */
-int kmemleak_mark_run(struct kmemleak_marker *m)
-{
-	struct kmemleak_tracker *t = m->t;
-	struct kmemleak_range range;
-	unsigned long from = 0;
-	unsigned int sweeps = 0;
-
-	t->ops->roots(t, m);
-	for (; kmemleak_opaque_next(t, from, &range) && !m->err; from = range.end)
-		kmemleak_mark_range(m, range.start, range.end);
-	do {
-		m->lost = false;
-	} while (sweep(m) && !m->err && (++sweeps < MAX_SWEEPS || m->lost));
-	return m->err;
-}
-
-/**
- * kmemleak_mark_object() - one more object is known to be alive
- * @m: the mark
- * @ref: the object
- *
- * Return: 0, or what ops->pause() said.
- */
-int kmemleak_mark_object(struct kmemleak_marker *m, struct kmemleak_ref ref)
-{
-	struct kmemleak_lookup at;
-	struct kmemleak_object *obj = kmemleak_index_relock(m->t, ref, &at);
-	bool queue = false;
-
-	if (obj) {
-		refer_locked(m, obj);
-		obj->count = max(obj->count, obj->min_count);
-		queue = !(obj->flags & (KMEMLEAK_NO_SCAN | KMEMLEAK_IGNORE));
-		obj->flags |= KMEMLEAK_SCANNED;
-		kmemleak_index_unlock(&at);
-	}
-	if (queue)
-		push(m, ref);
-	drain(m);
-	return m->err;
-}
-
-/**
- * kmemleak_mark_end() - give the mark's memory back; colours stay
- * @m: the mark
- */
-void kmemleak_mark_end(struct kmemleak_marker *m)
-{
-	struct kmemleak_tracker *t = m->t;
-	struct chunk *c = m->top, *below;
-
-	for (; c; c = below) {
-		below = c->below;
-		t->ops->page_free(t, c, 0);
-	}
-	if (m->spare)
-		t->ops->page_free(t, m->spare, 0);
-	if (m->buffer)
-		t->ops->page_free(t, m->buffer, 0);
-	t->ops->page_free(t, m, 0);
-}
-
-void kmemleak_mark_close(struct kmemleak_tracker *t)
-{
-	WRITE_ONCE(t->marking, false);
 }

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A mark from begin to end, and the sweeps over all objects that make up for
+ * what references do not tell: which objects are roots, which were born
+ * meanwhile, and which the work list could not take.
+ */
+#include "mark.h"
+
+/* Newborn objects are found by every sweep of a busy system; this many do. */
+#define MAX_SWEEPS	8
+
+static void sweep_visit(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *arg)
+{
+	struct kmemleak_marker *m = arg;
+
+	if (obj->flags & KMEMLEAK_IGNORE)
+		return;
+	if (obj->epoch != m->epoch) {
+		if (!kmemleak_verdict_is_root(m->opt, m->now, obj))
+			return;
+		obj->epoch = m->epoch;
+		obj->count = obj->min_count;
+		obj->flags &= ~KMEMLEAK_SCANNED;
+	} else if (obj->count < obj->min_count) {
+		if (!kmemleak_verdict_is_root(m->opt, m->now, obj))
+			return;
+		obj->count = obj->min_count;
+	}
+	if (obj->flags & KMEMLEAK_SCANNED)
+		return;
+	obj->flags |= KMEMLEAK_SCANNED;
+	if (!(obj->flags & KMEMLEAK_NO_SCAN))
+		m->found[m->nr_found++] = (struct kmemleak_ref){ obj, obj->start };
+}
+
+/* Scans every gray object not yet scanned. Return: how many there were. */
+static unsigned long sweep(struct kmemleak_marker *m)
+{
+	struct kmemleak_cursor cursor = { };
+	unsigned long found = 0;
+	bool more = true;
+
+	while (more && !m->err) {
+		unsigned int i;
+
+		m->nr_found = 0;
+		more = kmemleak_index_walk(m->t, &cursor, SWEEP_BATCH, sweep_visit, m);
+		/* The work list is empty here, so its first chunk takes them all. */
+		for (i = 0; i < m->nr_found; i++)
+			kmemleak_mark_push(m, m->found[i]);
+		found += m->nr_found;
+		kmemleak_mark_drain(m);
+		kmemleak_mark_step(m);
+	}
+	return found;
+}
+
+static_assert(SWEEP_BATCH <= CHUNK_REFS);
+
+/* ------------------------------------------------------------- a mark -- */
+
+static void forget_visit(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *arg)
+{
+	obj->epoch = 0;
+}
+
+/* Epochs are few: before a number comes again, no object may carry it. */
+static void next_epoch(struct kmemleak_tracker *t)
+{
+	struct kmemleak_cursor cursor = { };
+
+	if (t->epoch == U8_MAX) {
+		WRITE_ONCE(t->epoch, 0);
+		while (kmemleak_index_walk(t, &cursor, SWEEP_BATCH, forget_visit, NULL))
+			t->ops->pause(t);
+	}
+	WRITE_ONCE(t->epoch, t->epoch + 1);
+}
+
+static struct bounds bounds_from(const struct kmemleak_index *idx, unsigned int first,
+				 unsigned int last)
+{
+	unsigned long low = ULONG_MAX, high = 0;
+	unsigned int i;
+
+	for (i = first; i <= last; i++) {
+		/* Pairs with kmemleak_bounds_widen(). */
+		low = min(low, READ_ONCE(idx->low[i]));
+		high = max(high, READ_ONCE(idx->high[i]));
+	}
+	/* Small numbers are no pointers, though per-cpu ones can lie around them. */
+	low = max(low, PAGE_SIZE);
+	return (struct bounds){ low, low < high ? high - low : 0 };
+}
+
+static struct bounds bounds_of_copies(const struct kmemleak_tracker *t, struct bounds percpu)
+{
+	unsigned long low = ULONG_MAX, high = 0;
+	unsigned int i;
+
+	for (i = 0; i < t->nr_cpu_offsets; i++) {
+		low = min(low, t->cpu_offset[i]);
+		high = max(high, t->cpu_offset[i]);
+	}
+	if (!percpu.size || low > high)
+		return (struct bounds){ };
+	return (struct bounds){ percpu.low + low, percpu.size + (high - low) };
+}
+
+/**
+ * kmemleak_mark_begin() - everything becomes white
+ * @t: tracker
+ * @opt: options, to stay until kmemleak_mark_end()
+ *
+ * Return: the mark, or NULL if there is no memory for it.
+ */
+struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
+					    const struct kmemleak_options *opt)
+{
+	struct kmemleak_marker *m = t->ops->page_alloc(t, 0, GFP_MARK);
+
+	if (!m)
+		return NULL;
+	m->buffer = t->ops->page_alloc(t, 0, GFP_MARK);
+	m->t = t;
+	m->opt = opt;
+	if (!m->buffer || !kmemleak_mark_make_room(m)) {
+		kmemleak_mark_end(m);
+		return NULL;
+	}
+	next_epoch(t);
+	m->epoch = t->epoch;
+	m->now = t->ops->now();
+	m->virt = bounds_from(&t->index, 0, KMEMLEAK_NR_CLASSES - 1);
+	m->percpu = bounds_from(&t->index, KMEMLEAK_NR_CLASSES + KMEMLEAK_PERCPU,
+				KMEMLEAK_NR_CLASSES + KMEMLEAK_PERCPU);
+	m->copies = bounds_of_copies(t, m->percpu);
+	/* Pairs with fill_object(). */
+	smp_store_release(&t->marking, !!(opt->rules & BIT(KMEMLEAK_RULE_BORN)));
+	return m;
+}
+
+/**
+ * kmemleak_mark_run() - reach everything that can be reached
+ * @m: the mark
+ *
+ * Return: 0, or what ops->pause() said.
+ */
+int kmemleak_mark_run(struct kmemleak_marker *m)
+{
+	struct kmemleak_tracker *t = m->t;
+	struct kmemleak_range range;
+	unsigned long from = 0;
+	unsigned int sweeps = 0;
+
+	t->ops->roots(t, m);
+	for (; kmemleak_opaque_next(t, from, &range) && !m->err; from = range.end)
+		kmemleak_mark_range(m, range.start, range.end);
+	do {
+		m->lost = false;
+	} while (sweep(m) && !m->err && (++sweeps < MAX_SWEEPS || m->lost));
+	return m->err;
+}
+
+/**
+ * kmemleak_mark_object() - one more object is known to be alive
+ * @m: the mark
+ * @ref: the object
+ *
+ * Return: 0, or what ops->pause() said.
+ */
+int kmemleak_mark_object(struct kmemleak_marker *m, struct kmemleak_ref ref)
+{
+	struct kmemleak_lookup at;
+	struct kmemleak_object *obj = kmemleak_index_relock(m->t, ref, &at);
+	bool queue = false;
+
+	if (obj) {
+		kmemleak_mark_refer_locked(m, obj);
+		obj->count = max(obj->count, obj->min_count);
+		queue = !(obj->flags & (KMEMLEAK_NO_SCAN | KMEMLEAK_IGNORE));
+		obj->flags |= KMEMLEAK_SCANNED;
+		kmemleak_index_unlock(&at);
+	}
+	if (queue)
+		kmemleak_mark_push(m, ref);
+	kmemleak_mark_drain(m);
+	return m->err;
+}
+
+/**
+ * kmemleak_mark_end() - give the mark's memory back; colours stay
+ * @m: the mark
+ */
+void kmemleak_mark_end(struct kmemleak_marker *m)
+{
+	struct kmemleak_tracker *t = m->t;
+	struct chunk *c = m->top, *below;
+
+	for (; c; c = below) {
+		below = c->below;
+		t->ops->page_free(t, c, 0);
+	}
+	if (m->spare)
+		t->ops->page_free(t, m->spare, 0);
+	if (m->buffer)
+		t->ops->page_free(t, m->buffer, 0);
+	t->ops->page_free(t, m, 0);
+}
+
+void kmemleak_mark_close(struct kmemleak_tracker *t)
+{
+	WRITE_ONCE(t->marking, false);
+}
