@@ -19,6 +19,9 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 #include <asm/sections.h>
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+#include <asm/pgtable_types.h>	/* slow_virt_to_phys() */
+#endif
 
 #include "glue.h"
 
@@ -246,6 +249,42 @@ static void remove_section(struct kmemleak_tracker *t, const void *start, size_t
 	kmemleak_block_remove_part(t, KMEMLEAK_VIRT, (unsigned long)start, size);
 }
 
+/* Where a struct page lies in memory, or 0 if that is not known here. */
+static phys_addr_t phys_of_page(const struct page *page)
+{
+	if (!IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP))
+		return virt_to_phys(page);
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+	return slow_virt_to_phys((void *)page);
+#else
+	return 0;
+#endif
+}
+
+/*
+ * The map of struct pages is memory from memblock and would be a root as a
+ * whole, with what free pages have left in theirs. mark_pages() has those that
+ * are in use.
+ */
+static void ignore_page_map(struct kmemleak_tracker *t)
+{
+	struct zone *zone;
+
+	for_each_populated_zone(zone) {
+		unsigned long pfn = zone->zone_start_pfn;
+
+		for (; pfn < zone_end_pfn(zone); pfn += MAX_ORDER_NR_PAGES) {
+			struct page *page = pfn_to_online_page(pfn);
+			phys_addr_t phys = page ? phys_of_page(page) : 0;
+			struct kmemleak_object map;
+
+			if (phys && kmemleak_block_get(t, KMEMLEAK_PHYS, phys, &map))
+				kmemleak_block_annotate(t, KMEMLEAK_PHYS, phys,
+							KMEMLEAK_NOTE_IGNORE);
+		}
+	}
+}
+
 /**
  * kmemleak_memory_start() - the kernel's data becomes roots
  * @t: tracker, enabled
@@ -262,6 +301,7 @@ void kmemleak_memory_start(struct kmemleak_tracker *t, const void *own, size_t s
 		add_section(t, __start_ro_after_init, __end_ro_after_init);
 	remove_section(t, own, size);
 	remove_section(t, t, sizeof(*t));
+	ignore_page_map(t);
 	/* The boot task's stack is scanned like any other, live part only. */
 	remove_section(t, task_stack_page(&init_task), THREAD_SIZE);
 	setup_percpu(t);

@@ -5,6 +5,7 @@
  */
 
 #include <linux/completion.h>
+#include <linux/kernel_stat.h>
 #include <linux/kthread.h>
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -61,6 +62,30 @@ static int pair_percpu(bool on)
 	void **places = *per_cpu_ptr(&in_percpu, cpumask_last(cpu_possible_mask));
 
 	return place_block(on, &places[torture_scene]);
+}
+
+/*
+ * Modules' per-cpu variables are blocks. This one lies in the kernel's own area:
+ * a statistic that stays 0 where no guests run.
+ */
+static u64 *kernel_percpu_place(void)
+{
+	return &kcpustat_cpu(cpumask_last(cpu_possible_mask)).cpustat[CPUTIME_GUEST_NICE];
+}
+
+static noinline int pair_kernel_percpu(bool on)
+{
+	struct list_head *block = torture_kzalloc(SIZE);
+
+	if (!block)
+		return -ENOMEM;
+	/* The scenes' blocks are a chain that begins there. */
+	if (on) {
+		block->next = (void *)(unsigned long)*kernel_percpu_place();
+		*kernel_percpu_place() = (unsigned long)block;
+	}
+	torture_expect(block, SIZE, live_if(on));
+	return 0;
 }
 
 /*
@@ -351,6 +376,7 @@ const struct torture_pair torture_roots[] = {
 	{ "bss", pair_bss },
 	{ "ro_after_init", pair_ro_after_init },
 	{ "percpu", pair_percpu },
+	{ "kernel_percpu", pair_kernel_percpu },
 	{ "kernel_data", pair_kernel_data },
 	{ "kernel_bss", pair_kernel_bss },
 	{ "page_private", pair_page_private },
@@ -400,6 +426,7 @@ void torture_roots_reset(void)
 	}
 	for_each_possible_cpu(cpu)
 		memset(per_cpu_ptr(&in_percpu, cpu), 0, sizeof(in_percpu));
+	*kernel_percpu_place() = 0;
 }
 
 void torture_roots_exit(void)

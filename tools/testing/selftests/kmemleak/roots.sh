@@ -9,7 +9,8 @@
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
 
-pairs="data bss ro_after_init percpu kernel_data kernel_bss page_private stack
+pairs="data bss ro_after_init percpu kernel_percpu kernel_data kernel_bss
+page_private stack
 registers percpu_block percpu_reference interior interior_vmalloc block
 vmalloc_block large_block list"
 
