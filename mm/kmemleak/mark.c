@@ -247,7 +247,7 @@ static bool next_part(struct kmemleak_marker *m, const struct kmemleak_object *o
  * piece ended, *@len: bytes in the buffer. Return: whether there may be more.
  */
 static bool copy_piece(struct kmemleak_marker *m, struct kmemleak_ref ref, unsigned int cpu,
-			 unsigned long *cursor, size_t *len)
+		       unsigned long *cursor, size_t *len)
 {
 	struct kmemleak_tracker *t = m->t;
 	struct kmemleak_lookup at;

@@ -253,7 +253,7 @@ static void remove_section(struct kmemleak_tracker *t, const void *start, size_t
 static phys_addr_t phys_of_page(const struct page *page)
 {
 	if (!IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP))
-		return virt_to_phys(page);
+		return virt_to_phys((void *)page);
 #if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
 	return slow_virt_to_phys((void *)page);
 #else

@@ -22,7 +22,7 @@
 static void *in_data[1 + TORTURE_NR_SCENES] = { (void *)1UL };
 static void *in_bss[TORTURE_NR_SCENES];
 static unsigned long in_ro_after_init[TORTURE_NR_SCENES] __ro_after_init;
-static DEFINE_PER_CPU(void *[TORTURE_NR_SCENES], in_percpu);
+static DEFINE_PER_CPU(void *, in_percpu[TORTURE_NR_SCENES]);
 static struct list_head in_list[TORTURE_NR_SCENES];
 
 static struct page *in_page[TORTURE_NR_SCENES];
@@ -59,9 +59,8 @@ static int pair_bss(bool on)
 
 static int pair_percpu(bool on)
 {
-	void **places = *per_cpu_ptr(&in_percpu, cpumask_last(cpu_possible_mask));
-
-	return place_block(on, &places[torture_scene]);
+	return place_block(on, per_cpu_ptr(&in_percpu[torture_scene],
+					   cpumask_last(cpu_possible_mask)));
 }
 
 /*
@@ -425,7 +424,7 @@ void torture_roots_reset(void)
 		INIT_LIST_HEAD(&in_list[i]);
 	}
 	for_each_possible_cpu(cpu)
-		memset(per_cpu_ptr(&in_percpu, cpu), 0, sizeof(in_percpu));
+		memset(per_cpu_ptr(&in_percpu[0], cpu), 0, sizeof(in_percpu));
 	*kernel_percpu_place() = 0;
 }
 

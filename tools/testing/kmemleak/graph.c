@@ -359,7 +359,8 @@ static void search_block(struct graph *g, const struct node *n)
 	if (n->no_scan || n->ignore)
 		return;
 	for (cpu = 0; cpu < nr; cpu++) {
-		for (addr = ALIGN(n->start, WORD); addr + WORD <= n->start + n->size; addr += WORD) {
+		addr = ALIGN(n->start, WORD);
+		for (; addr + WORD <= n->start + n->size; addr += WORD) {
 			at = t->ops->block_addr(t, n->space, addr, cpu);
 			if (in_area(n, addr - n->start))
 				search_word(g, *host_word(g->h, at));

@@ -116,7 +116,9 @@ struct host_root {
  * @fail_one_in: one of so many fails at random; 0: none
  * @fail_order: larger orders fail; negative: none
  * @segments: fake memory
+ * @nr_segments: how many
  * @roots: what the roots operation marks
+ * @nr_roots: how many
  * @on_pause: called in every pause; its answer ends the scan if not 0
  * @in_roots: called by the roots operation after @roots
  * @unreadable: calls of read that were refused

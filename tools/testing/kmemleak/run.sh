@@ -67,7 +67,8 @@ for name in $fuzzers; do
 	fuzz_core) runs=$((fuzz_runs / 5)) ;;
 	*) runs=$fuzz_runs ;;
 	esac
-	if "$out/fuzz/$name" "-runs=$runs" "-seed=$fuzz_seed" -max_len=256 -verbosity=0 -timeout=60 \
+	if "$out/fuzz/$name" "-runs=$runs" "-seed=$fuzz_seed" -max_len=256 \
+		-verbosity=0 -timeout=60 \
 		"-artifact_prefix=$out/fuzz/$name." >"$log" 2>&1; then
 		passed=$((passed + 1))
 		report "$name" 0

@@ -5,7 +5,7 @@
  */
 #include "host.h"
 
-#define REGION		(1UL << KMEMLEAK_REGION_SHIFT)
+#define REGION		BIT(KMEMLEAK_REGION_SHIFT)
 
 /* What the index should hold: one line an object, in no order. */
 struct line {
@@ -68,6 +68,7 @@ static struct kmemleak_object *new_object(struct host *h, enum kmemleak_space sp
 	obj->flags = space;
 	obj->size = size;
 	obj->min_count = 1;
+	/* Pairs with kmemleak_index_relock(). */
 	smp_store_release(&obj->start, start);
 	return obj;
 }
