@@ -164,6 +164,13 @@ void *torture_kzalloc(size_t size)
 	return ptr;
 }
 
+/* KASAN keeps freed blocks away from the free lists; shrinking gives them back. */
+static void empty_quarantine(size_t size)
+{
+	if (IS_ENABLED(CONFIG_KASAN_GENERIC))
+		kmem_cache_shrink(kmalloc_caches[KMALLOC_NORMAL][__kmalloc_index(size, false)]);
+}
+
 /*
  * What was allocated before and not zeroed may still contain the address of
  * the block that was next on the free list, and stacks that of one that was
@@ -171,6 +178,7 @@ void *torture_kzalloc(size_t size)
  */
 int torture_decoys(size_t size, unsigned int nr)
 {
+	empty_quarantine(size);
 	while (nr--) {
 		void *ptr = torture_kzalloc(size);
 
@@ -339,6 +347,7 @@ static int add_fillers(void)
 	int ret = 0;
 
 	for (i = 0; !ret && i < ARRAY_SIZE(filler_sizes); i++) {
+		empty_quarantine(filler_sizes[i]);
 		for (j = 0; !ret && j < FILLER_BYTES / filler_sizes[i]; j++) {
 			ret = add_filler(filler_sizes[i]);
 			cond_resched();
