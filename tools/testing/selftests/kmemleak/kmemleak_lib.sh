@@ -145,10 +145,6 @@ km_scan() {
 	echo scan > "$KM_FILE" && km_read
 }
 
-km_count_lost() {
-	grep -c '^\(percpu \)\{0,1\}lost ' "$1"
-}
-
 # km_reports: how many the last read had
 km_reports() {
 	grep -c '^unreferenced object' "$KM_REPORT"
