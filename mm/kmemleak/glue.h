@@ -22,6 +22,7 @@ extern bool kmemleak_verbose;
 extern unsigned int kmemleak_first_scan_secs;	/* delay of the thread's first scan */
 extern unsigned int kmemleak_scan_secs;		/* its period; 0: no automatic scan */
 extern int kmemleak_thread_nice;
+extern unsigned int kmemleak_rcu_wait_ms;	/* longest wait of a scan for callbacks */
 
 /**
  * struct kmemleak_published - an immutable leak set and who still reads it
@@ -62,6 +63,9 @@ struct kmemleak_dead_pages {
 void kmemleak_stacks_mark(struct kmemleak_marker *m);
 void kmemleak_stacks_dead_pages(int cpu, struct kmemleak_dead_pages *dead);
 bool kmemleak_stacks_is_dead(const struct kmemleak_dead_pages *dead, unsigned long addr);
+
+/* rcu.c: let queued callbacks run, at most so long. Context: as scan.c. */
+int kmemleak_rcu_settle(unsigned int limit_ms);
 
 /* trace.c: handles of stack traces. Any context but NMI. */
 void kmemleak_trace_start(void);

@@ -42,12 +42,15 @@ MODULE_PARM_DESC(verbose, "also print reports to the log");
 unsigned int kmemleak_first_scan_secs = 60;
 unsigned int kmemleak_scan_secs = 600;
 int kmemleak_thread_nice = 10;
+unsigned int kmemleak_rcu_wait_ms = 1000;
 
 static unsigned int min_age_ms;
 static unsigned int min_unref_scans = 1;
 static unsigned int rules = KMEMLEAK_ALL_RULES;
 
 #define MAX_AGE_MS	(KMEMLEAK_MAX_SECS * MSEC_PER_SEC)
+/* A suspend waits for the thread, and not much longer than this. */
+#define MAX_RCU_WAIT_MS	(10 * MSEC_PER_SEC)
 
 static int set_secs(const char *val, const struct kernel_param *kp)
 {
@@ -57,6 +60,11 @@ static int set_secs(const char *val, const struct kernel_param *kp)
 static int set_age(const char *val, const struct kernel_param *kp)
 {
 	return param_set_uint_minmax(val, kp, 0, MAX_AGE_MS);
+}
+
+static int set_rcu_wait(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 0, MAX_RCU_WAIT_MS);
 }
 
 static int set_scans(const char *val, const struct kernel_param *kp)
@@ -83,6 +91,7 @@ static int set_nice(const char *val, const struct kernel_param *kp)
 
 static const struct kernel_param_ops secs_ops = { .set = set_secs, .get = param_get_uint };
 static const struct kernel_param_ops age_ops = { .set = set_age, .get = param_get_uint };
+static const struct kernel_param_ops rcu_ops = { .set = set_rcu_wait, .get = param_get_uint };
 static const struct kernel_param_ops scans_ops = { .set = set_scans, .get = param_get_uint };
 static const struct kernel_param_ops rules_ops = { .set = set_rules, .get = param_get_uint };
 static const struct kernel_param_ops nice_ops = { .set = set_nice, .get = param_get_int };
@@ -93,6 +102,8 @@ module_param_cb(scan_secs, &secs_ops, &kmemleak_scan_secs, 0600);
 MODULE_PARM_DESC(scan_secs, "period of the thread's scans, 0: none");
 module_param_cb(nice, &nice_ops, &kmemleak_thread_nice, 0600);
 MODULE_PARM_DESC(nice, "nice value of the thread, from its next start on");
+module_param_cb(rcu_wait_ms, &rcu_ops, &kmemleak_rcu_wait_ms, 0600);
+MODULE_PARM_DESC(rcu_wait_ms, "longest wait of a scan for queued RCU callbacks, 0: none");
 module_param_cb(min_age_ms, &age_ops, &min_age_ms, 0600);
 MODULE_PARM_DESC(min_age_ms, "report nothing younger than this");
 module_param_cb(min_unref_scans, &scans_ops, &min_unref_scans, 0600);

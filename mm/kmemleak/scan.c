@@ -75,7 +75,8 @@ static noinline int run_episode(void)
 
 	if (!set)
 		return -ENOMEM;
-	ret = kmemleak_verdict(&kmemleak_tracker, &opt, &set->leaks);
+	ret = kmemleak_rcu_settle(READ_ONCE(kmemleak_rcu_wait_ms)) ?:
+	      kmemleak_verdict(&kmemleak_tracker, &opt, &set->leaks);
 	if (ret) {
 		kmemleak_published_put(set);
 		return ret;

@@ -10,6 +10,8 @@
  *	api <function> <input>         one call with bad input, in all scenes
  *	storm <seconds> <live> [faults] load on every CPU; its tasks may get the
  *				       faults that are set up under debugfs
+ *	rcu <ms>                       blocks in the queues of RCU, while no grace
+ *				       period ends for so long
  *	decoys                         takes what was used last out of the way
  *	reset                          gives everything back
  *   kmemleak_torture/result    the answers: "live 0x<addr> <size>" and
@@ -260,6 +262,7 @@ void torture_reset(void)
 {
 	torture_roots_reset();
 	torture_graph_reset();
+	torture_rcu_reset();
 	memset(torture_slots, 0, sizeof(torture_slots));
 	while (nr_owned) {
 		const struct owned *block = &owned[--nr_owned];
@@ -410,6 +413,7 @@ static const struct command {
 	{ "pair", false, run_pair },
 	{ "graph", false, torture_graph },
 	{ "api", true, torture_api },
+	{ "rcu", false, torture_rcu },
 	{ "storm", false, torture_storm },
 	{ "decoys", true, torture_more_decoys },
 	{ "reset", false, run_reset },

@@ -104,8 +104,10 @@ void torture_roots_exit(void);
 int torture_api(int argc, char **argv);
 int torture_graph(int argc, char **argv);
 int torture_more_decoys(int argc, char **argv);
+int torture_rcu(int argc, char **argv);
 int torture_storm(int argc, char **argv);
 
 void torture_graph_reset(void);
+void torture_rcu_reset(void);
 
 #endif /* _KMEMLEAK_TORTURE_H */

@@ -146,12 +146,15 @@ one_descriptor() {
 	{
 		echo scan >&3 || return 1
 		dd bs=128 count=1 <&3 2>/dev/null > "$KM_TMP/first"
+		km_read
+		head -c 128 "$KM_REPORT" | cmp -s - "$KM_TMP/first" || return 1
 		echo scan >&3 || return 1
 		seek_back 128 <&3 > "$KM_TMP/second"
 	} 3<> "$KM_FILE"
 	[ "$(wc -c < "$KM_TMP/first")" -eq 128 ] || return 1
-	cmp -s "$KM_TMP/second" "$KM_REPORT" || return 1
-	head -c 128 "$KM_REPORT" | cmp -s - "$KM_TMP/first"
+	# Another scan need not come to the very same set.
+	km_read
+	cmp -s "$KM_TMP/second" "$KM_REPORT"
 }
 
 # What one reader has begun to read stays whole, whatever others do.
@@ -283,7 +286,7 @@ refuses_value() {
 
 km_begin
 km_need_torture
-km_plan 31
+km_plan 32
 km_test "kmemleak has mode 644" has_mode "$KM_FILE" 644
 km_test "kmemleak has size 0" size_zero
 km_test "nothing to report reads as 0 bytes" empty_read
@@ -308,7 +311,6 @@ km_test "many small reads give the same" small_reads
 if dd --version 2>/dev/null | grep -q coreutils; then
 	km_skip "write, seek, read on one descriptor" "dd is not BusyBox's"
 else
-	km_read
 	km_test "write, seek, read on one descriptor" one_descriptor
 fi
 km_read
@@ -331,6 +333,7 @@ km_test "min_unref_scans refuses 0" refuses_value min_unref_scans 0
 km_test "min_age_ms refuses a word" refuses_value min_age_ms soon
 km_test "min_age_ms refuses -1" refuses_value min_age_ms -1
 km_test "min_age_ms refuses 99999999999" refuses_value min_age_ms 99999999999
+km_test "rcu_wait_ms refuses 10001" refuses_value rcu_wait_ms 10001
 km_test "verbose refuses 2" refuses_value verbose 2
 km_torture reset
 km_test "nothing is left" empty_read

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Blocks that wait for a grace period hang in queues that move while a mark
+ * looks at them. So an episode begins with letting these queues run empty, for
+ * a limited time.
+ */
+#define pr_fmt(fmt) "kmemleak: " fmt
+
+#include <linux/jiffies.h>
+#include <linux/printk.h>
+#include <linux/rcupdate.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "glue.h"
+
+/*
+ * How many barriers were asked for, written under kmemleak_scan_mutex, and up to
+ * which one all callbacks have run, written by the work.
+ */
+static unsigned long asked, done;
+static DECLARE_WAIT_QUEUE_HEAD(wait);
+
+/* A barrier cannot be given up, so somebody else runs it. */
+static void run_barrier(struct work_struct *work)
+{
+	/* Queueing orders this after the callbacks of whoever asked. */
+	unsigned long n = READ_ONCE(asked);
+
+	rcu_barrier();
+	/* Pairs with settled(): what the callbacks did is seen by the scan. */
+	smp_store_release(&done, n);
+	wake_up_all(&wait);
+}
+
+static DECLARE_WORK(barrier_work, run_barrier);
+
+static bool settled(unsigned long mine)
+{
+	/* Pairs with run_barrier(). */
+	return smp_load_acquire(&done) == mine;
+}
+
+/**
+ * kmemleak_rcu_settle() - let RCU callbacks run that are queued by now
+ * @limit_ms: longest wait, 0 for none at all
+ *
+ * With a grace period that does not end, or callbacks by the million, this says
+ * so in the log after @limit_ms, and the caller goes on.
+ *
+ * Context: process, sleeps, kmemleak_scan_mutex held.
+ * Return: 0; -EINTR if the task was killed. Who stops the thread ends the wait,
+ * which the mark will notice.
+ */
+int kmemleak_rcu_settle(unsigned int limit_ms)
+{
+	unsigned long mine = asked + 1;
+	long left;
+
+	lockdep_assert_held(&kmemleak_scan_mutex);
+	if (!limit_ms)
+		return 0;
+	WRITE_ONCE(asked, mine);
+	/* If it is running for an earlier scan, it will run once more. */
+	queue_work(system_unbound_wq, &barrier_work);
+	left = wait_event_killable_timeout(wait, settled(mine) || kmemleak_thread_should_stop(),
+					   msecs_to_jiffies(limit_ms));
+	if (left < 0)
+		return -EINTR;
+	if (!left)
+		pr_notice("RCU callbacks still waiting after %u ms, scanning all the same\n",
+			  limit_ms);
+	return 0;
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Grace periods that do not end for a while, and blocks that wait for one.
+ */
+
+#include <linux/completion.h>
+#include <linux/cpumask.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/preempt.h>
+#include <linux/rcupdate.h>
+
+#include "torture.h"
+
+#define NR_QUEUED	16
+#define SIZE		192
+/* Short of what the detectors of stalls and lockups complain about. */
+#define MAX_HOLD_MS	15000
+
+struct queued {
+	unsigned long payload[4];
+	struct rcu_head rcu;
+};
+
+static_assert(sizeof(struct queued) <= SIZE);
+
+static struct task_struct *reader;
+static DECLARE_COMPLETION(reading);
+
+/* One read section, which no grace period survives. */
+static int read_on(void *hold_ms)
+{
+	unsigned long end = jiffies + msecs_to_jiffies((unsigned long)hold_ms);
+
+	preempt_disable();
+	rcu_read_lock();
+	complete(&reading);
+	while (!kthread_should_stop() && time_before(jiffies, end))
+		cpu_relax();
+	rcu_read_unlock();
+	preempt_enable();
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(1);
+	return 0;
+}
+
+static int start_reader(unsigned int cpu, unsigned long hold_ms)
+{
+	struct task_struct *task = kthread_create(read_on, (void *)hold_ms, "torture_reader");
+
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	kthread_bind(task, cpu);
+	reader = task;
+	wake_up_process(task);
+	wait_for_completion(&reading);
+	return 0;
+}
+
+static void free_queued(struct rcu_head *rcu)
+{
+	kfree(container_of(rcu, struct queued, rcu));
+}
+
+/* Nothing but the queue knows of the block, by an address in its middle. */
+static noinline int queue_block(void)
+{
+	struct queued *queued = kzalloc(SIZE, GFP_KERNEL);
+
+	if (!queued)
+		return -ENOMEM;
+	torture_expect(queued, SIZE, TORTURE_LIVE);
+	call_rcu(&queued->rcu, free_queued);
+	return 0;
+}
+
+/* rcu <ms>: how long no grace period ends, from now; a reset ends it as well */
+int torture_rcu(int argc, char **argv)
+{
+	unsigned int cpu = cpumask_last(cpu_online_mask);
+	unsigned int i, hold_ms;
+	int ret;
+
+	if (argc != 1 || kstrtouint(argv[0], 0, &hold_ms) || hold_ms > MAX_HOLD_MS)
+		return -EINVAL;
+	/* The only CPU could not scan meanwhile. */
+	if (num_online_cpus() == 1)
+		return -EOPNOTSUPP;
+	ret = torture_decoys(SIZE, 64) ?: start_reader(cpu, hold_ms);
+	for (i = 0; !ret && i < NR_QUEUED; i++)
+		ret = queue_block();
+	return ret;
+}
+
+void torture_rcu_reset(void)
+{
+	if (!reader)
+		return;
+	kthread_stop(reader);
+	reader = NULL;
+	/* The callbacks are this module's. */
+	rcu_barrier();
+}
