@@ -84,7 +84,9 @@ END {
 	}
 	for (k in verdict)
 		if (verdict[k] == "leak" && !(k in hit)) {
-			print "run: not reported: recipe " recipe[k] " at 0x" k
+			at = k
+			sub(/^(percpu )?/, "&0x", at)
+			print "run: not reported: recipe " recipe[k] " at " at
 			bad++
 		}
 	if (names == 0 || total == 0) {

@@ -69,7 +69,7 @@ class Compare(unittest.TestCase):
         self.check(1, "must not be reported", after=REPORTED + wrong)
 
     def test_percpu_is_an_address_of_its_own(self):
-        self.check(1, "not reported", after=REPORTED.replace("(percpu) ", ""))
+        self.check(1, "at percpu 0x", after=REPORTED.replace("(percpu) ", ""))
 
     def test_nothing_announced(self):
         self.check(1, "announced no leak", announced="", after="", recipes="")
@@ -108,3 +108,11 @@ class Initramfs(unittest.TestCase):
         self.assertEqual((result.status, result.lockdep), (7, "1"))
         self.assertEqual(result.lines, ["a", "guest: exit=x"])
         self.assertEqual(shown, result.lines)
+
+    def test_fault_shows_the_end_of_the_kernel_log(self):
+        lines = [f"line {i}" for i in range(1, 41)] + [""]
+        text = guest.explain("the guest ended", "some/log", lines)
+        self.assertTrue(text.startswith("the guest ended, see some/log\n"))
+        self.assertTrue(text.endswith("line 39\n  | line 40"))
+        self.assertEqual(text.count("\n"), guest.CONSOLE_LINES)
+        self.assertEqual(guest.explain("x", "some/log", []), "x, see some/log")
