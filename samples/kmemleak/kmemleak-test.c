@@ -540,11 +540,13 @@ static int run_all(void)
 }
 
 #define NR_DECOYS	32	/* of each size */
+#define NR_VMALLOC	64	/* of one page */
 
 /*
  * Blocks that were allocated long ago and not zeroed may still contain the
  * address of what was next on the free list then, and what is there now would
- * count as held. Takes it, linked by the first word, while recipes run.
+ * count as held; the same with addresses where a task's stack used to be. Takes
+ * these places, linked by the first word, while recipes run.
  */
 static void *take_decoys(void)
 {
@@ -554,8 +556,10 @@ static void *take_decoys(void)
 	void **decoys = NULL;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(sizes) * NR_DECOYS; i++) {
-		void **decoy = kmalloc(sizes[i / NR_DECOYS], GFP_KERNEL);
+	for (i = 0; i < ARRAY_SIZE(sizes) * NR_DECOYS + NR_VMALLOC; i++) {
+		unsigned int size = i / NR_DECOYS;
+		void **decoy = size < ARRAY_SIZE(sizes) ? kmalloc(sizes[size], GFP_KERNEL) :
+							  vmalloc(PAGE_SIZE);
 
 		if (!decoy)
 			break;
@@ -570,7 +574,40 @@ static void free_decoys(void **decoys)
 	while (decoys) {
 		void **next = *decoys;
 
-		kfree(decoys);
+		kvfree(decoys);
+		decoys = next;
+	}
+}
+
+#define NR_PERCPU	512	/* of 64 bytes, more than the first chunk has */
+
+struct percpu_decoy {
+	struct percpu_decoy __percpu *next;
+};
+
+/* In the first chunk, per-cpu addresses are so low that many a number is one. */
+static struct percpu_decoy __percpu *take_percpu_decoys(void)
+{
+	struct percpu_decoy __percpu *decoys = NULL;
+	unsigned int i;
+
+	for (i = 0; i < NR_PERCPU; i++) {
+		struct percpu_decoy __percpu *decoy = __alloc_percpu(64, 64);
+
+		if (!decoy)
+			break;
+		per_cpu_ptr(decoy, 0)->next = decoys;
+		decoys = decoy;
+	}
+	return decoys;
+}
+
+static void free_percpu_decoys(struct percpu_decoy __percpu *decoys)
+{
+	while (decoys) {
+		struct percpu_decoy __percpu *next = per_cpu_ptr(decoys, 0)->next;
+
+		free_percpu(decoys);
 		decoys = next;
 	}
 }
@@ -579,6 +616,7 @@ static DECLARE_COMPLETION(cooked);
 
 static int cook(void *unused)
 {
+	struct percpu_decoy __percpu *percpu_decoys = take_percpu_decoys();
 	void *decoys = take_decoys();
 	int ret;
 
@@ -587,6 +625,7 @@ static int cook(void *unused)
 	else
 		ret = run_listed(recipes);
 	free_decoys(decoys);
+	free_percpu_decoys(percpu_decoys);
 	wipe_stack(6);
 	complete(&cooked);
 	/* kthread_stop() fetches the result and needs the task until then. */
