@@ -12,6 +12,7 @@
  *				       faults that are set up under debugfs
  *	rcu <ms>                       blocks in the queues of RCU, while no grace
  *				       period ends for so long
+ *	scan                           a scan by the writer, whose stack holds blocks
  *	decoys                         takes what was used last out of the way
  *	reset                          gives everything back
  *   kmemleak_torture/result    the answers: "live 0x<addr> <size>" and
@@ -23,6 +24,8 @@
 
 #include <linux/completion.h>
 #include <linux/debugfs.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/io.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -41,6 +44,7 @@
 #define MAX_WORDS	4
 #define MAX_COMMAND	128
 #define NR_MINIMUM	8192
+#define HELD_SIZE	192
 
 struct answer {
 	unsigned long veiled;
@@ -419,6 +423,46 @@ static const struct command {
 	{ "reset", false, run_reset },
 };
 
+/*
+ * Hands the write on to the detector, with blocks on this task's stack. They are
+ * lost when it returns.
+ */
+static noinline ssize_t scan_with_blocks(const char __user *user, size_t len)
+{
+	void *held[TORTURE_NR_SCENES] = { };
+	struct file *file;
+	ssize_t ret = 0;
+	loff_t pos = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(held); i++) {
+		held[i] = torture_kzalloc(HELD_SIZE);
+		if (!held[i])
+			return -ENOMEM;
+		torture_expect(held[i], HELD_SIZE, TORTURE_LIVE);
+	}
+	/* Now it is in memory, and nowhere else. */
+	barrier_data(held);
+	file = filp_open("/sys/kernel/debug/kmemleak", O_WRONLY, 0);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	ret = file->f_op->write(file, user, len, &pos);
+	barrier_data(held);
+	fput(file);
+	memzero_explicit(held, sizeof(held));
+	return ret;
+}
+
+static ssize_t run_scan(const char __user *user, size_t len)
+{
+	ssize_t ret;
+
+	torture_reset();
+	ret = torture_decoys(HELD_SIZE, 64) ?: scan_with_blocks(user, len);
+	torture_wipe_stack(6);
+	return ret;
+}
+
 struct job {
 	const struct command *command;
 	int argc;
@@ -468,7 +512,7 @@ static ssize_t command_write(struct file *file, const char __user *user,
 	char *rest, *word;
 	unsigned int i;
 	int argc = 0;
-	int ret = -EINVAL;
+	ssize_t ret = -EINVAL;
 
 	if (len >= sizeof(text))
 		return -EINVAL;
@@ -485,6 +529,8 @@ static ssize_t command_write(struct file *file, const char __user *user,
 	if (ret)
 		return ret;
 	ret = -EINVAL;
+	if (!strcmp(argv[0], "scan"))
+		ret = run_scan(user, len);
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
 		if (!strcmp(commands[i].name, argv[0]))
 			ret = run_command(&commands[i], argc - 1, argv + 1);

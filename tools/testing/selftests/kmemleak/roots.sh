@@ -40,6 +40,16 @@ back_with_stacks() {
 	km_scan && km_verdicts
 }
 
+# The task that scans has a stack, too.
+own_stack() {
+	km_torture scan && km_read && km_verdicts
+}
+
+own_stack_left() {
+	km_all lost
+	km_scan && km_compare "$KM_MOST"
+}
+
 # The module goes and with it everything that held; the blocks are given back.
 gone_with_module() {
 	km_scenes list on
@@ -52,7 +62,7 @@ km_begin
 km_need_torture
 # shellcheck disable=SC2086
 set -- $pairs
-km_plan $((2 * $# + 6))
+km_plan $((2 * $# + 8))
 km_test "the module has these pairs and no other" all_pairs_listed
 for name; do
 	km_test "$name with" pair "$name" on
@@ -62,5 +72,7 @@ for name in stack registers; do
 	km_test "$name with stack=off" without_stacks "$name"
 	km_test "$name with stack=on again" back_with_stacks
 done
+km_test "stack of who scans with" own_stack
+km_test "stack of who scans without" own_stack_left
 km_test "an unloaded module leaves nothing" gone_with_module
 km_finish
