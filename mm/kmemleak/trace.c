@@ -4,16 +4,22 @@
  * that unwinds.
  */
 #include <linux/kernel.h>
+#include <linux/sched/task_stack.h>
 #include <linux/stackdepot.h>
 #include <linux/stacktrace.h>
 
 #include "glue.h"
+#include "trace.h"
 
-/* Frames kept: enough to tell call paths apart, and what parsers are used to. */
-#define MAX_FRAMES	16
+/* take(), kmemleak_trace_save() and the hook say nothing about the caller. */
+#define OWN_FRAMES	3
 
-/* This function and the hook that calls it say nothing about the caller. */
-#define OWN_FRAMES	2
+static noinline void __maybe_unused unwind_plainly(struct kmemleak_unwound *trace)
+{
+	trace->exact = false;
+	/* Two more are this function and its caller. */
+	trace->nr = stack_trace_save(trace->entry, KMEMLEAK_TRACE_FRAMES, OWN_FRAMES + 2);
+}
 
 /* Set once, when the depot has its table; traces before that are empty. */
 static bool started;
@@ -27,8 +33,103 @@ void kmemleak_trace_start(void)
 {
 	if (stack_depot_init())
 		return;
-	/* Pairs with kmemleak_trace_save(): the table is there first. */
+	kmemleak_memo_start();
+	/* Pairs with kmemleak_trace_save(): the tables are there first. */
 	smp_store_release(&started, true);
+}
+
+/*
+ * Where an entry was found, as it has to be for the memo: on this stack and as
+ * it is, not replaced by a tracer.
+ */
+static bool note_slot(struct kmemleak_unwound *trace, const struct kmemleak_frame *frame,
+		      const unsigned long *slot, unsigned long entry)
+{
+	unsigned long at = slot - frame->base;
+
+	if (slot < frame->base || at >= frame->nr_words || at > U16_MAX || *slot != entry)
+		return false;
+	trace->slot[trace->nr] = at;
+	return true;
+}
+
+#if defined(CONFIG_X86) && (defined(CONFIG_UNWINDER_ORC) || defined(CONFIG_UNWINDER_FRAME_POINTER))
+
+#include <asm/unwind.h>
+
+/* The same frames as stack_trace_save(), which does not tell where they are. */
+static noinline void unwind(const struct kmemleak_frame *frame, struct kmemleak_unwound *trace)
+{
+	struct unwind_state state;
+	unsigned int skip = OWN_FRAMES;
+
+	for (unwind_start(&state, current, NULL, NULL); !unwind_done(&state);
+	     unwind_next_frame(&state)) {
+		unsigned long addr = unwind_get_return_address(&state);
+		unsigned long *slot = unwind_get_return_address_ptr(&state);
+
+		if (!addr)
+			break;
+		if (skip) {
+			skip--;
+			continue;
+		}
+		/* Where an interrupt hit, frames lie as chance has it. */
+		if (unwind_get_entry_regs(&state, NULL) || !slot ||
+		    !note_slot(trace, frame, slot, addr))
+			trace->exact = false;
+		trace->entry[trace->nr++] = addr;
+		if (trace->nr == KMEMLEAK_TRACE_FRAMES)
+			break;
+	}
+}
+
+#elif defined(CONFIG_UML) && defined(CONFIG_X86_64) && defined(CONFIG_FRAME_POINTER)
+
+/* Each frame begins with the address of the next and a return address. */
+static noinline void unwind(const struct kmemleak_frame *frame, struct kmemleak_unwound *trace)
+{
+	const unsigned long *end = frame->base + frame->nr_words;
+	const unsigned long *next = __builtin_frame_address(0);
+	const unsigned long *last = NULL;
+	unsigned int skip = OWN_FRAMES;
+
+	if (!frame->nr_words) {
+		unwind_plainly(trace);
+		return;
+	}
+	while (next > last && next + 1 < end && IS_ALIGNED((unsigned long)next, sizeof(*next)) &&
+	       trace->nr < KMEMLEAK_TRACE_FRAMES && __kernel_text_address(next[1])) {
+		if (skip) {
+			skip--;
+		} else {
+			trace->exact &= note_slot(trace, frame, next + 1, next[1]);
+			trace->entry[trace->nr++] = next[1];
+		}
+		last = next;
+		next = (const unsigned long *)*next;
+	}
+}
+
+#else
+
+static noinline void unwind(const struct kmemleak_frame *frame, struct kmemleak_unwound *trace)
+{
+	unwind_plainly(trace);
+}
+
+#endif
+
+static noinline u32 take(const struct kmemleak_frame *frame, gfp_t gfp)
+{
+	struct kmemleak_unwound trace = { .exact = frame->nr_words };
+	u32 handle;
+
+	unwind(frame, &trace);
+	handle = stack_depot_save(trace.entry, trace.nr, gfp);
+	if (handle && trace.exact)
+		kmemleak_memo_learn(frame, &trace, handle);
+	return handle;
 }
 
 /**
@@ -42,12 +143,18 @@ void kmemleak_trace_start(void)
  */
 noinline u32 kmemleak_trace_save(gfp_t gfp)
 {
-	unsigned long entries[MAX_FRAMES];
-	unsigned int nr;
+	const unsigned long *base = __builtin_frame_address(0);
+	unsigned long stack = (unsigned long)task_stack_page(current);
+	unsigned long used = (unsigned long)base - stack;
+	struct kmemleak_frame frame = {
+		.base = base,
+		/* On another stack, which may end anywhere: nothing is remembered. */
+		.nr_words = used < THREAD_SIZE ? (THREAD_SIZE - used) / sizeof(long) : 0,
+		.site = (unsigned long)__builtin_return_address(0),
+	};
 
 	/* Pairs with kmemleak_trace_start(). */
 	if (!smp_load_acquire(&started))
 		return 0;
-	nr = stack_trace_save(entries, ARRAY_SIZE(entries), OWN_FRAMES);
-	return stack_depot_save(entries, nr, gfp);
+	return kmemleak_memo_recall(&frame) ?: take(&frame, gfp);
 }

@@ -13,6 +13,7 @@
  *	rcu <ms>                       blocks in the queues of RCU, while no grace
  *				       period ends for so long
  *	scan                           a scan by the writer, whose stack holds blocks
+ *	traces                         blocks whose traces differ near or far away
  *	decoys                         takes what was used last out of the way
  *	reset                          gives everything back
  *   kmemleak_torture/result    the answers: "live 0x<addr> <size>" and
@@ -419,6 +420,7 @@ static const struct command {
 	{ "api", true, torture_api },
 	{ "rcu", false, torture_rcu },
 	{ "storm", false, torture_storm },
+	{ "traces", false, torture_traces },
 	{ "decoys", true, torture_more_decoys },
 	{ "reset", false, run_reset },
 };

@@ -106,6 +106,7 @@ int torture_graph(int argc, char **argv);
 int torture_more_decoys(int argc, char **argv);
 int torture_rcu(int argc, char **argv);
 int torture_storm(int argc, char **argv);
+int torture_traces(int argc, char **argv);
 
 void torture_graph_reset(void);
 void torture_rcu_reset(void);

@@ -121,6 +121,12 @@ order_as_announced() {
 	return 1
 }
 
+# Call paths that meet in one function have traces of their own.
+own_traces() {
+	echo clear > "$KM_FILE"
+	km_torture traces && km_scan && km_verdicts "$KM_MOST"
+}
+
 # ---- reading and writing -----------------------------------------------------
 
 large_read() {
@@ -286,7 +292,7 @@ refuses_value() {
 
 km_begin
 km_need_torture
-km_plan 32
+km_plan 33
 km_test "kmemleak has mode 644" has_mode "$KM_FILE" 644
 km_test "kmemleak has size 0" size_zero
 km_test "nothing to report reads as 0 bytes" empty_read
@@ -335,6 +341,8 @@ km_test "min_age_ms refuses -1" refuses_value min_age_ms -1
 km_test "min_age_ms refuses 99999999999" refuses_value min_age_ms 99999999999
 km_test "rcu_wait_ms refuses 10001" refuses_value rcu_wait_ms 10001
 km_test "verbose refuses 2" refuses_value verbose 2
+km_torture reset
+km_test "each call path has its own trace" own_traces
 km_torture reset
 km_test "nothing is left" empty_read
 km_finish

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Remembers traces by the places on the stack where their return addresses were
+ * found. While every place has the same value, an unwind would come to the same
+ * trace, so its handle is used again.
+ *
+ * A set of candidates is chosen by the innermost return addresses. Where these
+ * are is remembered as well, one step at a time, as what one function adds to
+ * the stack. A step that is wrong only leads to a set where nothing fits.
+ *
+ * Each CPU has a table that only it writes to. A reader may be interrupted by a
+ * writer or move to another CPU half way: each memo has a sequence number.
+ */
+#include <linux/gfp.h>
+#include <linux/hash.h>
+#include <linux/irqflags.h>
+#include <linux/kernel.h>
+#include <linux/percpu.h>
+
+#include "trace.h"
+
+#define NR_STEPS	3	/* return addresses that choose the set */
+#define STEP_BITS	8
+#define SET_BITS	6
+#define NR_WAYS		4
+#define SLOT_BITS	16	/* of a step, the rest is its key */
+
+/**
+ * struct memo - a trace and how to recognise it
+ * @seq: odd while the CPU writes
+ * @handle: the trace
+ * @site: where the innermost function returns to
+ * @nr: return addresses
+ * @slot: where each is, in words from the frame
+ * @value: the return addresses
+ */
+struct memo {
+	unsigned int seq;
+	u32 handle;
+	unsigned long site;
+	u16 nr;
+	u16 slot[KMEMLEAK_TRACE_FRAMES];
+	unsigned long value[KMEMLEAK_TRACE_FRAMES];
+};
+
+struct memo_table {
+	u64 step[1 << STEP_BITS];
+	u8 next_way[1 << SET_BITS];
+	struct memo memo[1 << SET_BITS][NR_WAYS];
+};
+
+/* NULL without memory for it. Written once, before traces are taken. */
+static DEFINE_PER_CPU(struct memo_table *, tables);
+
+/**
+ * kmemleak_memo_start() - make the tables, as far as there is memory
+ *
+ * Context: early boot, once.
+ */
+void kmemleak_memo_start(void)
+{
+	unsigned int order = get_order(sizeof(struct memo_table));
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		per_cpu(tables, cpu) = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO |
+								 __GFP_NOWARN, order);
+}
+
+static u64 mix(u64 hash, unsigned long value)
+{
+	return (hash ^ value) * GOLDEN_RATIO_64;
+}
+
+static u64 *step_of(struct memo_table *table, u64 hash)
+{
+	return &table->step[hash >> (64 - STEP_BITS)];
+}
+
+/* Return: the set, or NULL if the first return addresses are nowhere known. */
+static struct memo *find_set(struct memo_table *table, const struct kmemleak_frame *frame)
+{
+	u64 hash = mix(0, frame->site);
+	unsigned int i;
+
+	for (i = 0; i < NR_STEPS; i++) {
+		u64 step = READ_ONCE(*step_of(table, hash));
+		unsigned int slot = step & GENMASK(SLOT_BITS - 1, 0);
+
+		if ((step ^ hash) >> SLOT_BITS || slot >= frame->nr_words)
+			return NULL;
+		hash = mix(hash, frame->base[slot]);
+	}
+	return table->memo[hash >> (64 - SET_BITS)];
+}
+
+/* The same way, noting where the steps lead to. */
+static struct memo *make_set(struct memo_table *table, const struct kmemleak_frame *frame,
+			     const struct kmemleak_unwound *trace)
+{
+	u64 hash = mix(0, frame->site);
+	struct memo *set;
+	unsigned int i;
+	u8 *way;
+
+	for (i = 0; i < NR_STEPS; i++) {
+		WRITE_ONCE(*step_of(table, hash),
+			   (hash & ~GENMASK_ULL(SLOT_BITS - 1, 0)) | trace->slot[i]);
+		hash = mix(hash, trace->entry[i]);
+	}
+	set = table->memo[hash >> (64 - SET_BITS)];
+	way = &table->next_way[hash >> (64 - SET_BITS)];
+	*way = (*way + 1) % NR_WAYS;
+	return set + *way;
+}
+
+static bool fits(const struct memo *memo, const struct kmemleak_frame *frame)
+{
+	unsigned int nr = READ_ONCE(memo->nr);
+	unsigned int i;
+
+	if (!nr || nr > KMEMLEAK_TRACE_FRAMES || READ_ONCE(memo->site) != frame->site)
+		return false;
+	for (i = 0; i < nr; i++) {
+		unsigned int slot = READ_ONCE(memo->slot[i]);
+
+		/* Checked one by one, as another writer may be at work. */
+		if (slot >= frame->nr_words || frame->base[slot] != READ_ONCE(memo->value[i]))
+			return false;
+	}
+	return true;
+}
+
+/**
+ * kmemleak_memo_recall() - the trace of this stack, if it is remembered
+ * @frame: where the stack is
+ *
+ * Context: any but NMI.
+ * Return: a handle, or 0.
+ */
+u32 kmemleak_memo_recall(const struct kmemleak_frame *frame)
+{
+	struct memo_table *table = raw_cpu_read(tables);
+	struct memo *memo, *set = table ? find_set(table, frame) : NULL;
+
+	if (!set)
+		return 0;
+	for (memo = set; memo < set + NR_WAYS; memo++) {
+		/* Pairs with kmemleak_memo_learn(). */
+		unsigned int seq = smp_load_acquire(&memo->seq);
+		u32 handle;
+
+		if ((seq & 1) || !fits(memo, frame))
+			continue;
+		handle = READ_ONCE(memo->handle);
+		/* Pairs with kmemleak_memo_learn(): what was read is of one piece. */
+		smp_rmb();
+		if (READ_ONCE(memo->seq) == seq)
+			return handle;
+	}
+	return 0;
+}
+
+/**
+ * kmemleak_memo_learn() - remember a trace that was just taken
+ * @frame: where the stack is
+ * @trace: the trace, with all of its slots
+ * @handle: its handle, not 0
+ *
+ * Context: any but NMI.
+ */
+void kmemleak_memo_learn(const struct kmemleak_frame *frame, const struct kmemleak_unwound *trace,
+			 u32 handle)
+{
+	struct memo_table *table;
+	struct memo *memo;
+	unsigned long flags;
+	unsigned int i;
+
+	if (trace->nr < NR_STEPS)
+		return;
+	local_irq_save(flags);
+	table = raw_cpu_read(tables);
+	if (!table)
+		goto out;
+	memo = make_set(table, frame, trace);
+	WRITE_ONCE(memo->seq, memo->seq + 1);
+	/* Pairs with smp_rmb(): no new value before the odd number. */
+	smp_wmb();
+	WRITE_ONCE(memo->handle, handle);
+	WRITE_ONCE(memo->site, frame->site);
+	WRITE_ONCE(memo->nr, trace->nr);
+	for (i = 0; i < trace->nr; i++) {
+		WRITE_ONCE(memo->slot[i], trace->slot[i]);
+		WRITE_ONCE(memo->value[i], trace->entry[i]);
+	}
+	/* Pairs with smp_load_acquire(). */
+	smp_store_release(&memo->seq, memo->seq + 1);
+out:
+	local_irq_restore(flags);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A stack as trace.c finds it and as memo.c remembers it.
+ */
+#ifndef _KMEMLEAK_TRACE_H
+#define _KMEMLEAK_TRACE_H
+
+#include <linux/types.h>
+
+/* Frames kept: enough to tell call paths apart, and what parsers are used to. */
+#define KMEMLEAK_TRACE_FRAMES	16
+
+/**
+ * struct kmemleak_frame - the innermost frame of a stack
+ * @base: its first word
+ * @nr_words: from there to the end of the stack
+ * @site: the return address that belongs to it
+ */
+struct kmemleak_frame {
+	const unsigned long *base;
+	unsigned long nr_words;
+	unsigned long site;
+};
+
+/**
+ * struct kmemleak_unwound - a trace
+ * @nr: entries
+ * @exact: @slot is set for each, and these places alone decide what the trace is
+ * @entry: return addresses, innermost first
+ * @slot: where each was found, in words from the frame's base
+ */
+struct kmemleak_unwound {
+	unsigned int nr;
+	bool exact;
+	unsigned long entry[KMEMLEAK_TRACE_FRAMES];
+	u16 slot[KMEMLEAK_TRACE_FRAMES];
+};
+
+void kmemleak_memo_start(void);
+u32 kmemleak_memo_recall(const struct kmemleak_frame *frame);
+void kmemleak_memo_learn(const struct kmemleak_frame *frame, const struct kmemleak_unwound *trace,
+			 u32 handle);
+
+#endif /* _KMEMLEAK_TRACE_H */
