@@ -98,12 +98,18 @@ static void keep_as_root(struct kmemleak_tracker *t, struct kmemleak_ref ref)
 static void erase_unlock(struct kmemleak_tracker *t, struct kmemleak_object *obj,
 			 struct kmemleak_lookup *at)
 {
-	bool extras = obj->flags & (KMEMLEAK_AREAS | KMEMLEAK_ALIAS);
+	u16 flags = obj->flags;
+	unsigned long start = obj->start;
+	size_t size = obj->size;
 
 	kmemleak_index_erase_unlock(t, obj, at);
-	if (extras)
-		kmemleak_extra_drop(t, obj->start);
-	kmemleak_pool_put(t, obj);
+	kmemleak_pool_put_irqs_off(t, obj);
+	local_irq_restore(at->irq);
+	/* The block is not free yet, so nobody else has extras at its start. */
+	if (unlikely(flags & (KMEMLEAK_AREAS | KMEMLEAK_ALIAS)))
+		kmemleak_extra_drop(t, start);
+	if (unlikely(flags & KMEMLEAK_WIDE))
+		kmemleak_index_forget_wide(t, start, size);
 }
 
 /**

@@ -31,25 +31,44 @@ static struct kmemleak_object *tree_overlap(const struct rb_root *root,
 	return NULL;
 }
 
-/* The caller knows that nothing in @shard overlaps @obj. */
-void kmemleak_shard_link_locked(struct kmemleak_shard *shard, struct kmemleak_object *obj)
+static void link_locked(struct kmemleak_shard *shard, struct kmemleak_object *obj,
+			struct rb_node *parent, struct rb_node **link)
 {
-	struct rb_node **link = &shard->root.rb_node, *parent = NULL;
-
-	lockdep_assert_held(&shard->lock);
-	while (*link) {
-		parent = *link;
-		if (obj->start < rb_entry(parent, struct kmemleak_object, node)->start)
-			link = &parent->rb_left;
-		else
-			link = &parent->rb_right;
-	}
 	/* Pairs with peek_tree(), as in every change of a tree. */
 	raw_write_seqcount_begin(&shard->seq);
 	rb_link_node(&obj->node, parent, link);
 	rb_insert_color(&obj->node, &shard->root);
 	obj->flags |= KMEMLEAK_LIVE;
 	raw_write_seqcount_end(&shard->seq);
+}
+
+/* Return: the object that is in the way, or NULL and @obj is in the tree. */
+static struct kmemleak_object *insert_locked(struct kmemleak_shard *shard,
+					     struct kmemleak_object *obj)
+{
+	struct rb_node **link = &shard->root.rb_node, *parent = NULL;
+	unsigned long start = obj->start, last = last_of(start, obj->size);
+
+	while (*link) {
+		struct kmemleak_object *other = rb_entry(*link, struct kmemleak_object, node);
+
+		parent = *link;
+		if (last < other->start)
+			link = &parent->rb_left;
+		else if (start > last_of(other->start, other->size))
+			link = &parent->rb_right;
+		else
+			return other;
+	}
+	link_locked(shard, obj, parent, link);
+	return NULL;
+}
+
+/* The caller knows that nothing in @shard overlaps @obj. */
+void kmemleak_shard_link_locked(struct kmemleak_shard *shard, struct kmemleak_object *obj)
+{
+	lockdep_assert_held(&shard->lock);
+	insert_locked(shard, obj);
 }
 
 static int tree_insert(struct kmemleak_shard *shard, struct kmemleak_object *obj,
@@ -59,11 +78,9 @@ static int tree_insert(struct kmemleak_shard *shard, struct kmemleak_object *obj
 	unsigned long irq;
 
 	raw_spin_lock_irqsave(&shard->lock, irq);
-	other = tree_overlap(&shard->root, obj->start, obj->size);
+	other = insert_locked(shard, obj);
 	if (other)
 		*clash = (struct kmemleak_ref){ other, other->start };
-	else
-		kmemleak_shard_link_locked(shard, obj);
 	raw_spin_unlock_irqrestore(&shard->lock, irq);
 	return other ? -EEXIST : 0;
 }
@@ -252,7 +269,7 @@ static bool peek_tree(struct kmemleak_shard *shard, unsigned long addr,
 
 	seen->found = false;
 	for (depth = 0; node && depth < MAX_DEPTH; depth++) {
-		const struct kmemleak_object *obj = rb_entry(node, struct kmemleak_object, node);
+		struct kmemleak_object *obj = rb_entry(node, struct kmemleak_object, node);
 		unsigned long start = READ_ONCE(obj->start);
 
 		if (addr < start) {
@@ -261,6 +278,7 @@ static bool peek_tree(struct kmemleak_shard *shard, unsigned long addr,
 			node = READ_ONCE(node->rb_right);
 		} else {
 			seen->found = true;
+			seen->ref = (struct kmemleak_ref){ obj, start };
 			seen->epoch = READ_ONCE(obj->epoch);
 			seen->flags = READ_ONCE(obj->flags);
 			break;
@@ -351,7 +369,8 @@ void kmemleak_index_unlock(struct kmemleak_lookup *at)
  * @at: as filled in there
  *
  * Afterwards no scanner reads the block or finds the object; the caller owns
- * the entry.
+ * the entry. Interrupts stay off until the caller restores @at->irq, so that it
+ * can give the entry back first.
  */
 void kmemleak_index_erase_unlock(struct kmemleak_tracker *t, struct kmemleak_object *obj,
 				 struct kmemleak_lookup *at)
@@ -361,9 +380,20 @@ void kmemleak_index_erase_unlock(struct kmemleak_tracker *t, struct kmemleak_obj
 	rb_erase(&obj->node, &at->shard->root);
 	WRITE_ONCE(obj->flags, obj->flags & ~KMEMLEAK_LIVE);
 	raw_write_seqcount_end(&at->shard->seq);
-	kmemleak_index_unlock(at);
-	if (obj->flags & KMEMLEAK_WIDE)
-		uncover(&t->index, obj->start, obj->size);
+	raw_spin_unlock(&at->shard->lock);
+}
+
+/**
+ * kmemleak_index_forget_wide() - look-ups need not go on to an erased wide object
+ * @t: tracker
+ * @start: its first byte
+ * @size: its size
+ *
+ * Context: any but NMI. Takes a lock for each region, so not with interrupts off.
+ */
+void kmemleak_index_forget_wide(struct kmemleak_tracker *t, unsigned long start, size_t size)
+{
+	uncover(&t->index, start, size);
 }
 
 /**

@@ -268,6 +268,7 @@ struct kmemleak_index {
 
 /* What a look-up without a lock has seen; no more than a moment's truth. */
 struct kmemleak_glimpse {
+	struct kmemleak_ref ref;
 	bool found;
 	u8 epoch;
 	u16 flags;
@@ -287,6 +288,18 @@ struct kmemleak_lookup {
 struct kmemleak_cursor {
 	unsigned long tree;
 	unsigned long next;
+};
+
+/**
+ * struct kmemleak_pool_cursor - where a look at all entries goes on
+ * @page: page that is looked at, NULL: the reserve
+ * @next: its next entry
+ * @end: there are no more
+ */
+struct kmemleak_pool_cursor {
+	struct kmemleak_pool_page *page;
+	unsigned long next;
+	bool end;
 };
 
 /* -------------------------------------------------------------- ranges -- */
@@ -606,7 +619,11 @@ int kmemleak_pool_start(struct kmemleak_tracker *t, unsigned int nr_cpus);
 struct kmemleak_object *kmemleak_pool_get(struct kmemleak_tracker *t);
 void kmemleak_pool_top_up(struct kmemleak_tracker *t, gfp_t gfp);
 void kmemleak_pool_put(struct kmemleak_tracker *t, struct kmemleak_object *obj);
+void kmemleak_pool_put_irqs_off(struct kmemleak_tracker *t, struct kmemleak_object *obj);
 u32 kmemleak_pool_stamp(struct kmemleak_tracker *t);
+unsigned int kmemleak_pool_pick(struct kmemleak_tracker *t, struct kmemleak_pool_cursor *cursor,
+				bool (*want)(const struct kmemleak_object *obj, const void *arg),
+				const void *arg, struct kmemleak_ref *picked, unsigned int max);
 long kmemleak_pool_in_use(struct kmemleak_tracker *t);
 long kmemleak_pool_free_entries(struct kmemleak_tracker *t);
 void kmemleak_pool_reset(struct kmemleak_tracker *t);
@@ -645,6 +662,7 @@ struct kmemleak_object *kmemleak_index_relock(struct kmemleak_tracker *t,
 void kmemleak_index_unlock(struct kmemleak_lookup *at);
 void kmemleak_index_erase_unlock(struct kmemleak_tracker *t, struct kmemleak_object *obj,
 				 struct kmemleak_lookup *at);
+void kmemleak_index_forget_wide(struct kmemleak_tracker *t, unsigned long start, size_t size);
 void kmemleak_index_trim_unlock(struct kmemleak_tracker *t, struct kmemleak_object *obj,
 				unsigned long start, size_t size,
 				struct kmemleak_object *tail,

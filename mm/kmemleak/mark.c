@@ -137,12 +137,29 @@ bool kmemleak_mark_refer_locked(struct kmemleak_marker *m, struct kmemleak_objec
  * born meanwhile is gray, and one that is to be scanned once more is found by a
  * sweep.
  */
-static bool let_go(struct kmemleak_marker *m, enum kmemleak_space space, unsigned long addr)
+static bool let_go(struct kmemleak_marker *m, enum kmemleak_space space, unsigned long addr,
+		   struct kmemleak_glimpse *seen)
 {
-	struct kmemleak_glimpse seen;
+	if (!kmemleak_index_peek(m->t, space, addr, seen)) {
+		seen->found = false;
+		return false;
+	}
+	return !seen->found || in_vain(m, seen->flags, seen->epoch);
+}
 
-	return kmemleak_index_peek(m->t, space, addr, &seen) &&
-	       (!seen.found || in_vain(m, seen.flags, seen.epoch));
+/* As kmemleak_index_find(): most often what was seen is still there. */
+static struct kmemleak_object *find_seen(struct kmemleak_marker *m, enum kmemleak_space space,
+					 unsigned long addr, const struct kmemleak_glimpse *seen,
+					 struct kmemleak_lookup *at)
+{
+	struct kmemleak_object *obj = seen->found ? kmemleak_index_relock(m->t, seen->ref, at) :
+						    NULL;
+
+	if (obj && kmemleak_object_space(obj) == space && addr - obj->start < obj->size)
+		return obj;
+	if (obj)
+		kmemleak_index_unlock(at);
+	return kmemleak_index_find(m->t, space, addr, at);
 }
 
 static void refer(struct kmemleak_marker *m, enum kmemleak_space space, unsigned long addr,
@@ -151,11 +168,12 @@ static void refer(struct kmemleak_marker *m, enum kmemleak_space space, unsigned
 	struct kmemleak_object *obj;
 	struct kmemleak_lookup at;
 	struct kmemleak_ref ref;
+	struct kmemleak_glimpse seen;
 	bool queue, surplus;
 
-	if (let_go(m, space, addr))
+	if (let_go(m, space, addr, &seen))
 		return;
-	obj = kmemleak_index_find(m->t, space, addr, &at);
+	obj = find_seen(m, space, addr, &seen, &at);
 	if (!obj)
 		return;
 	queue = kmemleak_mark_refer_locked(m, obj);
@@ -207,6 +225,9 @@ static void mark_buffer(struct kmemleak_marker *m, size_t len)
 	while (next < end) {
 		unsigned long word = kmemleak_untag(*next++);
 
+		/* No bounds reach down to there, and most words are such numbers. */
+		if (word < PAGE_SIZE)
+			continue;
 		if (within(&virt, word) || within(&percpu, word) || within(&copies, word))
 			mark_word(m, word);
 	}

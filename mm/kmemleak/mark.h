@@ -37,7 +37,6 @@ struct bounds {
  * @top: top chunk of the work list, never NULL
  * @spare: one empty chunk, so that a list that breathes needs no allocation
  * @found: what a sweep found
- * @nr_found: how many
  * @buffer: a page that contents are copied to
  * @virt: bounds of all VIRT objects that could be white when the mark began;
  *	who is born later is not white in it
@@ -55,7 +54,6 @@ struct kmemleak_marker {
 	struct chunk *top;
 	struct chunk *spare;
 	struct kmemleak_ref found[SWEEP_BATCH];
-	unsigned int nr_found;
 	void *buffer;
 	struct bounds virt;
 	struct bounds percpu;

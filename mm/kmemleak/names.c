@@ -47,7 +47,7 @@ static u16 look_up(struct kmemleak_names *names, const u64 *word, u32 *vacant)
 /**
  * kmemleak_names_intern() - the number of a task name
  * @t: tracker
- * @comm: NUL-padded or NUL-terminated, at most KMEMLEAK_COMM_LEN bytes, or NULL
+ * @comm: KMEMLEAK_COMM_LEN bytes, a name and NULs or a NUL and anything; or NULL
  *
  * Context: any but NMI.
  * Return: for kmemleak_names_get(); 0 if the name is empty or the table full.
@@ -55,13 +55,20 @@ static u16 look_up(struct kmemleak_names *names, const u64 *word, u32 *vacant)
 u16 kmemleak_names_intern(struct kmemleak_tracker *t, const char *comm)
 {
 	struct kmemleak_names *names = t->names;
-	u64 word[KMEMLEAK_COMM_LEN / sizeof(u64)] = { };
+	u64 word[KMEMLEAK_COMM_LEN / sizeof(u64)];
 	unsigned long irq;
 	u32 vacant;
 	u16 id;
 
 	if (!names || !comm)
 		return 0;
+	/* The kernel pads names; most are known. */
+	memcpy(word, comm, sizeof(word));
+	id = word[0] ? look_up(names, word, &vacant) : 0;
+	if (id)
+		return id;
+
+	memset(word, 0, sizeof(word));
 	/* A task may rename itself meanwhile; any mix of both names is fine. */
 	memcpy(word, comm, strnlen(comm, KMEMLEAK_COMM_LEN - 1));
 	if (!word[0])

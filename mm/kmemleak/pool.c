@@ -214,22 +214,19 @@ void kmemleak_pool_top_up(struct kmemleak_tracker *t, gfp_t gfp)
 }
 
 /**
- * kmemleak_pool_put() - give an entry back
+ * kmemleak_pool_put_irqs_off() - give an entry back
  * @t: tracker
  * @obj: from kmemleak_pool_get(), in no tree
  *
- * Context: any but NMI.
+ * Context: interrupts off, not NMI.
  */
-void kmemleak_pool_put(struct kmemleak_tracker *t, struct kmemleak_object *obj)
+void kmemleak_pool_put_irqs_off(struct kmemleak_tracker *t, struct kmemleak_object *obj)
 {
 	struct kmemleak_pool *pool = &t->pool;
-	struct kmemleak_pool_cache *cache;
-	unsigned long irq;
+	struct kmemleak_pool_cache *cache = this_cache(pool);
 
 	/* Not live in any interpretation; read by kmemleak_index_relock(). */
 	WRITE_ONCE(obj->flags, 0);
-	local_irq_save(irq);
-	cache = this_cache(pool);
 	if (cache) {
 		push(&cache->free, obj);
 		cache->nr_free++;
@@ -249,6 +246,21 @@ void kmemleak_pool_put(struct kmemleak_tracker *t, struct kmemleak_object *obj)
 		}
 		raw_spin_unlock(&pool->lock);
 	}
+}
+
+/**
+ * kmemleak_pool_put() - the same with interrupts on or off
+ * @t: tracker
+ * @obj: from kmemleak_pool_get(), in no tree
+ *
+ * Context: any but NMI.
+ */
+void kmemleak_pool_put(struct kmemleak_tracker *t, struct kmemleak_object *obj)
+{
+	unsigned long irq;
+
+	local_irq_save(irq);
+	kmemleak_pool_put_irqs_off(t, obj);
 	local_irq_restore(irq);
 }
 
@@ -277,6 +289,78 @@ u32 kmemleak_pool_stamp(struct kmemleak_tracker *t)
 	}
 	local_irq_restore(irq);
 	return now;
+}
+
+/* Entries looked at in one go, a few microseconds. */
+#define PICK_ENTRIES	4096
+
+static bool next_page(struct kmemleak_pool *pool, struct kmemleak_pool_cursor *cursor)
+{
+	unsigned long irq;
+
+	cursor->next = 0;
+	if (cursor->page) {
+		cursor->page = cursor->page->next;
+	} else {
+		raw_spin_lock_irqsave(&pool->lock, irq);
+		cursor->page = pool->pages;
+		raw_spin_unlock_irqrestore(&pool->lock, irq);
+	}
+	return cursor->page;
+}
+
+/**
+ * kmemleak_pool_pick() - find live objects by the order of their entries
+ * @t: tracker
+ * @cursor: zeroed to begin
+ * @want: whether an object is wanted; of its copy only flags, born, counts and
+ *	epoch are set, and may be of different moments
+ * @arg: for @want
+ * @picked: filled in, to be looked at again with kmemleak_index_relock()
+ * @max: how many fit
+ *
+ * Memory is read as it lies, without a lock, so this is faster by far than a
+ * walk over the trees where few objects are wanted. Every object that is live
+ * from the first call to the last is seen; who comes in between need not be.
+ *
+ * Context: process; the caller keeps the pool from giving pages back.
+ * Return: how many were picked.
+ */
+unsigned int kmemleak_pool_pick(struct kmemleak_tracker *t, struct kmemleak_pool_cursor *cursor,
+				bool (*want)(const struct kmemleak_object *obj, const void *arg),
+				const void *arg, struct kmemleak_ref *picked, unsigned int max)
+{
+	struct kmemleak_pool *pool = &t->pool;
+	unsigned int budget = PICK_ENTRIES, n = 0;
+	struct kmemleak_object seen = { };
+
+	while (budget && n < max && !cursor->end) {
+		union kmemleak_entry *entries = (union kmemleak_entry *)cursor->page + 1;
+		unsigned long nr = ENTRIES_PER_PAGE;
+		struct kmemleak_object *obj;
+
+		if (!cursor->page) {
+			entries = pool->reserve;
+			nr = pool->reserve_nr;
+		}
+		if (cursor->next == nr) {
+			cursor->end = !next_page(pool, cursor);
+			continue;
+		}
+		obj = &entries[cursor->next++].object;
+		budget--;
+		seen.flags = READ_ONCE(obj->flags);
+		if (!(seen.flags & KMEMLEAK_LIVE))
+			continue;
+		seen.epoch = READ_ONCE(obj->epoch);
+		seen.count = READ_ONCE(obj->count);
+		seen.min_count = READ_ONCE(obj->min_count);
+		seen.unref = READ_ONCE(obj->unref);
+		seen.born = READ_ONCE(obj->born);
+		if (want(&seen, arg))
+			picked[n++] = (struct kmemleak_ref){ obj, READ_ONCE(obj->start) };
+	}
+	return n;
 }
 
 /**

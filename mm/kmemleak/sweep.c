@@ -9,46 +9,62 @@
 /* Newborn objects are found by every sweep of a busy system; this many do. */
 #define MAX_SWEEPS	8
 
-static void sweep_visit(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *arg)
+/* Asked of a copy that was made without the lock, then of the object. */
+static bool is_due(const struct kmemleak_object *obj, const void *arg)
 {
-	struct kmemleak_marker *m = arg;
+	const struct kmemleak_marker *m = arg;
 
 	if (obj->flags & KMEMLEAK_IGNORE)
-		return;
+		return false;
+	if (obj->epoch == m->epoch && obj->count >= obj->min_count)
+		return !(obj->flags & KMEMLEAK_SCANNED);
+	return kmemleak_verdict_is_root(m->opt, m->now, obj);
+}
+
+/* Return: whether the object has to be queued now. */
+static bool take_locked(struct kmemleak_marker *m, struct kmemleak_object *obj)
+{
+	if (!is_due(obj, m))
+		return false;
 	if (obj->epoch != m->epoch) {
-		if (!kmemleak_verdict_is_root(m->opt, m->now, obj))
-			return;
 		obj->epoch = m->epoch;
 		obj->count = obj->min_count;
 		obj->flags &= ~KMEMLEAK_SCANNED;
-	} else if (obj->count < obj->min_count) {
-		if (!kmemleak_verdict_is_root(m->opt, m->now, obj))
-			return;
-		obj->count = obj->min_count;
 	}
+	obj->count = max(obj->count, obj->min_count);
 	if (obj->flags & KMEMLEAK_SCANNED)
-		return;
+		return false;
 	obj->flags |= KMEMLEAK_SCANNED;
-	if (!(obj->flags & KMEMLEAK_NO_SCAN))
-		m->found[m->nr_found++] = (struct kmemleak_ref){ obj, obj->start };
+	return !(obj->flags & KMEMLEAK_NO_SCAN);
 }
 
 /* Scans every gray object not yet scanned. Return: how many there were. */
 static unsigned long sweep(struct kmemleak_marker *m)
 {
-	struct kmemleak_cursor cursor = { };
+	struct kmemleak_pool_cursor cursor = { };
 	unsigned long found = 0;
-	bool more = true;
 
-	while (more && !m->err) {
+	while (!cursor.end && !m->err) {
+		unsigned int nr = kmemleak_pool_pick(m->t, &cursor, is_due, m, m->found,
+						     SWEEP_BATCH);
 		unsigned int i;
 
-		m->nr_found = 0;
-		more = kmemleak_index_walk(m->t, &cursor, SWEEP_BATCH, sweep_visit, m);
-		/* The work list is empty here, so its first chunk takes them all. */
-		for (i = 0; i < m->nr_found; i++)
-			kmemleak_mark_push(m, m->found[i]);
-		found += m->nr_found;
+		for (i = 0; i < nr; i++) {
+			struct kmemleak_lookup at;
+			struct kmemleak_object *obj;
+			bool queue;
+
+			obj = kmemleak_index_relock(m->t, m->found[i], &at);
+			if (!obj)
+				continue;
+			queue = take_locked(m, obj);
+			kmemleak_index_unlock(&at);
+			/* The work list is empty before this, so it takes them all. */
+			if (queue) {
+				kmemleak_mark_push(m, m->found[i]);
+				found++;
+			}
+		}
 		kmemleak_mark_drain(m);
 		kmemleak_mark_step(m);
 	}

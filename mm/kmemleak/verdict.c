@@ -54,23 +54,32 @@ struct judge {
 	const struct kmemleak_options *opt;
 	struct kmemleak_leaks *leaks;
 	struct kmemleak_marker *m;
-	struct kmemleak_ref white[JUDGE_BATCH];
-	unsigned int nr_white;
+	struct kmemleak_ref picked[JUDGE_BATCH];
 	u8 *page;
 	int err;	/* what ops->pause() wanted the episode to end with */
 };
 
-static void judge_visit(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *arg)
+/* Asked of a copy that was made without the lock. */
+static bool is_of_interest(const struct kmemleak_object *obj, const void *arg)
 {
-	struct judge *j = arg;
+	const struct judge *j = arg;
+
+	return obj->unref || (obj->flags & KMEMLEAK_TRANSIENT) ||
+	       kmemleak_object_white(j->t, obj);
+}
+
+/* Return: whether it looks lost. */
+static bool judge_locked(struct judge *j, struct kmemleak_object *obj)
+{
+	struct kmemleak_tracker *t = j->t;
 
 	/* A root of this mark by annotation; not of the next. */
 	if ((obj->flags & KMEMLEAK_TRANSIENT) && obj->epoch == t->epoch)
 		obj->flags &= ~KMEMLEAK_TRANSIENT;
 	if (kmemleak_object_white(t, obj) && !kmemleak_verdict_is_root(j->opt, t->ops->now(), obj))
-		j->white[j->nr_white++] = (struct kmemleak_ref){ obj, obj->start };
-	else
-		obj->unref = 0;
+		return true;
+	obj->unref = 0;
+	return false;
 }
 
 /*
@@ -154,17 +163,27 @@ static void make_record(struct judge *j, struct kmemleak_ref ref)
 
 static int collect(struct judge *j)
 {
-	struct kmemleak_cursor cursor = { };
-	bool more = true;
+	struct kmemleak_pool_cursor cursor = { };
 	int ret = 0;
 
-	while (more && !ret) {
+	while (!cursor.end && !ret) {
+		unsigned int nr = kmemleak_pool_pick(j->t, &cursor, is_of_interest, j, j->picked,
+						     JUDGE_BATCH);
 		unsigned int i;
 
-		j->nr_white = 0;
-		more = kmemleak_index_walk(j->t, &cursor, JUDGE_BATCH, judge_visit, j);
-		for (i = 0; i < j->nr_white && !j->err; i++)
-			make_record(j, j->white[i]);
+		for (i = 0; i < nr && !j->err; i++) {
+			struct kmemleak_lookup at;
+			struct kmemleak_object *obj;
+			bool white;
+
+			obj = kmemleak_index_relock(j->t, j->picked[i], &at);
+			if (!obj)
+				continue;
+			white = judge_locked(j, obj);
+			kmemleak_index_unlock(&at);
+			if (white)
+				make_record(j, j->picked[i]);
+		}
 		ret = j->err ?: j->t->ops->pause(j->t);
 	}
 	return ret;

@@ -5,6 +5,17 @@
  */
 #include "host.h"
 
+/* All that belongs to taking an object out; its entry stays the caller's. */
+static void erase(struct host *h, struct kmemleak_object *obj, struct kmemleak_lookup *at)
+{
+	bool wide = obj->flags & KMEMLEAK_WIDE;
+
+	kmemleak_index_erase_unlock(&h->t, obj, at);
+	local_irq_restore(at->irq);
+	if (wide)
+		kmemleak_index_forget_wide(&h->t, obj->start, obj->size);
+}
+
 #define REGION		BIT(KMEMLEAK_REGION_SHIFT)
 
 /* What the index should hold: one line an object, in no order. */
@@ -159,7 +170,7 @@ static void erase_random(struct host *h)
 	check_relock(h, ref, l->obj);
 	check_relock(h, (struct kmemleak_ref){ l->obj, l->start + 1 }, NULL);
 	find_line(h, l, &at);
-	kmemleak_index_erase_unlock(&h->t, l->obj, &at);
+	erase(h, l->obj, &at);
 	CHECK(!(l->obj->flags & KMEMLEAK_LIVE));
 	check_relock(h, ref, NULL);
 	kmemleak_pool_put(&h->t, l->obj);
@@ -303,7 +314,7 @@ static void check_walk(struct host *h, bool mutate)
 				struct kmemleak_lookup at;
 
 				find_line(h, &model.line[nr], &at);
-				kmemleak_index_erase_unlock(&h->t, obj, &at);
+				erase(h, obj, &at);
 				kmemleak_pool_put(&h->t, obj);
 				model.nr--;
 			}
@@ -578,7 +589,7 @@ static void test_stale_ref(void)
 
 	REQUIRE(kmemleak_index_insert(&h->t, obj, &clash) == 0);
 	REQUIRE(kmemleak_index_find(&h->t, KMEMLEAK_VIRT, HOST_DIRECT, &at) == obj);
-	kmemleak_index_erase_unlock(&h->t, obj, &at);
+	erase(h, obj, &at);
 	kmemleak_pool_put(&h->t, obj);
 
 	/* The same entry for another address; not yet live; then live. */
@@ -592,7 +603,7 @@ static void test_stale_ref(void)
 
 	/* The same address in another space. */
 	REQUIRE(kmemleak_index_find(&h->t, KMEMLEAK_VIRT, next->start, &at) == next);
-	kmemleak_index_erase_unlock(&h->t, next, &at);
+	erase(h, next, &at);
 	kmemleak_pool_put(&h->t, next);
 	obj = new_object(h, KMEMLEAK_PERCPU, HOST_PERCPU, 64);
 	REQUIRE(kmemleak_index_insert(&h->t, obj, &clash) == 0);
