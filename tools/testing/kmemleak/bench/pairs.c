@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Allocations and frees in a loop, by kernel threads, whose stacks are of a known
+ * depth. What is measured is a pair: one allocation and its free. Eight call
+ * sites take turns, as a detector may remember what it saw at a site.
+ *
+ * Depth counts the callers of a site: the two functions that every kernel thread
+ * starts with, the thread's own, the loop, and levels of recursion in between. The
+ * recursion is entered once for all pairs, so that it costs nothing; with "paths"
+ * it is entered anew for each pair, by ways that look alike to one who only
+ * compares site and depth.
+ */
+
+#include <linux/cpumask.h>
+#include <linux/completion.h>
+#include <linux/err.h>
+#include <linux/kthread.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <linux/sched.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+
+#include "bench.h"
+
+#define SITES		8
+#define MIN_DEPTH	4
+#define MAX_DEPTH	32
+#define MAX_THREADS	2
+#define HANDED		256		/* blocks handed over at once */
+#define BULK		64
+
+enum mode { PLAIN, SHARED, PRIVATE, PATHS, REMOTE };
+
+static const char * const mode_names[] = { "plain", "shared", "private", "paths", "remote" };
+
+struct job;
+
+/**
+ * struct worker - one thread of a job
+ * @job: what all threads have in common
+ * @cache: where its blocks come from, or NULL for kmalloc()
+ * @index: 0 or 1
+ * @pairs: how many a portion has
+ * @ns: what each portion took
+ * @err: what went wrong, or 0
+ * @runs: the thread exists
+ * @done: it has ended
+ */
+struct worker {
+	struct job *job;
+	struct kmem_cache *cache;
+	unsigned int index;
+	unsigned long pairs;
+	u64 ns[BENCH_PORTIONS];
+	int err;
+	bool runs;
+	struct completion done;
+};
+
+/**
+ * struct job - one command
+ * @mode: see the names
+ * @size: bytes of a block
+ * @levels: of recursion
+ * @threads: how many
+ * @arrived: threads at the starting line, of all portions together
+ * @body: a portion, run at the right depth
+ * @full: for "remote": the array belongs to the thread that frees
+ * @handed: for "remote": blocks on their way to the other CPU
+ */
+struct job {
+	enum mode mode;
+	size_t size;
+	unsigned int levels;
+	unsigned int threads;
+	atomic_t arrived;
+	int (*body)(struct worker *worker);
+	bool full[2];
+	void *handed[2][HANDED];
+};
+
+/*
+ * Keeps a call from becoming a jump, and functions that differ in nothing but @n
+ * from being merged.
+ */
+static __always_inline void stay(const int n)
+{
+	asm volatile("" : : "i" (n) : "memory");
+}
+
+#define SITE(n)									\
+static noinline void *site_##n(struct worker *worker)				\
+{										\
+	void *p = worker->cache ? kmem_cache_alloc(worker->cache, GFP_KERNEL) :	\
+				  kmalloc(worker->job->size, GFP_KERNEL);	\
+										\
+	stay(n);								\
+	return p;								\
+}
+
+SITE(0)
+SITE(1)
+SITE(2)
+SITE(3)
+SITE(4)
+SITE(5)
+SITE(6)
+SITE(7)
+
+static __always_inline void *allocate(struct worker *worker, unsigned int site)
+{
+	switch (site % SITES) {
+	case 0:
+		return site_0(worker);
+	case 1:
+		return site_1(worker);
+	case 2:
+		return site_2(worker);
+	case 3:
+		return site_3(worker);
+	case 4:
+		return site_4(worker);
+	case 5:
+		return site_5(worker);
+	case 6:
+		return site_6(worker);
+	default:
+		return site_7(worker);
+	}
+}
+
+static void release(struct worker *worker, void *p)
+{
+	if (worker->cache)
+		kmem_cache_free(worker->cache, p);
+	else
+		kfree(p);
+}
+
+/* Two functions of the same frame, chosen by the bits of @path. */
+static int descend(struct worker *worker, unsigned int levels, unsigned int path);
+
+#define DESCEND(name, n)							\
+static noinline int descend_##name(struct worker *worker, unsigned int levels,	\
+				   unsigned int path)				\
+{										\
+	int err = levels > 1 ? descend(worker, levels - 1, path >> 1) :		\
+			       worker->job->body(worker);			\
+										\
+	stay(n);								\
+	return err;								\
+}
+
+DESCEND(even, 0)
+DESCEND(odd, 1)
+
+static __always_inline int descend(struct worker *worker, unsigned int levels,
+				   unsigned int path)
+{
+	return path & 1 ? descend_odd(worker, levels, path) :
+			  descend_even(worker, levels, path);
+}
+
+static int at_depth(struct worker *worker, unsigned int path)
+{
+	unsigned int levels = worker->job->levels;
+
+	return levels ? descend(worker, levels, path) : worker->job->body(worker);
+}
+
+static __always_inline int pair(struct worker *worker, unsigned int site)
+{
+	void *p = allocate(worker, site);
+
+	if (!p)
+		return -ENOMEM;
+	release(worker, p);
+	return 0;
+}
+
+static int many_pairs(struct worker *worker)
+{
+	unsigned long i;
+	int err = 0;
+
+	for (i = 0; i < worker->pairs && !err; i++)
+		err = pair(worker, i);
+	return err;
+}
+
+static int one_pair(struct worker *worker)
+{
+	return pair(worker, 0);
+}
+
+/* The thread with index 0 allocates, the other one frees. */
+static int hand_over(struct worker *worker)
+{
+	struct job *job = worker->job;
+	unsigned long i, batches = worker->pairs / HANDED;
+	bool frees = worker->index;
+	unsigned int n;
+
+	for (i = 0; i < batches; i++) {
+		void **array = job->handed[i % 2];
+
+		/* Pairs with the release below, by the other thread. */
+		while (smp_load_acquire(&job->full[i % 2]) != frees) {
+			cpu_relax();
+			cond_resched();
+		}
+		for (n = 0; n < HANDED; n++) {
+			if (frees) {
+				kfree(array[n]);
+				continue;
+			}
+			array[n] = allocate(worker, n);
+			if (!array[n])
+				worker->err = -ENOMEM;
+		}
+		/* The array's contents belong to the one who sees this. */
+		smp_store_release(&job->full[i % 2], !frees);
+	}
+	return worker->err;
+}
+
+/* Waits until all threads are at the same portion. */
+static void line_up(struct job *job, unsigned int portion)
+{
+	int all = job->threads * (portion + 1);
+
+	atomic_inc(&job->arrived);
+	while (atomic_read(&job->arrived) < all) {
+		cpu_relax();
+		cond_resched();
+	}
+}
+
+static int work(void *data)
+{
+	struct worker *worker = data;
+	unsigned int portion;
+	unsigned long i;
+	u64 start;
+
+	for (portion = 0; portion < BENCH_PORTIONS; portion++) {
+		int err = 0;
+
+		line_up(worker->job, portion);
+		start = ktime_get_ns();
+		if (worker->job->mode == PATHS)
+			for (i = 0; i < worker->pairs && !err; i++)
+				err = at_depth(worker, i);
+		else
+			err = at_depth(worker, 0);
+		worker->ns[portion] = ktime_get_ns() - start;
+		if (err)
+			worker->err = err;
+		cond_resched();
+	}
+	kthread_complete_and_exit(&worker->done, 0);
+}
+
+/* A constructor keeps the cache from being merged with another one. */
+static void construct(void *p)
+{
+}
+
+static int start(struct worker *worker, unsigned int cpu)
+{
+	struct task_struct *task;
+
+	init_completion(&worker->done);
+	task = kthread_create(work, worker, "kmemleak-bench/%u", worker->index);
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	kthread_bind(task, cpu);
+	wake_up_process(task);
+	return 0;
+}
+
+/* Without all threads none would get past the starting line. */
+static int run_threads(struct job *job, struct worker *worker)
+{
+	unsigned int i, cpu = cpumask_first(cpu_online_mask);
+	unsigned int missing = 0;
+	int err = 0;
+
+	for (i = 0; i < job->threads; i++) {
+		worker[i].err = start(&worker[i], cpu);
+		worker[i].runs = !worker[i].err;
+		missing += !worker[i].runs;
+		cpu = cpumask_next(cpu, cpu_online_mask);
+	}
+	if (missing)
+		atomic_add(missing * BENCH_PORTIONS, &job->arrived);
+	for (i = 0; i < job->threads; i++) {
+		if (worker[i].runs)
+			wait_for_completion(&worker[i].done);
+		if (worker[i].err)
+			err = worker[i].err;
+	}
+	return err;
+}
+
+static int run_job(struct job *job, unsigned long pairs, const char *name)
+{
+	static const char * const cache_names[] = { "kmemleak_bench_0", "kmemleak_bench_1" };
+	struct worker *worker;
+	unsigned int i, portion;
+	int err = 0;
+
+	worker = kcalloc(MAX_THREADS, sizeof(*worker), GFP_KERNEL);
+	if (!worker)
+		return -ENOMEM;
+	for (i = 0; i < job->threads; i++) {
+		worker[i].job = job;
+		worker[i].index = i;
+		worker[i].pairs = pairs;
+		if (job->mode != SHARED && job->mode != PRIVATE)
+			continue;
+		if (job->mode == SHARED && i) {
+			worker[i].cache = worker[0].cache;
+			continue;
+		}
+		worker[i].cache = kmem_cache_create(cache_names[i], job->size, 0, 0, construct);
+		if (!worker[i].cache)
+			err = -ENOMEM;
+	}
+	if (!err)
+		err = run_threads(job, worker);
+	if (!err) {
+		/* A portion lasts as long as its slowest thread. */
+		for (portion = 0; portion < BENCH_PORTIONS; portion++)
+			worker[0].ns[portion] = max(worker[0].ns[portion],
+						    worker[job->threads - 1].ns[portion]);
+		bench_portions(name, worker[0].ns, BENCH_PORTIONS, pairs);
+	}
+	for (i = 0; i < job->threads; i++)
+		if (job->mode == PRIVATE || (job->mode == SHARED && !i))
+			kmem_cache_destroy(worker[i].cache);
+	kfree(worker);
+	return err;
+}
+
+/* pair <size> <depth> <threads> <pairs> [mode] */
+int bench_pair(unsigned int words, char **word)
+{
+	unsigned int size, depth, threads, pairs;
+	int mode = PLAIN, err;
+	struct job *job;
+
+	if (words < 4 || words > 5 || kstrtouint(word[0], 0, &size) ||
+	    kstrtouint(word[1], 0, &depth) || kstrtouint(word[2], 0, &threads) ||
+	    kstrtouint(word[3], 0, &pairs))
+		return -EINVAL;
+	if (words == 5)
+		mode = match_string(mode_names, ARRAY_SIZE(mode_names), word[4]);
+	if (mode < 0 || !size || size > SZ_1M || depth < MIN_DEPTH || depth > MAX_DEPTH ||
+	    !threads || threads > MAX_THREADS || pairs < HANDED ||
+	    (mode == REMOTE && threads != 2))
+		return -EINVAL;
+	if (threads > num_online_cpus())
+		return -ENODEV;
+	job = kzalloc(sizeof(*job), GFP_KERNEL);
+	if (!job)
+		return -ENOMEM;
+	job->mode = mode;
+	job->size = size;
+	job->levels = depth - MIN_DEPTH;
+	job->threads = threads;
+	job->body = mode == PATHS ? one_pair : mode == REMOTE ? hand_over : many_pairs;
+	err = run_job(job, round_down(pairs, HANDED), "pair");
+	kfree(job);
+	return err;
+}
+
+static int vmalloc_pairs(struct worker *worker)
+{
+	unsigned long i;
+
+	for (i = 0; i < worker->pairs; i++) {
+		void *p = vmalloc(PAGE_SIZE);
+
+		if (!p)
+			return -ENOMEM;
+		vfree(p);
+	}
+	return 0;
+}
+
+static int percpu_pairs(struct worker *worker)
+{
+	unsigned long i;
+
+	for (i = 0; i < worker->pairs; i++) {
+		void __percpu *p = __alloc_percpu(64, 8);
+
+		if (!p)
+			return -ENOMEM;
+		free_percpu(p);
+	}
+	return 0;
+}
+
+static int bulk_pairs(struct worker *worker)
+{
+	unsigned long i;
+	void *p[BULK];
+
+	for (i = 0; i < worker->pairs / BULK; i++) {
+		if (kmem_cache_alloc_bulk(worker->cache, GFP_KERNEL, BULK, p) != BULK)
+			return -ENOMEM;
+		kmem_cache_free_bulk(worker->cache, BULK, p);
+	}
+	return 0;
+}
+
+static int run_simple(unsigned int words, char **word, const char *name, enum mode mode,
+		      int (*body)(struct worker *worker))
+{
+	unsigned int pairs;
+	struct job *job;
+	int err;
+
+	if (words != 1 || kstrtouint(word[0], 0, &pairs) || pairs < BULK)
+		return -EINVAL;
+	job = kzalloc(sizeof(*job), GFP_KERNEL);
+	if (!job)
+		return -ENOMEM;
+	job->mode = mode;
+	job->size = 64;
+	job->threads = 1;
+	job->body = body;
+	err = run_job(job, round_down(pairs, BULK), name);
+	kfree(job);
+	return err;
+}
+
+int bench_bulk(unsigned int words, char **word)
+{
+	return run_simple(words, word, "bulk", SHARED, bulk_pairs);
+}
+
+int bench_vmalloc(unsigned int words, char **word)
+{
+	return run_simple(words, word, "vmalloc", PLAIN, vmalloc_pairs);
+}
+
+int bench_percpu(unsigned int words, char **word)
+{
+	return run_simple(words, word, "percpu", PLAIN, percpu_pairs);
+}
