@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -108,6 +109,18 @@ class Initramfs(unittest.TestCase):
         self.assertEqual((result.status, result.lockdep), (7, "1"))
         self.assertEqual(result.lines, ["a", "guest: exit=x"])
         self.assertEqual(shown, result.lines)
+
+    @unittest.skipUnless(os.uname().machine == "x86_64", "x86-64 only")
+    def test_registers_denied(self):
+        code = ("import ctypes, errno\n"
+                "libc = ctypes.CDLL(None, use_errno=True)\n"
+                "for request in (0x4204, 0x4200):\n"
+                "    libc.ptrace(request, 0, 0, 0)\n"
+                "    print(errno.errorcode[ctypes.get_errno()])\n")
+        for prepare, said in ((None, ["ESRCH", "ESRCH"]),
+                              (guest.deny_xstate, ["EIO", "ESRCH"])):
+            child = guest.start([sys.executable, "-c", code], None, prepare)
+            self.assertEqual(child.communicate()[0].decode().split(), said)
 
     def test_fault_shows_the_end_of_the_kernel_log(self):
         lines = [f"line {i}" for i in range(1, 41)] + [""]

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Boots a built kernel in QEMU with a BusyBox initramfs and runs one program
-in it. The kernel log and the program's output have a serial port each. Judges
+"""Boots a built kernel with a BusyBox initramfs and runs one program in it, in
+QEMU or as user-mode Linux. The kernel log and the program's output have a port
+each. Judges
 nothing but whether the guest came to its end."""
 
+import ctypes
+import errno
 import os
 import re
 import select
 import shutil
+import signal
 import stat
+import struct
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -16,6 +21,7 @@ from . import kernel, tree
 from .work import Failed, ROOT, SCRIPTS, clean_environ
 
 MEMORY = {"guest": "512M", "debug": "512M"}
+BENCH_MEMORY = "2G"
 # All that QEMU can emulate, but under a name that does not make the kernel work
 # around an old erratum by idling through the slow timer and giving up the TSC.
 CPU = "max,la57=off,vendor=GenuineIntel,family=6,model=60,stepping=3"
@@ -23,6 +29,16 @@ CPU = "max,la57=off,vendor=GenuineIntel,family=6,model=60,stepping=3"
 BUSYBOX = "/bin/busybox"
 # How much of the kernel log a message about a guest that failed repeats.
 CONSOLE_LINES = 12
+# What goes with deny_xstate(): the C library is to leave the extended registers
+# alone. The kernel hands words with '=' that it does not know on to init.
+PLAIN_LIBC = "GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX,-AVX2,-AVX512F,-AVX512VL,-AVX512BW"
+# For deny_xstate(), from the host's headers. Without SPEC_ALLOW some hosts would
+# slow down all that the filter is for.
+NR_PTRACE, NR_SECCOMP = 101, 317
+PTRACE_GETREGSET = 0x4204
+PR_SET_NO_NEW_PRIVS = 38
+SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW = 1, 4
+SECCOMP_RET_ERRNO, SECCOMP_RET_ALLOW = 0x00050000, 0x7fff0000
 SELFTESTS = "tools/testing/selftests/kmemleak"
 
 
@@ -154,32 +170,72 @@ def command(setup, flavor, initrd, append, serial):
     # The other CPUs come later, see /init: QEMU before 8.1 can lose a change that
     # one CPU makes to code which another one runs for the first time, and at the
     # end of the boot the kernel makes such a change to the path out of idle.
-    words = ["kmemleak=on", "console=ttyS0", "panic=-1", "tsc=reliable", "maxcpus=1"]
+    # A benchmark says itself whether the detector is on.
+    words = ["kmemleak=on"] if flavor in MEMORY else []
+    words += ["console=ttyS0", "panic=-1", "tsc=reliable", "maxcpus=1"]
     ports = (["-serial", "mon:stdio"] if serial == "shell"
              else ["-serial", "file:" + serial, "-serial", "stdio"])
     return ["qemu-system-x86_64", "-accel", setup.accel, "-cpu", cpu,
-            "-m", MEMORY[flavor], "-smp", "2", "-nodefaults", "-no-user-config",
-            "-no-reboot", "-display", "none", *ports,
+            "-m", MEMORY.get(flavor, BENCH_MEMORY), "-smp", "2", "-nodefaults",
+            "-no-user-config", "-no-reboot", "-display", "none", *ports,
             "-kernel", kernel.image(setup, flavor),
             "-initrd", initrd,
             "-append", " ".join(words + [append]).strip()]
 
 
+def uml_command(setup, flavor, initrd, append, memory):
+    """The kernel is the program: its log goes to stderr, /dev/tty1 to stdout."""
+    return [kernel.image(setup, flavor), f"mem={memory}", f"initrd={initrd}",
+            "con0=null,fd:2", "con1=null,fd:1", "con=null", "panic=-1",
+            PLAIN_LIBC, *append.split()]
+
+
+def deny_xstate():
+    """Make ptrace(PTRACE_GETREGSET) fail in this process and its children.
+
+    User-mode Linux of 6.1 has room for 2696 bytes of extended registers. Where
+    the host's CPU has another number it cannot start any program; where it is
+    refused them altogether, it does with the classic ones."""
+    # struct sock_filter {code, jt, jf, k}; the system call's number and its first
+    # argument stand at 0 and 16 of struct seccomp_data.
+    load, equal, give = 0x20, 0x15, 0x06
+    program = b"".join(struct.pack("HBBI", *line) for line in (
+        (load, 0, 0, 0), (equal, 0, 3, NR_PTRACE),
+        (load, 0, 0, 16), (equal, 0, 1, PTRACE_GETREGSET),
+        (give, 0, 0, SECCOMP_RET_ERRNO | errno.EIO),
+        (give, 0, 0, SECCOMP_RET_ALLOW)))
+    code = ctypes.create_string_buffer(program)
+    head = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if (libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+            or libc.syscall(NR_SECCOMP, SECCOMP_SET_MODE_FILTER,
+                            SECCOMP_FILTER_FLAG_SPEC_ALLOW, head)):
+        raise OSError(ctypes.get_errno(), "seccomp")
+
+
 def boot(setup, flavor, main, *, name, limit, append="", show=None, environ=None,
-         tests=(), files=()):
+         tests=(), files=(), memory=BENCH_MEMORY, extra=()):
     """Run main in a guest until it ends, at most limit seconds.
 
-    show(line) is called for each line of the program's output as it comes."""
+    show(line) is called for each line of the program's output as it comes.
+    memory is for user-mode Linux, extra are more words for QEMU."""
+    uml = flavor in kernel.UML
+    environ = {"GUEST_MODE": "run", **(environ or {})}
+    if uml:
+        environ |= {"GUEST_PORT": "/dev/tty1", "GUEST_END": "poweroff"}
     initrd = setup.path(flavor, "initramfs.cpio")
-    pack(setup, flavor, initrd, main, {"GUEST_MODE": "run", **(environ or {})},
-         tests, files)
+    pack(setup, flavor, initrd, main, environ, tests, files)
     console = setup.log(name + "-console")
     if os.path.exists(console):
         os.unlink(console)
     result = Result()
-    qemu = subprocess.Popen(command(setup, flavor, initrd, append, console),
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, env=clean_environ())
+    if uml:
+        line = uml_command(setup, flavor, initrd, append, memory)
+        with open(console, "wb") as errors:
+            qemu = start(line, errors, deny_xstate)
+    else:
+        qemu = start([*command(setup, flavor, initrd, append, console), *extra],
+                     subprocess.STDOUT)
     ended = time.monotonic() + limit
     pending = b""
     with open(setup.log(name + "-output"), "wb") as log:
@@ -187,7 +243,8 @@ def boot(setup, flavor, main, *, name, limit, append="", show=None, environ=None
             left = ended - time.monotonic()
             if left <= 0:
                 result.fault = f"the guest did not finish in {limit} s"
-                qemu.kill()
+                # User-mode Linux has a process for each address space.
+                os.killpg(qemu.pid, signal.SIGKILL)
                 break
             if not select.select([qemu.stdout], [], [], min(left, 5))[0]:
                 continue
@@ -209,10 +266,17 @@ def boot(setup, flavor, main, *, name, limit, append="", show=None, environ=None
     if result.status < 0 and not result.fault:
         result.fault = "the guest ended before its program did"
         if qemu.returncode:
-            result.fault += f" (QEMU: exit status {qemu.returncode})"
+            result.fault += f" (exit status {qemu.returncode})"
     if result.fault:
         result.fault = explain(result.fault, console, result.console)
     return result
+
+
+def start(line, errors, prepare=None):
+    return subprocess.Popen(line, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=errors,
+                            env=clean_environ(), start_new_session=True,
+                            preexec_fn=prepare)
 
 
 def explain(fault, path, lines):

@@ -19,7 +19,13 @@ FLAVORS = {
     "debug": ["guest.config", "debug.config"],
     "lint": ["guest.config", "lint.config"],
     "off": ["guest.config", "off.config"],
+    "bench-uml": ["bench-uml.config"],
+    "bench-out": ["bench-uml.config", "bench-out.config"],
+    "bench-guest": ["guest.config", "bench-guest.config"],
+    "bench-guest-out": ["guest.config", "bench-guest.config", "bench-out.config"],
 }
+# Flavors that are not for x86 hardware: user-mode Linux.
+UML = ("bench-uml", "bench-out")
 # What a kernel is made of; the rest of the project needs no new build.
 KERNEL_PARTS = ("mm", "include", "lib", "samples", "kernel")
 # Left out of a copy of the user's tree: what an in-tree build leaves makes
@@ -144,12 +150,15 @@ def load_series():
 
 
 def prepare_tree(setup):
-    """The tree to build from, with the project laid over it."""
+    """The tree to build from, with the project laid over it unless the stock
+    one is wanted."""
     os.makedirs(setup.work, exist_ok=True)
     if setup.kdir:
         copy_kdir(setup)
     else:
         unpack(setup)
+    if setup.stock:
+        return
     done = with_tree(setup.linux, tree.apply, load_series(), ROOT, True)
     if not done.startswith("already"):
         say(f"{setup.linux}: {done}")
@@ -159,6 +168,8 @@ def source_hash(setup):
     """Everything that decides what a kernel built from the tree contains."""
     parts = [read_stamp(setup.path("linux.stamp")), compiler(),
              gcc_version()]
+    if setup.stock:
+        return digest(*parts)
     for top in KERNEL_PARTS:
         for path in tree.files_below(ROOT, top):
             with open(os.path.join(ROOT, path), "rb") as src:
@@ -187,8 +198,12 @@ def fragment(flavor):
     return lines
 
 
-def make_command(setup, folder, *goals, arch="x86"):
-    return ["make", "-C", setup.linux, f"O={folder}", f"ARCH={arch}",
+def arch(flavor):
+    return "um" if flavor in UML else "x86"
+
+
+def make_command(setup, folder, *goals, target="x86"):
+    return ["make", "-C", setup.linux, f"O={folder}", f"ARCH={target}",
             f"CC={compiler()}", f"HOSTCC={compiler()}", f"-j{setup.jobs}",
             *goals]
 
@@ -202,7 +217,7 @@ def configure(setup, flavor):
     os.makedirs(folder, exist_ok=True)
     with open(allconfig, "w", encoding="utf-8") as out:
         out.write("\n".join(want.values()) + "\n")
-    run_logged(make_command(setup, folder, "allnoconfig"),
+    run_logged(make_command(setup, folder, "allnoconfig", target=arch(flavor)),
                setup.log(flavor + "-config"),
                env={**clean_environ(), "KCONFIG_ALLCONFIG": allconfig})
     with open(os.path.join(folder, ".config"), encoding="utf-8") as src:
@@ -218,8 +233,9 @@ def configure(setup, flavor):
 # What QEMU boots. It enters a plain vmlinux through PVH, which saves unpacking
 # it; under KASAN that entry faults, as it runs before there is shadow memory.
 IMAGES = {"guest": "vmlinux", "debug": "arch/x86/boot/bzImage",
-          "off": "vmlinux"}
-GOALS = ("vmlinux", "bzImage", "modules")
+          "off": "vmlinux", "bench-uml": "linux", "bench-out": "linux",
+          "bench-guest": "vmlinux", "bench-guest-out": "vmlinux"}
+GOALS = ("vmlinux", "bzImage", "linux", "modules")
 
 
 def image(setup, flavor):
@@ -258,7 +274,8 @@ def build(setup, flavor):
     if os.path.exists(stamp):
         os.unlink(stamp)
     configure(setup, flavor)
-    run_make(setup, f"build the {flavor} kernel", flavor,
+    title = f"build the {'stock ' * setup.stock}{flavor} kernel"
+    run_make(setup, title, flavor,
              *make_command(setup, folder, os.path.basename(IMAGES[flavor]),
-                           "modules"))
+                           "modules", target=arch(flavor)))
     write_stamp(stamp, value)

@@ -90,7 +90,7 @@ def kunit(setup):
                     "--make_options", f"CC={compiler()}"],
                    setup.log("kunit-config"), env=clean_environ())
         kernel.run_make(setup, "build user-mode Linux", "kunit",
-                        *kernel.make_command(setup, folder, arch="um"))
+                        *kernel.make_command(setup, folder, target="um"))
         write_stamp(stamp, value)
     lines, status = run_program(
         ["python3", tool, "exec", *options, "--timeout", str(limit("kunit"))],

@@ -2,6 +2,7 @@
 """What every long step needs: where things are, the lock on the build folder,
 progress on the terminal, commands whose output goes to a log."""
 
+import copy
 import fcntl
 import hashlib
 import os
@@ -47,6 +48,16 @@ class Setup:
             self.work = os.path.join(self.out, "kdir-" + tag[:8])
         self.linux = os.path.join(self.work, "linux")
         self.logs = os.path.join(self.work, "logs")
+        self.stock = False
+
+    def stock_twin(self):
+        """The same for the base tree as it is, without the project."""
+        twin = copy.copy(self)
+        twin.stock = True
+        twin.work = os.path.join(self.work, "stock")
+        twin.linux = os.path.join(twin.work, "linux")
+        twin.logs = os.path.join(twin.work, "logs")
+        return twin
 
     def path(self, *names):
         return os.path.join(self.work, *names)
@@ -71,7 +82,8 @@ def clean_environ():
     """The environment for makes of other projects: what is meant for our
     Makefile must not reach theirs, where O= and KDIR= mean something else."""
     gone = {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKEFILES",
-            "O", "KDIR", "JOBS", "ACCEL", "CMD", "FLAVOR", "BASE", "APPEND"}
+            "O", "KDIR", "JOBS", "ACCEL", "CMD", "FLAVOR", "BASE", "APPEND",
+            "ROUNDS", "QUICK"}
     clean = {k: v for k, v in os.environ.items() if k not in gone}
     # So that ccache knows a file again in another clone's build folder.
     clean.setdefault("CCACHE_BASEDIR", os.path.abspath(
