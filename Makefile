@@ -4,13 +4,13 @@
 # work is done by scripts/kmemleak-dev and scripts/kmemleak-tree.
 
 O ?= build
-export O KDIR BASE JOBS ACCEL FLAVOR CMD FILES APPEND LIMIT
+export O KDIR BASE JOBS ACCEL FLAVOR CMD FILES APPEND LIMIT ROUNDS QUICK
 
 DEV := scripts/kmemleak-dev
 TREE := scripts/kmemleak-tree
 TIERS := host tools kunit guest debug
 
-.PHONY: help run test $(TIERS:%=test-%) shell guest apply remove patch lint clean
+.PHONY: help run test $(TIERS:%=test-%) shell guest apply remove patch lint bench clean
 
 help:
 	@echo 'make run           boot a kernel, leak on purpose, show the report'
@@ -23,6 +23,8 @@ help:
 	@echo 'make remove KDIR=T the tree T as it was'
 	@echo 'make patch         the same as patches for git am'
 	@echo 'make lint          checkpatch, sparse, W=1, kernel-doc, shellcheck'
+	@echo 'make bench         what it costs, against the stock detector'
+	@echo '                   (QUICK=1: one round; ROUNDS=N)'
 	@echo 'make clean         remove the build folder'
 	@echo
 	@echo 'O=DIR     build folder (build)        JOBS=N     jobs (all CPUs)'
@@ -54,6 +56,10 @@ patch:
 lint:
 	@scripts/setup.sh lint
 	@$(DEV) lint
+
+bench:
+	@scripts/setup.sh run
+	@$(DEV) bench
 
 apply remove:
 	@test -n '$(KDIR)' || { echo 'make $@ needs KDIR=<kernel tree>'; exit 2; }

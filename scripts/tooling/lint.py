@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 
-from . import kernel, tree
+from . import bench, kernel, tree
 from .work import ROOT, Failed, Talk, clean_environ, run_logged
 
 BUILT = ("mm/kmemleak/", "samples/kmemleak/")
@@ -74,34 +74,42 @@ def kernel_doc(setup):
     return text or ("" if status == 0 else f"exit status {status}")
 
 
-def warnings(setup):
-    """W=1 and sparse on what we build; the headers of the tree are not ours."""
-    kernel.configure(setup, "lint")
-    log = setup.log("lint-build")
-    command = kernel.make_command(setup, setup.path("lint"))
-    run_logged(command + ["prepare", "modules_prepare"],
-               setup.log("lint-prepare"), env=clean_environ())
-    # Objects left from the last time would not be looked at again.
-    for folder in BUILT:
-        subprocess.run(["rm", "-rf", setup.path("lint", folder)], check=True)
+def run_sparse(setup, name, *goals):
+    """W=1 and sparse on some goals; the headers of the tree are not ours."""
+    log = setup.log(name)
     try:
         # A look-up returns with a lock or without, which sparse cannot express;
         # lockdep watches that.
-        run_logged(command + ["C=2", "CF=-Wsparse-error -Wno-context", "W=1", *BUILT],
+        run_logged(kernel.make_command(setup, setup.path("lint"), "C=2", "W=1",
+                                       "CF=-Wsparse-error -Wno-context", *goals),
                    log, env=clean_environ())
         failed = ""
     except Failed as err:
         failed = str(err)
-    found = []
     with open(log, encoding="utf-8", errors="replace") as src:
         text = src.read()
-    for line in text.splitlines():
-        if re.search(r"(warning|error):", line) and "kmemleak" in line:
-            found.append(line)
-    checked = len(re.findall(r"^  CHECK ", text, re.M))
-    if not checked and not failed:
+    found = [line for line in text.splitlines()
+             if re.search(r"(warning|error):", line) and "kmemleak" in line]
+    if not re.search(r"^  CHECK ", text, re.M) and not failed:
         failed = "sparse looked at nothing"
     return "\n".join(found) or failed
+
+
+def warnings(setup):
+    kernel.configure(setup, "lint")
+    run_logged(kernel.make_command(setup, setup.path("lint"), "prepare",
+                                   "modules_prepare"),
+               setup.log("lint-prepare"), env=clean_environ())
+    # Objects left from the last time would not be looked at again.
+    for folder in BUILT:
+        subprocess.run(["rm", "-rf", setup.path("lint", folder)], check=True)
+    return run_sparse(setup, "lint-build", *BUILT)
+
+
+def bench_module(setup):
+    """Outside of the tree; here is no kernel that it could be linked to."""
+    return run_sparse(setup, "lint-bench", "KBUILD_MODPOST_WARN=1", "modules",
+                      "M=" + bench.copy_module(setup, "lint"))
 
 
 def scripts_of_ours():
@@ -160,7 +168,8 @@ def build_off(setup):
 
 CHECKS = (("spdx", spdx), ("python", python_syntax), ("shellcheck", shellcheck),
           ("checkpatch", checkpatch), ("kernel-doc", kernel_doc),
-          ("sparse and W=1", warnings), ("DEBUG_KMEMLEAK=n", build_off))
+          ("sparse and W=1", warnings), ("bench module", bench_module),
+          ("DEBUG_KMEMLEAK=n", build_off))
 
 
 def run(setup):

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`make bench`: the base tree as it is and with the project, built with the same
+configuration, booted in turn, doing the same work. Says what that costs; judges
+nothing."""
+
+import datetime
+import json
+import os
+import platform
+import shutil
+import time
+from dataclasses import dataclass
+
+from . import figures, guest, kernel
+from .work import Failed, ROOT, Step, clean_environ, run_logged, say
+
+MODULE = "tools/testing/kmemleak/bench"
+KO = "kmemleak-bench.ko"
+ROUNDS = 5
+SHAPES = ("list", "random", "buffers", "integers")
+SIZES = (16, 64, 512, 4096, 65536)
+COUNTS = {"30k": 30000, "300k": 300000, "3M": 3000000}
+
+
+@dataclass(frozen=True)
+class Boot:
+    """One guest: plan is [(label, command)], see figures.read_lines().
+
+    once: it counts instructions, so it is the same each time."""
+    name: str
+    flavor: str
+    append: str
+    plan: tuple
+    memory: str = "2G"
+    limit: int = 300
+    once: bool = False
+    extra: tuple = ()
+
+
+def pairs(count):
+    return [(f"pair {size} {depth}", f"pair {size} {depth} 1 {count}")
+            for size in SIZES for depth in (4, 16)] + [
+        ("pair 64 16, 8 paths", f"pair 64 16 1 {count} paths"),
+        ("bulk of 64", f"bulk {count}"),
+        ("vmalloc of a page", f"vmalloc {count // 10}"),
+        ("percpu of 64", f"percpu {count // 2}")]
+
+
+def scans(size, shapes=SHAPES):
+    """Each shape once; the first scan after populate() is not the one timed."""
+    plan = []
+    for shape in shapes:
+        plan += [("", f"populate {COUNTS[size]} {shape}"), ("", "scan"),
+                 (f"scan {shape} {size}", "scan"), ("", "drop")]
+    return plan
+
+
+def memory(size, more=()):
+    """First of all in a boot, so that no pool is filled already."""
+    return [(f"memory {size}", f"populate {COUNTS[size]} list"), *more, ("", "drop")]
+
+
+def latency():
+    return [("", "probe 1"), ("scan with probe", "scan"), ("", "probe 0"),
+            ("no scan", "quiet 200")]
+
+
+def threads(count):
+    plan = []
+    for mode in ("", "shared", "private"):
+        name = f"pair 64 4{' ' * bool(mode)}{mode}"
+        plan += [(name, f"pair 64 4 1 {count} {mode}".rstrip()),
+                 (name + ", 2 threads", f"pair 64 4 2 {count} {mode}".rstrip())]
+    return plan + [("pair 64 4, freed on the other CPU",
+                    f"pair 64 4 2 {count} remote")]
+
+
+def workers():
+    """On a graph: one list cannot be marked by two."""
+    plan = [("", "populate 100000 random"), ("", "scan"), ("scan random 100k", "scan"),
+            *latency()]
+    for count, text in ((1, "1 worker"), (2, "2 workers")):
+        plan += [("", f"param workers {count}"), ("", "scan"), (f"scan, {text}", "scan")]
+    return plan
+
+
+SCAN_300K = [("", "scan"), ("scan list 300k", "scan"), *latency()]
+OFF, ON = "kmemleak=off", "kmemleak=on"
+# A nanosecond of the guest is an instruction, and waiting takes no time.
+ICOUNT = ("-smp", "1", "-icount", "shift=0,sleep=off")
+BOOTS = (
+    Boot("on", "bench-uml", ON, (*memory("300k", SCAN_300K), *pairs(100000),
+                                 *scans("30k"), *scans("300k", SHAPES[1:]))),
+    Boot("off", "bench-uml", OFF, (*memory("300k"), *pairs(1000000))),
+    Boot("out", "bench-out", "", tuple(pairs(1000000))),
+    Boot("large", "bench-uml", ON,
+         (*memory("3M", [("", "scan"), ("scan list 3M", "scan")]),
+          *scans("3M", SHAPES[1:])), "4G", 900),
+    Boot("large-off", "bench-uml", OFF, tuple(memory("3M")), "4G"),
+    Boot("smp", "bench-guest", ON, (*threads(50000), *workers())),
+    Boot("smp-off", "bench-guest", OFF, tuple(threads(200000))),
+    Boot("count", "bench-guest", ON,
+         (("pair 64 4", "pair 64 4 1 5120"), ("pair 64 16", "pair 64 16 1 5120"),
+          ("", "populate 30000 list"), ("", "scan"), ("scan list 30k", "scan")),
+         once=True, extra=ICOUNT),
+    Boot("count-off", "bench-guest", OFF,
+         (("pair 64 4", "pair 64 4 1 5120"), ("pair 64 16", "pair 64 16 1 5120")),
+         once=True, extra=ICOUNT),
+    Boot("count-out", "bench-guest-out", "",
+         (("pair 64 4", "pair 64 4 1 5120"), ("pair 64 16", "pair 64 16 1 5120")),
+         once=True, extra=ICOUNT),
+)
+
+
+def copy_module(setup, flavor):
+    """The module's source where it can be built; returns the folder."""
+    folder = setup.path(flavor, "kmemleak-bench")
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(os.path.join(ROOT, MODULE), folder)
+    return folder
+
+
+def build_module(setup, flavor):
+    """The module for one kernel; returns its path."""
+    folder = copy_module(setup, flavor)
+    run_logged(kernel.make_command(setup, setup.path(flavor), f"M={folder}", "modules",
+                                   target=kernel.arch(flavor)),
+               setup.log(flavor + "-module"), env=clean_environ())
+    return os.path.join(folder, KO)
+
+
+def build(setups):
+    """{(tree, flavor): module} after building everything."""
+    modules = {}
+    for flavor in dict.fromkeys(boot.flavor for boot in BOOTS):
+        for name, setup in setups.items():
+            kernel.build(setup, flavor)
+            modules[name, flavor] = build_module(setup, flavor)
+    return modules
+
+
+def run_boot(setup, tree, boot, turn, module):
+    """One boot's Sample."""
+    sample = figures.Sample(tree, boot.name, turn)
+    start = time.monotonic()
+    up = []
+
+    def watch(line):
+        if line == "bench: up":
+            up.append(time.monotonic() - start)
+
+    result = guest.boot(setup, boot.flavor, "run-bench", name="bench-" + boot.name,
+                        limit=int(os.environ.get("LIMIT") or boot.limit),
+                        append=boot.append, show=watch, memory=boot.memory,
+                        tests=[command for _, command in boot.plan],
+                        files=[module], extra=boot.extra)
+    figures.read_lines(sample, boot.plan, result.lines)
+    if up and not boot.once:
+        sample.values["boot", "boot"] = up[0] * 1e9
+        sample.units["boot"] = "ns"
+    if result.fault:
+        sample.missing.append(result.fault)
+    return sample
+
+
+def cpu_model():
+    with open("/proc/cpuinfo", encoding="utf-8") as src:
+        for line in src:
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+def kernel_release(setup):
+    path = setup.path("bench-uml", "include/config/kernel.release")
+    with open(path, encoding="utf-8") as src:
+        return src.read().strip()
+
+
+def measure(setups, modules, rounds, warm_up):
+    """Samples of all rounds; the warm-up's are dropped. In each round the trees
+    take turns boot by boot, so that both meet the machine in the same state."""
+    samples = []
+    for turn in range(0 if warm_up else 1, rounds + 1):
+        for boot in BOOTS:
+            if boot.once and (turn != 1 or next(iter(setups.values())).accel != "tcg"):
+                continue
+            for tree, setup in setups.items():
+                word = f"round {turn} of {rounds}" if turn else "warm-up"
+                with Step(f"{word}: {boot.name}, {tree}"):
+                    sample = run_boot(setup, tree, boot, turn,
+                                      modules[tree, boot.flavor])
+                for label in sample.missing:
+                    say(f"  {tree}, {boot.name}: no figure: {label}")
+                if turn:
+                    samples.append(sample)
+    return samples
+
+
+def run(setup):
+    quick = os.environ.get("QUICK", "") not in ("", "0")
+    rounds = int(os.environ.get("ROUNDS") or (1 if quick else ROUNDS))
+    if rounds < 1:
+        raise Failed(f"ROUNDS={rounds}: at least 1")
+    setups = {"stock": setup.stock_twin(), "ours": setup}
+    modules = build(setups)
+    started = datetime.datetime.now(datetime.timezone.utc)
+    samples = measure(setups, modules, rounds, not quick)
+    facts = {"kernel": kernel_release(setup), "cpu": cpu_model(),
+             "cpus": os.cpu_count(), "rounds": rounds, "accel": setup.accel,
+             "date": started.strftime("%Y-%m-%d %H:%M UTC")}
+    with open(setup.path("bench.json"), "w", encoding="utf-8") as out:
+        json.dump({**facts, "samples": figures.plain_data(samples)}, out, indent=1)
+        out.write("\n")
+    print()
+    print("\n".join(figures.work_table(samples)))
+    print()
+    print("\n".join(figures.aim_table(samples)))
+    print(f"\n{facts['kernel']}, {facts['cpu']}, {facts['cpus']} CPUs, "
+          f"{facts['date']}, {rounds} round(s): median (least-most)")
+    print(f"all values: {setup.path('bench.json')}")
+    return 1 if any(sample.missing for sample in samples) else 0
