@@ -47,7 +47,6 @@ static void fill_object(struct kmemleak_tracker *t, struct kmemleak_object *obj,
 	obj->size = size;
 	obj->trace = origin->trace;
 	obj->born = t->ops->now();
-	obj->stamp = kmemleak_pool_stamp(t);
 	obj->pid = origin->pid;
 	obj->comm = kmemleak_names_intern(t, origin->comm);
 	obj->min_count = clamp(min_count, 0, KMEMLEAK_COUNT_MAX - 1);

@@ -620,7 +620,6 @@ struct kmemleak_object *kmemleak_pool_get(struct kmemleak_tracker *t);
 void kmemleak_pool_top_up(struct kmemleak_tracker *t, gfp_t gfp);
 void kmemleak_pool_put(struct kmemleak_tracker *t, struct kmemleak_object *obj);
 void kmemleak_pool_put_irqs_off(struct kmemleak_tracker *t, struct kmemleak_object *obj);
-u32 kmemleak_pool_stamp(struct kmemleak_tracker *t);
 unsigned int kmemleak_pool_pick(struct kmemleak_tracker *t, struct kmemleak_pool_cursor *cursor,
 				bool (*want)(const struct kmemleak_object *obj, const void *arg),
 				const void *arg, struct kmemleak_ref *picked, unsigned int max);

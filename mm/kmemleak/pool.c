@@ -131,8 +131,26 @@ static struct kmemleak_object *get_shared(struct kmemleak_pool *pool,
 	return obj;
 }
 
-static struct kmemleak_object *get(struct kmemleak_pool *pool)
+/*
+ * A number that orders allocations: nanoseconds, strictly ascending on one CPU, as
+ * good as ops->clock() between CPUs. Interrupts are off.
+ */
+static u32 make_stamp(struct kmemleak_tracker *t, struct kmemleak_pool_cache *cache)
 {
+	u32 now = t->ops->clock();
+
+	if (cache) {
+		/* A coarse clock stands still for a tick. */
+		if ((s32)(now - cache->stamp) <= 0 && (s32)(now - cache->stamp) > -(s32)CLOCK_SLACK)
+			now = cache->stamp + 1;
+		cache->stamp = now;
+	}
+	return now;
+}
+
+static struct kmemleak_object *get(struct kmemleak_tracker *t)
+{
+	struct kmemleak_pool *pool = &t->pool;
 	struct kmemleak_pool_cache *cache;
 	struct kmemleak_object *obj = NULL;
 	unsigned long irq;
@@ -147,6 +165,8 @@ static struct kmemleak_object *get(struct kmemleak_pool *pool)
 	}
 	if (obj && cache)
 		WRITE_ONCE(cache->in_use, cache->in_use + 1);
+	if (obj)
+		obj->stamp = make_stamp(t, cache);
 	local_irq_restore(irq);
 	return obj;
 }
@@ -183,14 +203,15 @@ static bool add_page(struct kmemleak_tracker *t, gfp_t gfp)
  * @t: tracker, enabled
  *
  * Context: any but NMI; never sleeps.
- * Return: an entry whose flags are 0, or NULL if no memory could be had.
+ * Return: an entry whose flags are 0 and whose stamp is set, or NULL if no memory
+ * could be had.
  */
 struct kmemleak_object *kmemleak_pool_get(struct kmemleak_tracker *t)
 {
-	struct kmemleak_object *obj = get(&t->pool);
+	struct kmemleak_object *obj = get(t);
 
 	if (unlikely(!obj) && add_page(t, GFP_ANY_CONTEXT))
-		obj = get(&t->pool);
+		obj = get(t);
 	return obj;
 }
 
@@ -262,33 +283,6 @@ void kmemleak_pool_put(struct kmemleak_tracker *t, struct kmemleak_object *obj)
 	local_irq_save(irq);
 	kmemleak_pool_put_irqs_off(t, obj);
 	local_irq_restore(irq);
-}
-
-/**
- * kmemleak_pool_stamp() - a number that orders allocations
- * @t: tracker
- *
- * Strictly ascending on one CPU; as good as ops->clock() between CPUs.
- *
- * Return: nanoseconds, modulo 2^32.
- */
-u32 kmemleak_pool_stamp(struct kmemleak_tracker *t)
-{
-	struct kmemleak_pool_cache *cache;
-	unsigned long irq;
-	u32 now;
-
-	local_irq_save(irq);
-	now = t->ops->clock();
-	cache = this_cache(&t->pool);
-	if (cache) {
-		/* A coarse clock stands still for a tick. */
-		if ((s32)(now - cache->stamp) <= 0 && (s32)(now - cache->stamp) > -(s32)CLOCK_SLACK)
-			now = cache->stamp + 1;
-		cache->stamp = now;
-	}
-	local_irq_restore(irq);
-	return now;
 }
 
 /* Entries looked at in one go, a few microseconds. */
