@@ -34,7 +34,7 @@ static struct kmemleak_object *tree_overlap(const struct rb_root *root,
 static void link_locked(struct kmemleak_shard *shard, struct kmemleak_object *obj,
 			struct rb_node *parent, struct rb_node **link)
 {
-	/* Pairs with peek_tree(), as in every change of a tree. */
+	/* Pairs with descent_ends(), as in every change of a tree. */
 	raw_write_seqcount_begin(&shard->seq);
 	rb_link_node(&obj->node, parent, link);
 	rb_insert_color(&obj->node, &shard->root);
@@ -255,37 +255,66 @@ struct kmemleak_object *kmemleak_index_find(struct kmemleak_tracker *t, enum kme
 /* No sound tree of entries that memory can hold is deeper. */
 #define MAX_DEPTH	128
 
-/*
- * Entries are never unmapped while the tracker tracks, so this walk reads memory
- * that is there. Whoever changes the tree meanwhile can lead it astray, at worst
+/**
+ * struct descent - a way down a tree without its lock
+ * @shard: whose tree
+ * @seq: its sequence number at the beginning
+ * @node: where the way has come to, NULL at its end
+ *
+ * Entries are never unmapped while the tracker tracks, so this reads memory that
+ * is there. Whoever changes the tree meanwhile can lead it astray, at worst
  * through entries in other use; then the sequence number has changed.
  */
-static bool peek_tree(struct kmemleak_shard *shard, unsigned long addr,
+struct descent {
+	struct kmemleak_shard *shard;
+	unsigned int seq;
+	struct rb_node *node;
+};
+
+static void descend_from(struct descent *d, struct kmemleak_shard *shard,
+			 struct kmemleak_glimpse *seen)
+{
+	d->shard = shard;
+	d->seq = raw_read_seqcount(&shard->seq);
+	d->node = READ_ONCE(shard->root.rb_node);
+	seen->found = false;
+}
+
+static void descend(struct descent *d, unsigned long addr, struct kmemleak_glimpse *seen)
+{
+	struct kmemleak_object *obj = rb_entry(d->node, struct kmemleak_object, node);
+	unsigned long start = READ_ONCE(obj->start);
+
+	if (addr < start) {
+		d->node = READ_ONCE(d->node->rb_left);
+	} else if (addr - start >= READ_ONCE(obj->size)) {
+		d->node = READ_ONCE(d->node->rb_right);
+	} else {
+		d->node = NULL;
+		seen->found = true;
+		seen->ref = (struct kmemleak_ref){ obj, start };
+		seen->epoch = READ_ONCE(obj->epoch);
+		seen->flags = READ_ONCE(obj->flags);
+	}
+}
+
+static void descent_ends(const struct descent *d, struct kmemleak_glimpse *seen)
+{
+	/* Pairs with the raw_write_seqcount_begin()s under the shard's lock. */
+	seen->sure = !d->node && !(d->seq & 1) && !read_seqcount_retry(&d->shard->seq, d->seq);
+	seen->found &= seen->sure;
+}
+
+static void peek_tree(struct kmemleak_shard *shard, unsigned long addr,
 		      struct kmemleak_glimpse *seen)
 {
-	unsigned int seq = raw_read_seqcount(&shard->seq);
-	struct rb_node *node = READ_ONCE(shard->root.rb_node);
+	struct descent d;
 	unsigned int depth;
 
-	seen->found = false;
-	for (depth = 0; node && depth < MAX_DEPTH; depth++) {
-		struct kmemleak_object *obj = rb_entry(node, struct kmemleak_object, node);
-		unsigned long start = READ_ONCE(obj->start);
-
-		if (addr < start) {
-			node = READ_ONCE(node->rb_left);
-		} else if (addr - start >= READ_ONCE(obj->size)) {
-			node = READ_ONCE(node->rb_right);
-		} else {
-			seen->found = true;
-			seen->ref = (struct kmemleak_ref){ obj, start };
-			seen->epoch = READ_ONCE(obj->epoch);
-			seen->flags = READ_ONCE(obj->flags);
-			break;
-		}
-	}
-	/* Pairs with the raw_write_seqcount_begin()s under the shard's lock. */
-	return !(seq & 1) && depth < MAX_DEPTH && !read_seqcount_retry(&shard->seq, seq);
+	descend_from(&d, shard, seen);
+	for (depth = 0; d.node && depth < MAX_DEPTH; depth++)
+		descend(&d, addr, seen);
+	descent_ends(&d, seen);
 }
 
 /**
@@ -293,12 +322,11 @@ static bool peek_tree(struct kmemleak_shard *shard, unsigned long addr,
  * @t: tracker
  * @space: space of @addr
  * @addr: any address
- * @seen: filled in
+ * @seen: filled in; if it is not sure, look with kmemleak_index_find()
  *
  * Context: any; the caller keeps the pool from giving pages back.
- * Return: false if the tree was being changed: look with kmemleak_index_find().
  */
-bool kmemleak_index_peek(struct kmemleak_tracker *t, enum kmemleak_space space,
+void kmemleak_index_peek(struct kmemleak_tracker *t, enum kmemleak_space space,
 			 unsigned long addr, struct kmemleak_glimpse *seen)
 {
 	struct kmemleak_index *idx = &t->index;
@@ -306,12 +334,54 @@ bool kmemleak_index_peek(struct kmemleak_tracker *t, enum kmemleak_space space,
 	if (space == KMEMLEAK_VIRT) {
 		struct kmemleak_shard *shard = shard_of_region(idx, region_of(addr));
 
-		if (!peek_tree(shard, addr, seen))
-			return false;
-		if (seen->found || !covered(idx, shard))
-			return true;
+		peek_tree(shard, addr, seen);
+		if (!seen->sure || seen->found || !covered(idx, shard))
+			return;
 	}
-	return peek_tree(wide_of(idx, space, addr), addr, seen);
+	peek_tree(wide_of(idx, space, addr), addr, seen);
+}
+
+/**
+ * kmemleak_index_peek_many() - several looks at once
+ * @t: tracker
+ * @addr: @nr addresses in VIRT
+ * @seen: filled in, one for each
+ * @nr: at most KMEMLEAK_PEEKS
+ *
+ * All go down one level after the other, so that each waits for memory while the
+ * others do.
+ *
+ * Context: any; the caller keeps the pool from giving pages back.
+ */
+void kmemleak_index_peek_many(struct kmemleak_tracker *t, const unsigned long *addr,
+			      struct kmemleak_glimpse *seen, unsigned int nr)
+{
+	struct kmemleak_index *idx = &t->index;
+	struct descent d[KMEMLEAK_PEEKS];
+	unsigned int i, depth;
+	bool more = true;
+
+	for (i = 0; i < nr; i++)
+		prefetch(shard_of_region(idx, region_of(addr[i])));
+	for (i = 0; i < nr; i++) {
+		descend_from(&d[i], shard_of_region(idx, region_of(addr[i])), &seen[i]);
+		prefetch(d[i].node);
+	}
+	for (depth = 0; more && depth < MAX_DEPTH; depth++) {
+		more = false;
+		for (i = 0; i < nr; i++) {
+			if (!d[i].node)
+				continue;
+			descend(&d[i], addr[i], &seen[i]);
+			prefetch(d[i].node);
+			more = true;
+		}
+	}
+	for (i = 0; i < nr; i++) {
+		descent_ends(&d[i], &seen[i]);
+		if (seen[i].sure && !seen[i].found && covered(idx, d[i].shard))
+			peek_tree(wide_of(idx, KMEMLEAK_VIRT, addr[i]), addr[i], &seen[i]);
+	}
 }
 
 /**

@@ -269,6 +269,7 @@ struct kmemleak_index {
 /* What a look-up without a lock has seen; no more than a moment's truth. */
 struct kmemleak_glimpse {
 	struct kmemleak_ref ref;
+	bool sure;	/* nobody changed the tree meanwhile */
 	bool found;
 	u8 epoch;
 	u16 flags;
@@ -653,8 +654,13 @@ int kmemleak_index_insert(struct kmemleak_tracker *t, struct kmemleak_object *ob
 			  struct kmemleak_ref *clash);
 struct kmemleak_object *kmemleak_index_find(struct kmemleak_tracker *t, enum kmemleak_space space,
 					    unsigned long addr, struct kmemleak_lookup *at);
-bool kmemleak_index_peek(struct kmemleak_tracker *t, enum kmemleak_space space,
+void kmemleak_index_peek(struct kmemleak_tracker *t, enum kmemleak_space space,
 			 unsigned long addr, struct kmemleak_glimpse *seen);
+
+/* Look-ups that are made together. */
+#define KMEMLEAK_PEEKS	16
+void kmemleak_index_peek_many(struct kmemleak_tracker *t, const unsigned long *addr,
+			      struct kmemleak_glimpse *seen, unsigned int nr);
 struct kmemleak_object *kmemleak_index_relock(struct kmemleak_tracker *t,
 					      struct kmemleak_ref ref,
 					      struct kmemleak_lookup *at);

@@ -84,6 +84,8 @@ void kmemleak_mark_push(struct kmemleak_marker *m, struct kmemleak_ref ref)
 		unqueue(m, ref);
 	else
 		m->top->ref[m->top->nr++] = ref;
+	/* It may be scanned soon; no harm if there is nothing. */
+	prefetch((const void *)ref.start);
 }
 
 static bool pop(struct kmemleak_marker *m, struct kmemleak_ref *ref)
@@ -137,14 +139,9 @@ bool kmemleak_mark_refer_locked(struct kmemleak_marker *m, struct kmemleak_objec
  * born meanwhile is gray, and one that is to be scanned once more is found by a
  * sweep.
  */
-static bool let_go(struct kmemleak_marker *m, enum kmemleak_space space, unsigned long addr,
-		   struct kmemleak_glimpse *seen)
+static bool let_go(const struct kmemleak_marker *m, const struct kmemleak_glimpse *seen)
 {
-	if (!kmemleak_index_peek(m->t, space, addr, seen)) {
-		seen->found = false;
-		return false;
-	}
-	return !seen->found || in_vain(m, seen->flags, seen->epoch);
+	return seen->sure && (!seen->found || in_vain(m, seen->flags, seen->epoch));
 }
 
 /* As kmemleak_index_find(): most often what was seen is still there. */
@@ -163,17 +160,19 @@ static struct kmemleak_object *find_seen(struct kmemleak_marker *m, enum kmemlea
 }
 
 static void refer(struct kmemleak_marker *m, enum kmemleak_space space, unsigned long addr,
-		  bool by_alias)
+		  bool by_alias);
+
+static void refer_seen(struct kmemleak_marker *m, enum kmemleak_space space, unsigned long addr,
+		       const struct kmemleak_glimpse *seen, bool by_alias)
 {
 	struct kmemleak_object *obj;
 	struct kmemleak_lookup at;
 	struct kmemleak_ref ref;
-	struct kmemleak_glimpse seen;
 	bool queue, surplus;
 
-	if (let_go(m, space, addr, &seen))
+	if (let_go(m, seen))
 		return;
-	obj = find_seen(m, space, addr, &seen, &at);
+	obj = find_seen(m, space, addr, seen, &at);
 	if (!obj)
 		return;
 	queue = kmemleak_mark_refer_locked(m, obj);
@@ -190,6 +189,35 @@ static void refer(struct kmemleak_marker *m, enum kmemleak_space space, unsigned
 		while ((target = kmemleak_extra_alias(m->t, ref.start, target)))
 			refer(m, KMEMLEAK_VIRT, target, true);
 	}
+}
+
+static void refer(struct kmemleak_marker *m, enum kmemleak_space space, unsigned long addr,
+		  bool by_alias)
+{
+	struct kmemleak_glimpse seen;
+
+	kmemleak_index_peek(m->t, space, addr, &seen);
+	refer_seen(m, space, addr, &seen, by_alias);
+}
+
+/* So few look-ups take less time one by one: the nodes of a list have two. */
+#define FEW_CANDIDATES	3
+
+/* Candidates are looked up together, so that their cache misses overlap. */
+static void refer_candidates(struct kmemleak_marker *m)
+{
+	struct kmemleak_glimpse seen[KMEMLEAK_PEEKS];
+	unsigned int i, nr = m->nr_candidates;
+
+	m->nr_candidates = 0;
+	if (nr < FEW_CANDIDATES) {
+		for (i = 0; i < nr; i++)
+			refer(m, KMEMLEAK_VIRT, m->candidate[i], false);
+		return;
+	}
+	kmemleak_index_peek_many(m->t, m->candidate, seen, nr);
+	for (i = 0; i < nr; i++)
+		refer_seen(m, KMEMLEAK_VIRT, m->candidate[i], &seen[i], false);
 }
 
 static bool within(const struct bounds *b, unsigned long addr)
@@ -209,8 +237,11 @@ static void mark_word(struct kmemleak_marker *m, unsigned long word)
 	struct kmemleak_tracker *t = m->t;
 	unsigned int i;
 
-	if (within(&m->virt, word) && kmemleak_index_may_hold(&t->index, KMEMLEAK_VIRT, word))
-		refer(m, KMEMLEAK_VIRT, word, false);
+	if (within(&m->virt, word) && kmemleak_index_may_hold(&t->index, KMEMLEAK_VIRT, word)) {
+		m->candidate[m->nr_candidates++] = word;
+		if (m->nr_candidates == ARRAY_SIZE(m->candidate))
+			refer_candidates(m);
+	}
 	mark_percpu(m, word);
 	for (i = 0; i < t->nr_cpu_offsets; i++)
 		mark_percpu(m, word - t->cpu_offset[i]);
@@ -322,8 +353,13 @@ void kmemleak_mark_drain(struct kmemleak_marker *m)
 {
 	struct kmemleak_ref ref;
 
-	while (!m->err && pop(m, &ref))
-		scan_object(m, ref);
+	for (;;) {
+		while (!m->err && pop(m, &ref))
+			scan_object(m, ref);
+		if (m->err || !m->nr_candidates)
+			break;
+		refer_candidates(m);
+	}
 }
 
 /**

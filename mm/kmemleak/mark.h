@@ -37,6 +37,8 @@ struct bounds {
  * @top: top chunk of the work list, never NULL
  * @spare: one empty chunk, so that a list that breathes needs no allocation
  * @found: what a sweep found
+ * @candidate: words that may be references to VIRT objects, not looked up yet
+ * @nr_candidates: how many
  * @buffer: a page that contents are copied to
  * @virt: bounds of all VIRT objects that could be white when the mark began;
  *	who is born later is not white in it
@@ -54,6 +56,8 @@ struct kmemleak_marker {
 	struct chunk *top;
 	struct chunk *spare;
 	struct kmemleak_ref found[SWEEP_BATCH];
+	unsigned long candidate[KMEMLEAK_PEEKS];
+	unsigned int nr_candidates;
 	void *buffer;
 	struct bounds virt;
 	struct bounds percpu;

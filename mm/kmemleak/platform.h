@@ -26,6 +26,7 @@
 #include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/prefetch.h>
 #include <linux/rbtree.h>
 #include <linux/seqlock.h>
 #include <linux/smp.h>

@@ -227,14 +227,17 @@ static void check_address(struct host *h, enum kmemleak_space space, unsigned lo
 	struct kmemleak_glimpse seen;
 
 	CHECK(obj == (l ? l->obj : NULL));
-	CHECK(kmemleak_index_peek(&h->t, space, addr, &seen) && seen.found == !!l);
+	kmemleak_index_peek(&h->t, space, addr, &seen);
+	CHECK(seen.sure && seen.found == !!l);
 	if (obj) {
 		CHECK(seen.flags == obj->flags && seen.epoch == obj->epoch);
 		/* Who holds the lock may be about to change the tree, or at it. */
 		raw_write_seqcount_begin(&at.shard->seq);
-		CHECK(!kmemleak_index_peek(&h->t, space, addr, &seen));
+		kmemleak_index_peek(&h->t, space, addr, &seen);
+		CHECK(!seen.sure && !seen.found);
 		raw_write_seqcount_end(&at.shard->seq);
-		CHECK(kmemleak_index_peek(&h->t, space, addr, &seen));
+		kmemleak_index_peek(&h->t, space, addr, &seen);
+		CHECK(seen.sure);
 		CHECK(host_lock_is_held(&at.shard->lock));
 		kmemleak_index_unlock(&at);
 	}
@@ -243,12 +246,45 @@ static void check_address(struct host *h, enum kmemleak_space space, unsigned lo
 		CHECK(kmemleak_index_may_hold(&h->t.index, space, addr));
 }
 
+/* Looks that are made together see what single ones see. */
+static void check_many(struct host *h)
+{
+	struct kmemleak_glimpse seen[KMEMLEAK_PEEKS];
+	unsigned long addr[KMEMLEAK_PEEKS];
+	unsigned int i, nr = 1 + host_below(KMEMLEAK_PEEKS);
+
+	for (i = 0; i < nr; i++) {
+		enum kmemleak_space space = KMEMLEAK_VIRT;
+		size_t size;
+
+		do
+			random_range(&space, &addr[i], &size);
+		while (space != KMEMLEAK_VIRT);
+		if (model.nr && host_one_in(2)) {
+			struct line *l = &model.line[host_below(model.nr)];
+
+			if (l->space == KMEMLEAK_VIRT)
+				addr[i] = host_one_in(2) ? last_of(l) : l->start - 1;
+		}
+	}
+	kmemleak_index_peek_many(&h->t, addr, seen, nr);
+	for (i = 0; i < nr; i++) {
+		struct line *l = model_overlap(KMEMLEAK_VIRT, addr[i], 1);
+
+		CHECK(seen[i].sure && seen[i].found == !!l);
+		if (l)
+			CHECK(seen[i].ref.obj == l->obj && seen[i].ref.start == l->start &&
+			      seen[i].flags == l->obj->flags && seen[i].epoch == l->obj->epoch);
+	}
+}
+
 static void look_up_random(struct host *h)
 {
 	enum kmemleak_space space;
 	unsigned long addr;
 	size_t size;
 
+	check_many(h);
 	random_range(&space, &addr, &size);
 	check_address(h, space, addr);
 	if (model.nr) {

@@ -280,7 +280,11 @@ static void test_peek(void)
 {
 	const unsigned long addr = HOST_DIRECT + NR_NEIGHBOURS / 2 * 64;
 	unsigned long told = 0, wrong = 0;
-	struct kmemleak_glimpse seen;
+	/* In turn one that is there and one that is not. */
+	const unsigned long many[4] = {
+		addr + 63, HOST_DIRECT - 1, addr, HOST_DIRECT - 1,
+	};
+	struct kmemleak_glimpse seen[2 + ARRAY_SIZE(many)];
 	pthread_t thread;
 
 	host = host_new(4);
@@ -288,12 +292,18 @@ static void test_peek(void)
 	REQUIRE(host_add(host, KMEMLEAK_VIRT, addr, 64, 1) == KMEMLEAK_OK);
 	REQUIRE(!pthread_create(&thread, NULL, rebuild, NULL));
 	do {
-		if (kmemleak_index_peek(&host->t, KMEMLEAK_VIRT, addr + 63, &seen)) {
-			told++;
-			wrong += !seen.found || !(seen.flags & KMEMLEAK_LIVE);
+		unsigned int i;
+
+		kmemleak_index_peek(&host->t, KMEMLEAK_VIRT, many[0], &seen[0]);
+		kmemleak_index_peek(&host->t, KMEMLEAK_VIRT, many[1], &seen[1]);
+		kmemleak_index_peek_many(&host->t, many, &seen[2], ARRAY_SIZE(many));
+		for (i = 0; i < ARRAY_SIZE(seen); i++) {
+			bool there = !(i % 2);
+
+			told += seen[i].sure && there;
+			wrong += seen[i].sure && seen[i].found != there;
+			wrong += seen[i].found && !(seen[i].flags & KMEMLEAK_LIVE);
 		}
-		if (kmemleak_index_peek(&host->t, KMEMLEAK_VIRT, HOST_DIRECT - 1, &seen))
-			wrong += seen.found;
 	} while (!__atomic_load_n(&workers_done, __ATOMIC_ACQUIRE));
 	pthread_join(thread, NULL);
 	host_set_cpu(0);
