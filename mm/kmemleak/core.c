@@ -44,26 +44,28 @@ static void fill_object(struct kmemleak_tracker *t, struct kmemleak_object *obj,
 			enum kmemleak_space space, unsigned long start, size_t size,
 			int min_count, const struct kmemleak_origin *origin)
 {
-	obj->size = size;
+	union kmemleak_colour colour = {
+		.min_count = clamp(min_count, 0, KMEMLEAK_COUNT_MAX - 1),
+	};
+
+	/* Before the start, see kmemleak_index_recall(). */
+	WRITE_ONCE(obj->size, size);
 	obj->trace = origin->trace;
 	obj->born = t->ops->now();
 	obj->pid = origin->pid;
 	obj->comm = kmemleak_names_intern(t, origin->comm);
-	obj->min_count = clamp(min_count, 0, KMEMLEAK_COUNT_MAX - 1);
-	obj->count = 0;
-	obj->epoch = 0;
-	obj->unref = 0;
 	WRITE_ONCE(obj->flags, space | origin->context << KMEMLEAK_CTX_SHIFT |
 			       (min_count < 0 ? KMEMLEAK_IGNORE : 0));
 	/*
 	 * Born during a mark: what points at it may have been scanned already,
 	 * and what it points at may move into it, so it is gray. Pairs with
-	 * kmemleak_mark().
+	 * kmemleak_mark_begin().
 	 */
 	if (smp_load_acquire(&t->marking)) {
-		obj->epoch = READ_ONCE(t->epoch);
-		obj->count = obj->min_count;
+		colour.epoch = READ_ONCE(t->epoch);
+		colour.count = colour.min_count;
 	}
+	WRITE_ONCE(obj->colour.word, colour.word);
 	/* Pairs with kmemleak_index_relock(). */
 	smp_store_release(&obj->start, start);
 }
@@ -89,8 +91,9 @@ static void keep_as_root(struct kmemleak_tracker *t, struct kmemleak_ref ref)
 	struct kmemleak_object *obj = kmemleak_index_relock(t, ref, &at);
 
 	if (obj) {
-		obj->min_count = 0;
+		kmemleak_paint(obj, min_count, 0);
 		kmemleak_index_unlock(&at);
+		WRITE_ONCE(t->due, true);
 	}
 }
 
@@ -161,6 +164,9 @@ enum kmemleak_result kmemleak_block_add(struct kmemleak_tracker *t, enum kmemlea
 		lose_block(t, space, start, size);
 		return KMEMLEAK_OVERLAPS;
 	}
+	/* Newborn and gray: a sweep is to find it. */
+	if (unlikely(READ_ONCE(t->marking)))
+		WRITE_ONCE(t->due, true);
 	if (!replaced)
 		return KMEMLEAK_OK;
 	kmemleak_count(t, KMEMLEAK_CNT_DUPLICATE);
@@ -259,7 +265,8 @@ static struct kmemleak_object *cut_unlock(struct kmemleak_tracker *t, struct kme
 	unsigned long lost = 0;
 
 	/* A running mark may have queued it by its old start: to be found again. */
-	obj->flags &= ~KMEMLEAK_SCANNED;
+	kmemleak_paint(obj, scanned, 0);
+	WRITE_ONCE(t->due, true);
 	if (obj->flags & (KMEMLEAK_AREAS | KMEMLEAK_ALIAS)) {
 		/* Areas of a block that no longer exists as such: scan what is left. */
 		kmemleak_extra_drop(t, obj_start);
@@ -275,6 +282,8 @@ static struct kmemleak_object *cut_unlock(struct kmemleak_tracker *t, struct kme
 		*tail = *obj;
 		tail->node = node;
 		tail->flags &= ~KMEMLEAK_LIVE;
+		/* A marker may have taken the whole block for queued meanwhile. */
+		tail->colour.scanned = 0;
 		tail->size = obj_last - last;
 		/* Pairs with kmemleak_index_relock(). */
 		smp_store_release(&tail->start, last + 1);

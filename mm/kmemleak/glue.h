@@ -67,6 +67,14 @@ bool kmemleak_stacks_is_dead(const struct kmemleak_dead_pages *dead, unsigned lo
 /* rcu.c: let queued callbacks run, at most so long. Context: as scan.c. */
 int kmemleak_rcu_settle(unsigned int limit_ms);
 
+/* workers.c: helpers of a mark; see struct kmemleak_ops. Context: process. */
+void kmemleak_workers_start(void);
+void kmemleak_workers_spawn(struct kmemleak_tracker *t, struct kmemleak_marker *m);
+void kmemleak_workers_wait(struct kmemleak_tracker *t, struct kmemleak_marker *m);
+void kmemleak_workers_wake(struct kmemleak_tracker *t);
+void kmemleak_workers_join(struct kmemleak_tracker *t);
+unsigned long kmemleak_workers_frame(const struct task_struct *task);
+
 /* trace.c: handles of stack traces. Any context but NMI. */
 void kmemleak_trace_start(void);
 u32 kmemleak_trace_save(gfp_t gfp);

@@ -22,6 +22,7 @@
  *   black     reached and scanned; or ignored: never reported, never scanned
  *   root      memory that is scanned without being reached from anywhere
  *   opaque    memory that may hold blocks the detector has no entry for: a root
+ *   marker    who marks: the scan itself, and helpers on other CPUs
  *   suspect   an object that a mark left white and no rule cleared
  *   leak      a suspect that was confirmed; a record, not an object
  *   episode   everything one "scan" does
@@ -35,14 +36,15 @@
  *   shard.lock           one shard; two are never held at once
  *   tracker.extra_lock   the tree of extras
  *   tracker.opaque_lock  the opaque ranges
+ *   mark.lock            work that any marker may take
  *   names.lock           writers of the task name table
  *   pool.lock            the shared free list and the list of pages
  *
  * Invariants of an object in the index, all under its shard's lock:
  *   - objects of one shard tree do not overlap;
- *   - KMEMLEAK_LIVE is set exactly while the object is in a tree;
- *   - epoch != tracker epoch  =>  count is stale and stands for 0;
- *   - KMEMLEAK_SCANNED counts only if epoch == tracker epoch.
+ *   - KMEMLEAK_LIVE is set exactly while the object is in a tree.
+ * And of its colour, which needs no lock:
+ *   - epoch != tracker epoch  =>  count and scanned are stale and stand for 0.
  */
 #ifndef _KMEMLEAK_INTERNAL_H
 #define _KMEMLEAK_INTERNAL_H
@@ -79,9 +81,30 @@ enum kmemleak_context {
 #define KMEMLEAK_ALIAS		0x0100	/* has an alias extra */
 #define KMEMLEAK_FULL_SCAN	0x0200	/* an area was lost: scan everything */
 #define KMEMLEAK_WIDE		0x0400	/* lives in a wide tree */
-#define KMEMLEAK_SCANNED	0x0800	/* queued or scanned in this epoch */
-#define KMEMLEAK_REPORTED	0x1000	/* was in a published leak set */
-#define KMEMLEAK_TRANSIENT	0x2000	/* the next episode passes over it */
+#define KMEMLEAK_REPORTED	0x0800	/* was in a published leak set */
+#define KMEMLEAK_TRANSIENT	0x1000	/* the next episode passes over it */
+
+/**
+ * union kmemleak_colour - what marks know of an object
+ * @word: all of it. Markers, hooks and the verdict change it without a lock, by
+ *	cmpxchg alone, except for whoever fills in a new object
+ * @min_count: references needed to be reached; 0: a root
+ * @count: references found in @epoch, as far as @min_count; beyond that only if
+ *	the object has an alias, and then it saturates
+ * @scanned: queued or scanned in @epoch
+ * @epoch: the mark that @count and @scanned belong to; 0: none
+ * @unref: consecutive episodes that left it unreferenced, saturates
+ */
+union kmemleak_colour {
+	u32 word;
+	struct {
+		u8 min_count;
+		u8 count : 7;
+		u8 scanned : 1;
+		u8 epoch;
+		u8 unref;
+	};
+};
 
 /**
  * struct kmemleak_object - one tracked block
@@ -96,11 +119,7 @@ enum kmemleak_context {
  * @pid: allocating task, 0 in interrupt context
  * @comm: index into the name table
  * @flags: KMEMLEAK_*
- * @min_count: references needed to be reached; 0: a root
- * @count: references found in @epoch, as far as @min_count; beyond that only if
- *	it has an alias, and then it saturates
- * @epoch: the mark that @count and KMEMLEAK_SCANNED belong to; 0: none
- * @unref: consecutive episodes that left it unreferenced, saturates
+ * @colour: what marks know of it
  *
  * The pool never gives pages back while the tracker tracks, so a stale pointer
  * still points at an entry; whether it is the same object is asked with
@@ -119,13 +138,33 @@ struct kmemleak_object {
 	s32 pid;
 	u16 comm;
 	u16 flags;
-	u8 min_count;
-	u8 count;
-	u8 epoch;
-	u8 unref;
+	union kmemleak_colour colour;
 };
 
-#define KMEMLEAK_COUNT_MAX	U8_MAX
+#define KMEMLEAK_COUNT_MAX	127
+
+static inline union kmemleak_colour kmemleak_colour(const struct kmemleak_object *obj)
+{
+	return (union kmemleak_colour){ .word = READ_ONCE(obj->colour.word) };
+}
+
+/* Return: false if somebody else was faster; then @old is what it is now. */
+static inline bool kmemleak_recolour(struct kmemleak_object *obj, union kmemleak_colour *old,
+				     union kmemleak_colour new)
+{
+	return try_cmpxchg(&obj->colour.word, &old->word, new.word);
+}
+
+/* Gives one member of an object's colour a value. */
+#define kmemleak_paint(obj, member, value) do {				\
+	struct kmemleak_object *__obj = (obj);				\
+	union kmemleak_colour __old = kmemleak_colour(__obj), __new;	\
+									\
+	do {								\
+		__new = __old;						\
+		__new.member = (value);					\
+	} while (!kmemleak_recolour(__obj, &__old, __new));		\
+} while (0)
 
 enum kmemleak_extra_kind {
 	KMEMLEAK_EXTRA_AREA,
@@ -141,7 +180,8 @@ enum kmemleak_extra_kind {
  * @kind: enum kmemleak_extra_kind
  *
  * Shares the pool with objects. It ends before the place where an object keeps
- * its flags, which stay 0, so that it is never mistaken for a live object.
+ * its flags, which stay 0, so that it is never mistaken for a live object, and
+ * a marker that is late paints nothing that matters.
  */
 struct kmemleak_extra {
 	struct rb_node node;
@@ -271,8 +311,8 @@ struct kmemleak_glimpse {
 	struct kmemleak_ref ref;
 	bool sure;	/* nobody changed the tree meanwhile */
 	bool found;
-	u8 epoch;
 	u16 flags;
+	size_t size;
 };
 
 /* A found object and the lock that keeps it. */
@@ -296,11 +336,14 @@ struct kmemleak_cursor {
  * @page: page that is looked at, NULL: the reserve
  * @next: its next entry
  * @end: there are no more
+ * @epoch: objects that this mark has scanned, and that no earlier episode nor an
+ *	annotation has left a trace on, are passed over at once; 0: none
  */
 struct kmemleak_pool_cursor {
 	struct kmemleak_pool_page *page;
 	unsigned long next;
 	bool end;
+	u8 epoch;
 };
 
 /* -------------------------------------------------------------- ranges -- */
@@ -389,12 +432,14 @@ enum kmemleak_rule {
  * @rules: bit mask of enum kmemleak_rule
  * @min_age: youngest reportable age, jiffies
  * @min_unref_scans: episodes an object has to be unreferenced in, at least 1
+ * @workers: how many markers there are at most, 0 stands for 1
  * @scan_stacks: task stacks are roots
  */
 struct kmemleak_options {
 	unsigned long rules;
 	unsigned long min_age;
 	unsigned int min_unref_scans;
+	unsigned int workers;
 	bool scan_stacks;
 };
 
@@ -453,6 +498,7 @@ struct kmemleak_leaks {
 
 enum kmemleak_read {
 	KMEMLEAK_READ_BLOCK,	/* tracked memory; the shard lock is held */
+	KMEMLEAK_READ_MAPPED,	/* memory in the tracker's mapped range; nothing held */
 	KMEMLEAK_READ_ROOT,	/* any memory; process context, nothing held */
 };
 
@@ -467,6 +513,11 @@ enum kmemleak_read {
  * @roots: calls kmemleak_mark_range() for every root outside the index
  * @pause: called between bounded pieces of a scan; may sleep; non-zero ends
  *	the scan
+ * @spawn: calls kmemleak_mark_help() on another CPU, soon or, if there is none to
+ *	be had, never; NULL: there is only one marker
+ * @wait: sleeps until kmemleak_mark_ready()
+ * @wake: who waits looks again
+ * @join: returns when nobody is in kmemleak_mark_help() nor will be
  * @now: low half of jiffies
  * @clock: nanoseconds, any origin; cheap
  */
@@ -480,6 +531,10 @@ struct kmemleak_ops {
 				    unsigned long addr, unsigned int cpu);
 	void (*roots)(struct kmemleak_tracker *t, struct kmemleak_marker *m);
 	int (*pause)(struct kmemleak_tracker *t);
+	void (*spawn)(struct kmemleak_tracker *t, struct kmemleak_marker *m);
+	void (*wait)(struct kmemleak_tracker *t, struct kmemleak_marker *m);
+	void (*wake)(struct kmemleak_tracker *t);
+	void (*join)(struct kmemleak_tracker *t);
 	u32 (*now)(void);
 	u32 (*clock)(void);
 };
@@ -503,6 +558,11 @@ struct kmemleak_ops {
  * @marking: from kmemleak_mark_begin() to kmemleak_mark_close(): newborn
  *	objects are gray. Written with release after @epoch; the allocation
  *	hook pairs with an acquire.
+ * @due: since this was cleared, an object may have become one that a sweep has to
+ *	scan. Set after the change; a sweep clears it before it looks.
+ * @mapped: [mapped, mapped_end) is VIRT that is never unmapped nor becomes I/O
+ *	memory, so blocks there are read without a lock; empty if not known
+ * @mapped_end: see @mapped
  * @nr_cpus: per-cpu copies of a PERCPU object
  * @cpu_offset: what to add to a per-cpu pointer to get a CPU's copy; an address
  *	of such a copy is a reference as well
@@ -524,6 +584,9 @@ struct kmemleak_tracker {
 	struct kmemleak_opaque opaque;
 	u8 epoch;
 	bool marking;
+	bool due;
+	unsigned long mapped;
+	unsigned long mapped_end;
 	unsigned int nr_cpus;
 	unsigned long *cpu_offset;
 	unsigned int nr_cpu_offsets;
@@ -621,6 +684,8 @@ struct kmemleak_object *kmemleak_pool_get(struct kmemleak_tracker *t);
 void kmemleak_pool_top_up(struct kmemleak_tracker *t, gfp_t gfp);
 void kmemleak_pool_put(struct kmemleak_tracker *t, struct kmemleak_object *obj);
 void kmemleak_pool_put_irqs_off(struct kmemleak_tracker *t, struct kmemleak_object *obj);
+struct kmemleak_object *kmemleak_pool_next_to(struct kmemleak_tracker *t,
+					      struct kmemleak_object *obj, int step);
 unsigned int kmemleak_pool_pick(struct kmemleak_tracker *t, struct kmemleak_pool_cursor *cursor,
 				bool (*want)(const struct kmemleak_object *obj, const void *arg),
 				const void *arg, struct kmemleak_ref *picked, unsigned int max);
@@ -661,6 +726,10 @@ void kmemleak_index_peek(struct kmemleak_tracker *t, enum kmemleak_space space,
 #define KMEMLEAK_PEEKS	16
 void kmemleak_index_peek_many(struct kmemleak_tracker *t, const unsigned long *addr,
 			      struct kmemleak_glimpse *seen, unsigned int nr);
+bool kmemleak_index_recall(struct kmemleak_tracker *t, struct kmemleak_ref ref,
+			   struct kmemleak_glimpse *seen);
+bool kmemleak_index_guess(struct kmemleak_tracker *t, struct kmemleak_object *obj,
+			  unsigned long addr, struct kmemleak_glimpse *seen);
 struct kmemleak_object *kmemleak_index_relock(struct kmemleak_tracker *t,
 					      struct kmemleak_ref ref,
 					      struct kmemleak_lookup *at);
@@ -685,10 +754,13 @@ bool kmemleak_index_walk(struct kmemleak_tracker *t, struct kmemleak_cursor *cur
 void kmemleak_index_clear(struct kmemleak_tracker *t);
 
 /*
- * mark.c, sweep.c: tri-colour marking. Context: process, nothing held; one mark
- * of a tracker at a time. A mark begins, is fed with roots and run to the end of
- * what they reach; what is white then stays white until the next begin.
+ * mark.c, work.c, sweep.c: tri-colour marking. Context: process, nothing held;
+ * one mark of a tracker at a time. A mark begins, is fed with roots and run to the
+ * end of what they reach; what is white then stays white until the next begin.
  */
+/* Most markers of one mark. */
+#define KMEMLEAK_MAX_WORKERS	16
+
 struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
 					    const struct kmemleak_options *opt);
 int kmemleak_mark_run(struct kmemleak_marker *m);
@@ -697,6 +769,9 @@ void kmemleak_mark_end(struct kmemleak_marker *m);
 /* For ops->roots(). Return: 0, or what ops->pause() wants the scan to end with. */
 int kmemleak_mark_range(struct kmemleak_marker *m, unsigned long start, unsigned long end);
 const struct kmemleak_options *kmemleak_mark_options(const struct kmemleak_marker *m);
+/* For ops->spawn() and ops->wait(). */
+void kmemleak_mark_help(struct kmemleak_marker *m);
+bool kmemleak_mark_ready(const struct kmemleak_marker *m);
 /* Newborn objects are no longer taken for reached. */
 void kmemleak_mark_close(struct kmemleak_tracker *t);
 bool kmemleak_object_white(const struct kmemleak_tracker *t, const struct kmemleak_object *obj);

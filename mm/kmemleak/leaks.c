@@ -150,7 +150,7 @@ void kmemleak_leaks_settle(struct kmemleak_tracker *t, const struct kmemleak_lea
 		struct kmemleak_object *obj = relock_leak(t, leak, &at);
 
 		if (obj) {
-			obj->min_count = 0;
+			kmemleak_paint(obj, min_count, 0);
 			kmemleak_index_unlock(&at);
 		}
 		/* Only for its rescheduling: this is not to be left half done. */

@@ -47,6 +47,10 @@ unsigned int kmemleak_rcu_wait_ms = 1000;
 static unsigned int min_age_ms;
 static unsigned int min_unref_scans = 1;
 static unsigned int rules = KMEMLEAK_ALL_RULES;
+static unsigned int workers;
+
+/* More do not pay where memory is what a mark waits for. */
+#define AUTO_WORKERS	4
 
 #define MAX_AGE_MS	(KMEMLEAK_MAX_SECS * MSEC_PER_SEC)
 /* A suspend waits for the thread, and not much longer than this. */
@@ -73,6 +77,11 @@ static int set_scans(const char *val, const struct kernel_param *kp)
 	return param_set_uint_minmax(val, kp, 1, U8_MAX);
 }
 
+static int set_workers(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 0, KMEMLEAK_MAX_WORKERS);
+}
+
 static int set_rules(const char *val, const struct kernel_param *kp)
 {
 	return param_set_uint_minmax(val, kp, 0, KMEMLEAK_ALL_RULES);
@@ -94,6 +103,7 @@ static const struct kernel_param_ops age_ops = { .set = set_age, .get = param_ge
 static const struct kernel_param_ops rcu_ops = { .set = set_rcu_wait, .get = param_get_uint };
 static const struct kernel_param_ops scans_ops = { .set = set_scans, .get = param_get_uint };
 static const struct kernel_param_ops rules_ops = { .set = set_rules, .get = param_get_uint };
+static const struct kernel_param_ops workers_ops = { .set = set_workers, .get = param_get_uint };
 static const struct kernel_param_ops nice_ops = { .set = set_nice, .get = param_get_int };
 
 module_param_cb(first_scan_secs, &secs_ops, &kmemleak_first_scan_secs, 0600);
@@ -108,6 +118,8 @@ module_param_cb(min_age_ms, &age_ops, &min_age_ms, 0600);
 MODULE_PARM_DESC(min_age_ms, "report nothing younger than this");
 module_param_cb(min_unref_scans, &scans_ops, &min_unref_scans, 0600);
 MODULE_PARM_DESC(min_unref_scans, "report what that many scans in a row found unreferenced");
+module_param_cb(workers, &workers_ops, &workers, 0600);
+MODULE_PARM_DESC(workers, "CPUs that a scan marks on, 0: all that are online, at most 4");
 module_param_cb(rules, &rules_ops, &rules, 0600);
 MODULE_PARM_DESC(rules, "bit mask of verdict rules in force");
 
@@ -124,6 +136,7 @@ struct kmemleak_options kmemleak_read_options(void)
 	opt.rules = READ_ONCE(rules);
 	opt.min_age = msecs_to_jiffies(READ_ONCE(min_age_ms));
 	opt.min_unref_scans = READ_ONCE(min_unref_scans);
+	opt.workers = READ_ONCE(workers) ?: min_t(unsigned int, num_online_cpus(), AUTO_WORKERS);
 	return opt;
 }
 
@@ -196,6 +209,7 @@ void __init kmemleak_init(void)
 static int __init kmemleak_late_init(void)
 {
 	kmemleak_debugfs_init();
+	kmemleak_workers_start();
 	if (!kmemleak_is_on()) {
 		pr_info("Kernel memory leak detector is off\n");
 		return 0;

@@ -2,19 +2,19 @@
 /*
  * Marking: from the roots to everything that references reach.
  *
- * Colours come from (epoch, count, min_count, KMEMLEAK_SCANNED), see the
- * glossary. Gray objects wait in a work list of page-sized chunks. A chunk that
+ * Colours come from union kmemleak_colour, see the glossary, and change without
+ * a lock. Gray objects wait in a work list of page-sized chunks. A chunk that
  * cannot be had loses nothing: the object stays gray but unscanned, and sweeps
  * over the whole index repeat until none of that kind is found. The same sweep
  * finds the roots among the objects and the objects born during the mark.
  *
- * Contents are copied, at most a page at a time, under the lock of the object's
- * shard: that is what a free has to wait for, and all it has to wait for.
+ * Contents are copied, at most a page at a time. What is always mapped is read
+ * without a lock: a block that is freed meanwhile, and what its memory becomes,
+ * adds references that nobody has, which hides a leak from this scan at worst.
+ * Anything else is read under the lock of the object's shard: that is what a free
+ * has to wait for, and all it has to wait for.
  */
 #include "mark.h"
-
-/* Objects or pages scanned between two calls of ops->pause(). */
-#define STEPS_PER_PAUSE	64
 
 const struct kmemleak_options *kmemleak_mark_options(const struct kmemleak_marker *m)
 {
@@ -28,21 +28,23 @@ const struct kmemleak_options *kmemleak_mark_options(const struct kmemleak_marke
  */
 bool kmemleak_object_white(const struct kmemleak_tracker *t, const struct kmemleak_object *obj)
 {
-	if (!obj->min_count || (obj->flags & KMEMLEAK_IGNORE))
+	union kmemleak_colour colour = kmemleak_colour(obj);
+
+	if (!colour.min_count || (obj->flags & KMEMLEAK_IGNORE))
 		return false;
-	if (obj->epoch != t->epoch)
-		return true;
-	return obj->count < obj->min_count;
+	return colour.epoch != t->epoch || colour.count < colour.min_count;
 }
 
-/* After each object or page: now and then, others get their turn. */
-void kmemleak_mark_step(struct kmemleak_marker *m)
+void kmemleak_mark_pause(struct kmemleak_marker *m)
 {
-	if (++m->steps < STEPS_PER_PAUSE)
-		return;
+	const struct kmemleak_ops *ops = m->t->ops;
+	int err;
+
 	m->steps = 0;
-	if (!m->err)
-		m->err = m->t->ops->pause(m->t);
+	err = ops->pause(m->t);
+	if (err && !cmpxchg(&m->mark->err, 0, err) && ops->wake)
+		ops->wake(m->t);
+	kmemleak_work_share(m);
 }
 
 /* ----------------------------------------------------------- work list -- */
@@ -63,27 +65,24 @@ bool kmemleak_mark_make_room(struct kmemleak_marker *m)
 	return true;
 }
 
-/* Takes an object back to gray-but-unscanned, for the next sweep to find. */
-static void unqueue(struct kmemleak_marker *m, struct kmemleak_ref ref)
+/* An object becomes gray and unscanned, for a sweep to find, whatever it is. */
+static void redo(struct kmemleak_tracker *t, struct kmemleak_object *obj)
 {
-	struct kmemleak_lookup at;
-	struct kmemleak_object *obj = kmemleak_index_relock(m->t, ref, &at);
-
-	kmemleak_count(m->t, KMEMLEAK_CNT_MARK_OVERFLOW);
-	m->lost = true;
-	if (obj) {
-		obj->flags &= ~KMEMLEAK_SCANNED;
-		kmemleak_index_unlock(&at);
-	}
+	kmemleak_paint(obj, scanned, 0);
+	/* Pairs with sweep(). */
+	WRITE_ONCE(t->due, true);
 }
 
-/* Queues an object whose SCANNED is set; without room, a sweep will find it. */
+/* Queues an object whose scanned is set; without room, a sweep will find it. */
 void kmemleak_mark_push(struct kmemleak_marker *m, struct kmemleak_ref ref)
 {
-	if (m->top->nr == CHUNK_REFS && !kmemleak_mark_make_room(m))
-		unqueue(m, ref);
-	else
+	if (m->top->nr < CHUNK_REFS || kmemleak_mark_make_room(m)) {
 		m->top->ref[m->top->nr++] = ref;
+	} else {
+		kmemleak_count(m->t, KMEMLEAK_CNT_MARK_OVERFLOW);
+		WRITE_ONCE(m->mark->lost, true);
+		redo(m->t, ref.obj);
+	}
 	/* It may be scanned soon; no harm if there is nothing. */
 	prefetch((const void *)ref.start);
 }
@@ -107,41 +106,47 @@ static bool pop(struct kmemleak_marker *m, struct kmemleak_ref *ref)
 
 /* ---------------------------------------------------------- references -- */
 
-/* Does a reference to such an object change anything? */
-static bool in_vain(const struct kmemleak_marker *m, u16 flags, u8 epoch)
+/* Does a reference to such an object change nothing? */
+static bool in_vain(const struct kmemleak_marker *m, u16 flags, union kmemleak_colour colour)
 {
 	if (flags & KMEMLEAK_IGNORE)
 		return true;
-	return epoch == m->epoch && (flags & KMEMLEAK_SCANNED) && !(flags & KMEMLEAK_ALIAS);
+	return colour.epoch == m->epoch && colour.scanned && !(flags & KMEMLEAK_ALIAS);
 }
 
-/* Counts a reference. Return: whether the object has to be queued now. */
-bool kmemleak_mark_refer_locked(struct kmemleak_marker *m, struct kmemleak_object *obj)
-{
-	if (in_vain(m, obj->flags, obj->epoch))
-		return false;
-	if (obj->epoch != m->epoch) {
-		obj->epoch = m->epoch;
-		obj->count = 0;
-		obj->flags &= ~KMEMLEAK_SCANNED;
-	}
-	if (obj->count < (obj->flags & KMEMLEAK_ALIAS ? KMEMLEAK_COUNT_MAX : obj->min_count))
-		obj->count++;
-	if ((obj->flags & KMEMLEAK_SCANNED) || obj->count < obj->min_count)
-		return false;
-	obj->flags |= KMEMLEAK_SCANNED;
-	return !(obj->flags & KMEMLEAK_NO_SCAN);
-}
-
-/*
- * Most references lead to what is reached already, or to nothing, and are let go
- * without a lock. What has moved on since the glimpse is not missed: a block
- * born meanwhile is gray, and one that is to be scanned once more is found by a
- * sweep.
+/**
+ * kmemleak_mark_refer() - count a reference
+ * @m: a marker
+ * @obj: an object, or an entry that was one a moment ago
+ * @flags: its flags
+ *
+ * An entry may get a new owner on the way. Then a newborn object has a reference
+ * too many, or is taken for queued; who finds it in the work list under another
+ * address calls redo().
+ *
+ * Return: whether the object has to be queued now.
  */
-static bool let_go(const struct kmemleak_marker *m, const struct kmemleak_glimpse *seen)
+bool kmemleak_mark_refer(struct kmemleak_marker *m, struct kmemleak_object *obj, u16 flags)
 {
-	return seen->sure && (!seen->found || in_vain(m, seen->flags, seen->epoch));
+	union kmemleak_colour old = kmemleak_colour(obj), new;
+	bool queue;
+
+	do {
+		if (in_vain(m, flags, old))
+			return false;
+		new = old;
+		if (new.epoch != m->epoch) {
+			new.epoch = m->epoch;
+			new.count = 0;
+			new.scanned = 0;
+		}
+		if (new.count < (flags & KMEMLEAK_ALIAS ? KMEMLEAK_COUNT_MAX : new.min_count))
+			new.count++;
+		queue = !new.scanned && new.count >= new.min_count;
+		if (queue)
+			new.scanned = 1;
+	} while (!kmemleak_recolour(obj, &old, new));
+	return queue && !(flags & KMEMLEAK_NO_SCAN);
 }
 
 /* As kmemleak_index_find(): most often what was seen is still there. */
@@ -162,23 +167,23 @@ static struct kmemleak_object *find_seen(struct kmemleak_marker *m, enum kmemlea
 static void refer(struct kmemleak_marker *m, enum kmemleak_space space, unsigned long addr,
 		  bool by_alias);
 
-static void refer_seen(struct kmemleak_marker *m, enum kmemleak_space space, unsigned long addr,
-		       const struct kmemleak_glimpse *seen, bool by_alias)
+/* References to be told apart by more than the object they lead to. */
+static void refer_locked(struct kmemleak_marker *m, enum kmemleak_space space, unsigned long addr,
+			 const struct kmemleak_glimpse *seen, bool by_alias)
 {
 	struct kmemleak_object *obj;
 	struct kmemleak_lookup at;
 	struct kmemleak_ref ref;
 	bool queue, surplus;
 
-	if (let_go(m, seen))
-		return;
 	obj = find_seen(m, space, addr, seen, &at);
 	if (!obj)
 		return;
-	queue = kmemleak_mark_refer_locked(m, obj);
+	queue = kmemleak_mark_refer(m, obj, obj->flags);
 	ref = (struct kmemleak_ref){ obj, obj->start };
 	/* An alias of an alias would be a caller's mistake, and could be a loop. */
-	surplus = !by_alias && (obj->flags & KMEMLEAK_ALIAS) && obj->count > obj->min_count;
+	surplus = !by_alias && (obj->flags & KMEMLEAK_ALIAS) &&
+		  kmemleak_colour(obj).count > kmemleak_colour(obj).min_count;
 	kmemleak_index_unlock(&at);
 
 	if (queue)
@@ -189,6 +194,34 @@ static void refer_seen(struct kmemleak_marker *m, enum kmemleak_space space, uns
 		while ((target = kmemleak_extra_alias(m->t, ref.start, target)))
 			refer(m, KMEMLEAK_VIRT, target, true);
 	}
+}
+
+static unsigned long *settled_slot(const struct kmemleak_marker *m, unsigned long word)
+{
+	return &m->settled[hash_long(word, SETTLED_BITS)];
+}
+
+/*
+ * What has moved on since the glimpse is not missed: a block born meanwhile is
+ * gray, and one that is to be scanned once more is found by a sweep.
+ */
+static void refer_seen(struct kmemleak_marker *m, enum kmemleak_space space, unsigned long addr,
+		       const struct kmemleak_glimpse *seen, bool by_alias)
+{
+	struct kmemleak_object *obj = seen->ref.obj;
+
+	if (seen->sure && !seen->found)
+		return;
+	if (!seen->sure || (seen->flags & KMEMLEAK_ALIAS)) {
+		refer_locked(m, space, addr, seen, by_alias);
+		return;
+	}
+	m->last = obj;
+	if (kmemleak_mark_refer(m, obj, seen->flags))
+		kmemleak_mark_push(m, seen->ref);
+	/* Words come again and again: the links of a list, the parent of all. */
+	if (space == KMEMLEAK_VIRT && in_vain(m, seen->flags, kmemleak_colour(obj)))
+		*settled_slot(m, addr) = addr;
 }
 
 static void refer(struct kmemleak_marker *m, enum kmemleak_space space, unsigned long addr,
@@ -220,11 +253,6 @@ static void refer_candidates(struct kmemleak_marker *m)
 		refer_seen(m, KMEMLEAK_VIRT, m->candidate[i], &seen[i], false);
 }
 
-static bool within(const struct bounds *b, unsigned long addr)
-{
-	return addr - b->low < b->size;
-}
-
 static void mark_percpu(struct kmemleak_marker *m, unsigned long ptr)
 {
 	if (within(&m->percpu, ptr) &&
@@ -232,16 +260,50 @@ static void mark_percpu(struct kmemleak_marker *m, unsigned long ptr)
 		refer(m, KMEMLEAK_PERCPU, ptr, false);
 }
 
+/* Where the chain goes on like that, so many blocks on are wanted soon. */
+#define AHEAD	4
+
+/* Blocks that were allocated one after the other often point at each other. */
+static bool find_near(const struct kmemleak_marker *m, unsigned long addr,
+		      struct kmemleak_glimpse *seen)
+{
+	int step;
+
+	for (step = 1; m->last && step >= -1; step -= 2) {
+		struct kmemleak_object *obj = kmemleak_pool_next_to(m->t, m->last, step);
+
+		if (obj && kmemleak_index_guess(m->t, obj, addr, seen)) {
+			obj = kmemleak_pool_next_to(m->t, obj, step * AHEAD);
+			if (obj)
+				prefetch((void *)READ_ONCE(obj->start));
+			return true;
+		}
+	}
+	return false;
+}
+
+static void mark_virt(struct kmemleak_marker *m, unsigned long word)
+{
+	struct kmemleak_glimpse seen;
+
+	if (*settled_slot(m, word) == word)
+		return;
+	if (find_near(m, word, &seen)) {
+		refer_seen(m, KMEMLEAK_VIRT, word, &seen, false);
+	} else if (kmemleak_index_may_hold(&m->t->index, KMEMLEAK_VIRT, word)) {
+		m->candidate[m->nr_candidates++] = word;
+		if (m->nr_candidates == ARRAY_SIZE(m->candidate))
+			refer_candidates(m);
+	}
+}
+
 static void mark_word(struct kmemleak_marker *m, unsigned long word)
 {
 	struct kmemleak_tracker *t = m->t;
 	unsigned int i;
 
-	if (within(&m->virt, word) && kmemleak_index_may_hold(&t->index, KMEMLEAK_VIRT, word)) {
-		m->candidate[m->nr_candidates++] = word;
-		if (m->nr_candidates == ARRAY_SIZE(m->candidate))
-			refer_candidates(m);
-	}
+	if (within(&m->virt, word))
+		mark_virt(m, word);
 	mark_percpu(m, word);
 	for (i = 0; i < t->nr_cpu_offsets; i++)
 		mark_percpu(m, word - t->cpu_offset[i]);
@@ -309,8 +371,11 @@ static bool copy_piece(struct kmemleak_marker *m, struct kmemleak_ref ref, unsig
 
 	*len = 0;
 	obj = kmemleak_index_relock(t, ref, &at);
-	if (!obj)
+	if (!obj) {
+		/* Gone, or its successor was taken for it, see kmemleak_mark_refer(). */
+		redo(t, ref.obj);
 		return false;
+	}
 	start = *cursor;
 	if (!next_part(m, obj, &start, &end)) {
 		kmemleak_index_unlock(&at);
@@ -329,6 +394,38 @@ static bool copy_piece(struct kmemleak_marker *m, struct kmemleak_ref ref, unsig
 	return more;
 }
 
+/* Of objects that are not read as they lie, in one piece and without a lock. */
+#define NOT_PLAIN	(KMEMLEAK_NO_SCAN | KMEMLEAK_IGNORE | KMEMLEAK_AREAS)
+
+/* Return: false if that is not for this object, or no more. */
+static bool scan_plain(struct kmemleak_marker *m, struct kmemleak_ref ref)
+{
+	unsigned long cursor = ALIGN(ref.start, sizeof(long)), end;
+	struct kmemleak_tracker *t = m->t;
+
+	if (!within(&m->mapped, ref.start))
+		return false;
+	do {
+		struct kmemleak_glimpse seen;
+		unsigned long stop;
+
+		/* Between two pieces it may have gone. */
+		if (!kmemleak_index_recall(t, ref, &seen) || (seen.flags & NOT_PLAIN))
+			return false;
+		end = ref.start + seen.size;
+		if (cursor >= end)
+			break;
+		stop = piece_end(cursor, end);
+		if (t->ops->read(t, m->buffer, cursor, stop - cursor, KMEMLEAK_READ_MAPPED))
+			mark_buffer(m, stop - cursor);
+		else
+			kmemleak_count(t, KMEMLEAK_CNT_UNREADABLE);
+		mark_step(m);
+		cursor = stop;
+	} while (cursor < end && !mark_err(m));
+	return true;
+}
+
 static void scan_object(struct kmemleak_marker *m, struct kmemleak_ref ref)
 {
 	/* Only chooses how many copies there are; a wrong guess scans none. */
@@ -340,10 +437,10 @@ static void scan_object(struct kmemleak_marker *m, struct kmemleak_ref ref)
 		bool more = true;
 		size_t len;
 
-		while (more && !m->err) {
+		while (more && !mark_err(m)) {
 			more = copy_piece(m, ref, cpu, &cursor, &len);
 			mark_buffer(m, len);
-			kmemleak_mark_step(m);
+			mark_step(m);
 		}
 	}
 }
@@ -354,9 +451,10 @@ void kmemleak_mark_drain(struct kmemleak_marker *m)
 	struct kmemleak_ref ref;
 
 	for (;;) {
-		while (!m->err && pop(m, &ref))
-			scan_object(m, ref);
-		if (m->err || !m->nr_candidates)
+		while (!mark_err(m) && pop(m, &ref))
+			if (!scan_plain(m, ref))
+				scan_object(m, ref);
+		if (mark_err(m) || !m->nr_candidates)
 			break;
 		refer_candidates(m);
 	}
@@ -374,7 +472,7 @@ void kmemleak_mark_drain(struct kmemleak_marker *m)
 int kmemleak_mark_range(struct kmemleak_marker *m, unsigned long start, unsigned long end)
 {
 	start = ALIGN(start, sizeof(long));
-	while (start < end && !m->err) {
+	while (start < end && !mark_err(m)) {
 		unsigned long stop = piece_end(start, end);
 
 		if (m->t->ops->read(m->t, m->buffer, start, stop - start, KMEMLEAK_READ_ROOT))
@@ -382,8 +480,8 @@ int kmemleak_mark_range(struct kmemleak_marker *m, unsigned long start, unsigned
 		else
 			kmemleak_count(m->t, KMEMLEAK_CNT_UNREADABLE);
 		kmemleak_mark_drain(m);
-		kmemleak_mark_step(m);
+		mark_step(m);
 		start = stop;
 	}
-	return m->err;
+	return mark_err(m);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One mark, as mark.c and sweep.c share it.
+ * One mark, as mark.c, work.c and sweep.c share it.
  */
 #ifndef _KMEMLEAK_MARK_H
 #define _KMEMLEAK_MARK_H
@@ -26,51 +26,116 @@ struct bounds {
 };
 
 /**
- * struct kmemleak_marker - one mark
+ * struct kmemleak_mark - what the markers of one mark share
+ * @lock: guards @pile, @nr, @idle and @done
+ * @pile: chunks that any marker may take; also read without the lock, as a hint
+ * @nr: markers at work or idle
+ * @idle: markers that wait for a chunk; also read without the lock, as a hint
+ * @done: helpers are to leave
+ * @err: what ops->pause() wanted the mark to end with, or 0. Any marker writes it,
+ *	all look at it now and then
+ * @lost: some work list could not take an object since the last sweep
+ * @first: the scan's own marker
+ * @helper: the others
+ * @nr_helpers: how many were asked for
+ */
+struct kmemleak_mark {
+	raw_spinlock_t lock;
+	struct chunk *pile;
+	unsigned int nr;
+	unsigned int idle;
+	bool done;
+	int err;
+	bool lost;
+	struct kmemleak_marker *first;
+	struct kmemleak_marker *helper[KMEMLEAK_MAX_WORKERS - 1];
+	unsigned int nr_helpers;
+};
+
+/* Words that need not be looked up again, see mark.c. */
+#define SETTLED_BITS	9
+
+static_assert(sizeof(unsigned long) << SETTLED_BITS <= PAGE_SIZE);
+
+/**
+ * struct kmemleak_marker - who marks
  * @t: tracker
  * @opt: its options
- * @epoch: its number
+ * @mark: what it shares with other markers
+ * @epoch: number of the mark
  * @now: when it began
- * @err: what ops->pause() wanted it to end with, or 0
  * @steps: since the last pause
- * @lost: the work list could not take an object since the last sweep
  * @top: top chunk of the work list, never NULL
  * @spare: one empty chunk, so that a list that breathes needs no allocation
  * @found: what a sweep found
  * @candidate: words that may be references to VIRT objects, not looked up yet
  * @nr_candidates: how many
  * @buffer: a page that contents are copied to
+ * @last: the object that was found last, where the next one may be near; NULL: none
+ * @settled: a page of words whose objects a further reference does not change
  * @virt: bounds of all VIRT objects that could be white when the mark began;
  *	who is born later is not white in it
  * @percpu: the same for PERCPU
  * @copies: where the CPUs' copies of these can lie
+ * @mapped: the tracker's
  */
 struct kmemleak_marker {
 	struct kmemleak_tracker *t;
 	const struct kmemleak_options *opt;
+	struct kmemleak_mark *mark;
 	u8 epoch;
 	u32 now;
-	int err;
 	unsigned int steps;
-	bool lost;
 	struct chunk *top;
 	struct chunk *spare;
 	struct kmemleak_ref found[SWEEP_BATCH];
 	unsigned long candidate[KMEMLEAK_PEEKS];
 	unsigned int nr_candidates;
 	void *buffer;
+	struct kmemleak_object *last;
+	unsigned long *settled;
 	struct bounds virt;
 	struct bounds percpu;
 	struct bounds copies;
+	struct bounds mapped;
 };
 
 static_assert(sizeof(struct kmemleak_marker) <= PAGE_SIZE);
+static_assert(sizeof(struct kmemleak_mark) <= PAGE_SIZE);
+
+static inline bool within(const struct bounds *b, unsigned long addr)
+{
+	return addr - b->low < b->size;
+}
+
+static inline int mark_err(const struct kmemleak_marker *m)
+{
+	return READ_ONCE(m->mark->err);
+}
+
+/* Objects or pages scanned between two calls of ops->pause(). */
+#define STEPS_PER_PAUSE	64
+
+void kmemleak_mark_pause(struct kmemleak_marker *m);
+
+/* After each object or page: now and then, others get their turn, and work. */
+static inline void mark_step(struct kmemleak_marker *m)
+{
+	if (++m->steps >= STEPS_PER_PAUSE)
+		kmemleak_mark_pause(m);
+}
 
 /* mark.c */
-void kmemleak_mark_step(struct kmemleak_marker *m);
-bool kmemleak_mark_make_room(struct kmemleak_marker *m);
 void kmemleak_mark_push(struct kmemleak_marker *m, struct kmemleak_ref ref);
 void kmemleak_mark_drain(struct kmemleak_marker *m);
-bool kmemleak_mark_refer_locked(struct kmemleak_marker *m, struct kmemleak_object *obj);
+bool kmemleak_mark_refer(struct kmemleak_marker *m, struct kmemleak_object *obj, u16 flags);
+bool kmemleak_mark_make_room(struct kmemleak_marker *m);
+
+/* work.c */
+struct kmemleak_marker *kmemleak_marker_new(struct kmemleak_tracker *t, struct kmemleak_mark *mark);
+void kmemleak_marker_free(struct kmemleak_marker *m);
+void kmemleak_work_share(struct kmemleak_marker *m);
+void kmemleak_work_finish(struct kmemleak_marker *m);
+void kmemleak_work_end(struct kmemleak_mark *mark);
 
 #endif /* _KMEMLEAK_MARK_H */

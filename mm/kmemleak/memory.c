@@ -23,6 +23,7 @@
 #include <asm/pgtable_types.h>	/* slow_virt_to_phys() */
 #endif
 
+#include "../internal.h"
 #include "glue.h"
 
 static void *page_alloc(struct kmemleak_tracker *t, unsigned int order, gfp_t gfp)
@@ -134,23 +135,45 @@ static void setup_percpu(struct kmemleak_tracker *t) { }
 static void mark_percpu(struct kmemleak_marker *m) { }
 #endif
 
+/* Reserved at boot, and as it was then: its links point at itself. */
+static bool page_untouched(struct page *page)
+{
+	return PageReserved(page) && list_empty(&page->lru) && !page->mapping &&
+	       !page_private(page);
+}
+
 static bool page_in_use(struct zone *zone, unsigned long pfn)
 {
 	struct page *page = pfn_to_online_page(pfn);
 
-	return page && page_zone(page) == zone && page_count(page);
+	return page && page_zone(page) == zone && page_count(page) && !page_untouched(page);
+}
+
+/* From a page that is not in use to the next that can be. */
+static unsigned long skip_free(struct zone *zone, unsigned long pfn)
+{
+	struct page *page = pfn_to_online_page(pfn);
+	unsigned long order;
+
+	if (!page || page_zone(page) != zone || !PageBuddy(page))
+		return pfn + 1;
+	/* Without the zone's lock this can be anything, then that is what it skips. */
+	order = buddy_order_unsafe(page);
+	return order < MAX_ORDER && IS_ALIGNED(pfn, BIT(order)) ? pfn + BIT(order) : pfn + 1;
 }
 
 /* Struct pages of pages in use, neighbours together. */
 static void mark_zone_pages(struct kmemleak_marker *m, struct zone *zone)
 {
 	unsigned long pfn = zone->zone_start_pfn, end = zone_end_pfn(zone);
+	unsigned int seen = 0;
 
 	while (pfn < end) {
 		unsigned long first;
 
 		while (pfn < end && !page_in_use(zone, pfn)) {
-			if (!(pfn++ % 1024))
+			pfn = skip_free(zone, pfn);
+			if (!(++seen % 1024))
 				cond_resched();
 		}
 		/* Within a section, for the map may have holes between them. */
@@ -205,6 +228,10 @@ const struct kmemleak_ops kmemleak_kernel_ops = {
 	.block_addr = block_addr,
 	.roots = mark_roots,
 	.pause = pause_scan,
+	.spawn = kmemleak_workers_spawn,
+	.wait = kmemleak_workers_wait,
+	.wake = kmemleak_workers_wake,
+	.join = kmemleak_workers_join,
 	.now = now,
 	.clock = clock,
 };
@@ -295,6 +322,8 @@ static void ignore_page_map(struct kmemleak_tracker *t)
  */
 void kmemleak_memory_start(struct kmemleak_tracker *t, const void *own, size_t size)
 {
+	t->mapped = PAGE_OFFSET;
+	t->mapped_end = (unsigned long)high_memory;
 	add_section(t, _sdata, _edata);
 	add_section(t, __bss_start, __bss_stop);
 	if (&__start_ro_after_init[0] < &_sdata[0] || &__end_ro_after_init[0] > &_edata[0])

@@ -44,7 +44,8 @@ enum kmemleak_result kmemleak_block_annotate(struct kmemleak_tracker *t, enum km
 		return res;
 	switch (note) {
 	case KMEMLEAK_NOTE_NOT_LEAK:
-		obj->min_count = 0;
+		kmemleak_paint(obj, min_count, 0);
+		WRITE_ONCE(t->due, true);
 		break;
 	case KMEMLEAK_NOTE_IGNORE:
 		obj->flags |= KMEMLEAK_IGNORE;
@@ -54,6 +55,7 @@ enum kmemleak_result kmemleak_block_annotate(struct kmemleak_tracker *t, enum km
 		break;
 	case KMEMLEAK_NOTE_TRANSIENT:
 		obj->flags |= KMEMLEAK_TRANSIENT;
+		WRITE_ONCE(t->due, true);
 		break;
 	}
 	kmemleak_index_unlock(&at);
@@ -189,8 +191,8 @@ bool kmemleak_block_get(struct kmemleak_tracker *t, enum kmemleak_space space,
 	if (!obj)
 		return false;
 	*copy = *obj;
-	if (copy->epoch != t->epoch)
-		copy->count = 0;
+	if (copy->colour.epoch != t->epoch)
+		copy->colour.count = 0;
 	kmemleak_index_unlock(&at);
 	return true;
 }

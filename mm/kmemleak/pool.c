@@ -285,6 +285,32 @@ void kmemleak_pool_put(struct kmemleak_tracker *t, struct kmemleak_object *obj)
 	local_irq_restore(irq);
 }
 
+/**
+ * kmemleak_pool_next_to() - the entry that lies beside another one
+ * @t: tracker
+ * @obj: any entry of the pool
+ * @step: how far, negative: before it
+ *
+ * Entries are handed out as they lie, so neighbours are often of blocks that were
+ * allocated one after the other.
+ *
+ * Context: any.
+ * Return: an entry, free or not, or NULL at the end of a page.
+ */
+struct kmemleak_object *kmemleak_pool_next_to(struct kmemleak_tracker *t,
+					      struct kmemleak_object *obj, int step)
+{
+	union kmemleak_entry *entry = (union kmemleak_entry *)obj + step;
+	unsigned long offset = (unsigned long)entry & ~PAGE_MASK;
+
+	/* The first place of a page is not an entry; the reserve is no page. */
+	if (offset < sizeof(*entry) || offset > PAGE_SIZE - sizeof(*entry) ||
+	    ((unsigned long)entry ^ (unsigned long)obj) & PAGE_MASK ||
+	    (union kmemleak_entry *)obj - t->pool.reserve < t->pool.reserve_nr)
+		return NULL;
+	return &entry->object;
+}
+
 /* Entries looked at in one go, a few microseconds. */
 #define PICK_ENTRIES	4096
 
@@ -307,8 +333,8 @@ static bool next_page(struct kmemleak_pool *pool, struct kmemleak_pool_cursor *c
  * kmemleak_pool_pick() - find live objects by the order of their entries
  * @t: tracker
  * @cursor: zeroed to begin
- * @want: whether an object is wanted; of its copy only flags, born, counts and
- *	epoch are set, and may be of different moments
+ * @want: whether an object is wanted; of its copy only flags, born and colour
+ *	are set, and may be of different moments
  * @arg: for @want
  * @picked: filled in, to be looked at again with kmemleak_index_relock()
  * @max: how many fit
@@ -346,10 +372,10 @@ unsigned int kmemleak_pool_pick(struct kmemleak_tracker *t, struct kmemleak_pool
 		seen.flags = READ_ONCE(obj->flags);
 		if (!(seen.flags & KMEMLEAK_LIVE))
 			continue;
-		seen.epoch = READ_ONCE(obj->epoch);
-		seen.count = READ_ONCE(obj->count);
-		seen.min_count = READ_ONCE(obj->min_count);
-		seen.unref = READ_ONCE(obj->unref);
+		seen.colour = kmemleak_colour(obj);
+		if (cursor->epoch && seen.colour.epoch == cursor->epoch && seen.colour.scanned &&
+		    !seen.colour.unref && !(seen.flags & KMEMLEAK_TRANSIENT))
+			continue;
 		seen.born = READ_ONCE(obj->born);
 		if (want(&seen, arg))
 			picked[n++] = (struct kmemleak_ref){ obj, READ_ONCE(obj->start) };

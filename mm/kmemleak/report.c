@@ -35,7 +35,6 @@ static const struct {
 	{ KMEMLEAK_ALIAS,	"alias" },
 	{ KMEMLEAK_FULL_SCAN,	"full_scan" },
 	{ KMEMLEAK_WIDE,	"wide" },
-	{ KMEMLEAK_SCANNED,	"scanned" },
 	{ KMEMLEAK_REPORTED,	"reported" },
 	{ KMEMLEAK_TRANSIENT,	"transient" },
 };
@@ -228,9 +227,9 @@ int kmemleak_report_object(unsigned long addr)
 	emit(NULL, "Object %s0x%08lx (size %zu):\n", percpu ? "(percpu) " : "",
 	     object.start, object.size);
 	emit_origin(NULL, object.flags, comm, object.pid, object.born);
-	emit(NULL, "  min_count = %u, count = %u, epoch = %u\n", object.min_count, object.count,
-	     object.epoch);
-	emit(NULL, "  unreferenced in the last %u scans\n", object.unref);
+	emit(NULL, "  min_count = %u, count = %u, epoch = %u%s\n", object.colour.min_count,
+	     object.colour.count, object.colour.epoch, object.colour.scanned ? ", scanned" : "");
+	emit(NULL, "  unreferenced in the last %u scans\n", object.colour.unref);
 	emit(NULL, "  flags = 0x%x%s\n", object.flags, words);
 	emit(NULL, "  backtrace:\n");
 	emit_trace(NULL, object.trace);

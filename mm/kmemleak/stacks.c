@@ -121,6 +121,7 @@ static bool on_cpu(struct task_struct *task)
  */
 static void mark_stack(struct kmemleak_marker *m, struct task_struct *task)
 {
+	unsigned long own = task == current ? kmemleak_scan_frame : kmemleak_workers_frame(task);
 	unsigned long stack = (unsigned long)try_get_task_stack(task), sp;
 	unsigned long switches = READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw);
 	bool ran = on_cpu(task);
@@ -129,13 +130,13 @@ static void mark_stack(struct kmemleak_marker *m, struct task_struct *task)
 		return;
 	sp = ran ? stack : saved_sp(task);
 	/* What the scan itself has on its stack is not in anybody's use. */
-	if (task == current)
-		sp = kmemleak_scan_frame;
+	if (own)
+		sp = own;
 	if (sp < stack || sp > stack + THREAD_SIZE)
 		sp = stack;
 	kmemleak_mark_range(m, sp, stack + THREAD_SIZE);
 	ran |= on_cpu(task) || switches != READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw);
-	if (ran && task != current)
+	if (ran && !own)
 		kmemleak_mark_range(m, stack, sp);
 	put_task_stack(task);
 }

@@ -13,38 +13,45 @@
 static bool is_due(const struct kmemleak_object *obj, const void *arg)
 {
 	const struct kmemleak_marker *m = arg;
+	union kmemleak_colour colour = kmemleak_colour(obj);
 
 	if (obj->flags & KMEMLEAK_IGNORE)
 		return false;
-	if (obj->epoch == m->epoch && obj->count >= obj->min_count)
-		return !(obj->flags & KMEMLEAK_SCANNED);
+	if (colour.epoch == m->epoch && colour.count >= colour.min_count)
+		return !colour.scanned;
 	return kmemleak_verdict_is_root(m->opt, m->now, obj);
 }
 
-/* Return: whether the object has to be queued now. */
-static bool take_locked(struct kmemleak_marker *m, struct kmemleak_object *obj)
+/* An object is reached, whoever points at it. Return: whether to queue it now. */
+static bool take(struct kmemleak_marker *m, struct kmemleak_object *obj)
 {
-	if (!is_due(obj, m))
-		return false;
-	if (obj->epoch != m->epoch) {
-		obj->epoch = m->epoch;
-		obj->count = obj->min_count;
-		obj->flags &= ~KMEMLEAK_SCANNED;
-	}
-	obj->count = max(obj->count, obj->min_count);
-	if (obj->flags & KMEMLEAK_SCANNED)
-		return false;
-	obj->flags |= KMEMLEAK_SCANNED;
+	union kmemleak_colour old = kmemleak_colour(obj), new;
+
+	do {
+		new = old;
+		if (new.epoch != m->epoch) {
+			new.epoch = m->epoch;
+			new.count = 0;
+			new.scanned = 0;
+		}
+		new.count = max_t(u8, new.count, new.min_count);
+		if (new.scanned)
+			return false;
+		new.scanned = 1;
+	} while (!kmemleak_recolour(obj, &old, new));
 	return !(obj->flags & KMEMLEAK_NO_SCAN);
 }
 
-/* Scans every gray object not yet scanned. Return: how many there were. */
-static unsigned long sweep(struct kmemleak_marker *m)
+/* Scans every gray object not yet scanned, and what that leads to. */
+static void sweep(struct kmemleak_marker *m)
 {
-	struct kmemleak_pool_cursor cursor = { };
-	unsigned long found = 0;
+	struct kmemleak_pool_cursor cursor = { .epoch = m->epoch };
 
-	while (!cursor.end && !m->err) {
+	/* Orders the looks after it: who sets it again has changed something before. */
+	smp_store_mb(m->t->due, false);
+	WRITE_ONCE(m->mark->lost, false);
+
+	while (!cursor.end && !mark_err(m)) {
 		unsigned int nr = kmemleak_pool_pick(m->t, &cursor, is_due, m, m->found,
 						     SWEEP_BATCH);
 		unsigned int i;
@@ -57,18 +64,16 @@ static unsigned long sweep(struct kmemleak_marker *m)
 			obj = kmemleak_index_relock(m->t, m->found[i], &at);
 			if (!obj)
 				continue;
-			queue = take_locked(m, obj);
+			queue = is_due(obj, m) && take(m, obj);
 			kmemleak_index_unlock(&at);
 			/* The work list is empty before this, so it takes them all. */
-			if (queue) {
+			if (queue)
 				kmemleak_mark_push(m, m->found[i]);
-				found++;
-			}
 		}
 		kmemleak_mark_drain(m);
-		kmemleak_mark_step(m);
+		mark_step(m);
 	}
-	return found;
+	kmemleak_work_finish(m);
 }
 
 static_assert(SWEEP_BATCH <= CHUNK_REFS);
@@ -77,7 +82,7 @@ static_assert(SWEEP_BATCH <= CHUNK_REFS);
 
 static void forget_visit(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *arg)
 {
-	obj->epoch = 0;
+	kmemleak_paint(obj, epoch, 0);
 }
 
 /* Epochs are few: before a number comes again, no object may carry it. */
@@ -133,17 +138,18 @@ static struct bounds bounds_of_copies(const struct kmemleak_tracker *t, struct b
 struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
 					    const struct kmemleak_options *opt)
 {
-	struct kmemleak_marker *m = t->ops->page_alloc(t, 0, GFP_MARK);
+	struct kmemleak_mark *mark = t->ops->page_alloc(t, 0, GFP_MARK);
+	struct kmemleak_marker *m = mark ? kmemleak_marker_new(t, mark) : NULL;
 
-	if (!m)
-		return NULL;
-	m->buffer = t->ops->page_alloc(t, 0, GFP_MARK);
-	m->t = t;
-	m->opt = opt;
-	if (!m->buffer || !kmemleak_mark_make_room(m)) {
-		kmemleak_mark_end(m);
+	if (!m) {
+		if (mark)
+			t->ops->page_free(t, mark, 0);
 		return NULL;
 	}
+	raw_spin_lock_init(&mark->lock);
+	mark->first = m;
+	mark->nr = 1;
+	m->opt = opt;
 	next_epoch(t);
 	m->epoch = t->epoch;
 	m->now = t->ops->now();
@@ -151,6 +157,7 @@ struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
 	m->percpu = bounds_from(&t->index, KMEMLEAK_NR_CLASSES + KMEMLEAK_PERCPU,
 				KMEMLEAK_NR_CLASSES + KMEMLEAK_PERCPU);
 	m->copies = bounds_of_copies(t, m->percpu);
+	m->mapped = (struct bounds){ t->mapped, t->mapped_end - t->mapped };
 	/* Pairs with fill_object(). */
 	smp_store_release(&t->marking, !!(opt->rules & BIT(KMEMLEAK_RULE_BORN)));
 	return m;
@@ -170,12 +177,14 @@ int kmemleak_mark_run(struct kmemleak_marker *m)
 	unsigned int sweeps = 0;
 
 	t->ops->roots(t, m);
-	for (; kmemleak_opaque_next(t, from, &range) && !m->err; from = range.end)
+	for (; kmemleak_opaque_next(t, from, &range) && !mark_err(m); from = range.end)
 		kmemleak_mark_range(m, range.start, range.end);
 	do {
-		m->lost = false;
-	} while (sweep(m) && !m->err && (++sweeps < MAX_SWEEPS || m->lost));
-	return m->err;
+		sweep(m);
+	} while (!mark_err(m) && (READ_ONCE(m->mark->lost) ||
+				  (READ_ONCE(t->due) && ++sweeps < MAX_SWEEPS)));
+	kmemleak_work_end(m->mark);
+	return mark_err(m);
 }
 
 /**
@@ -192,16 +201,13 @@ int kmemleak_mark_object(struct kmemleak_marker *m, struct kmemleak_ref ref)
 	bool queue = false;
 
 	if (obj) {
-		kmemleak_mark_refer_locked(m, obj);
-		obj->count = max(obj->count, obj->min_count);
-		queue = !(obj->flags & (KMEMLEAK_NO_SCAN | KMEMLEAK_IGNORE));
-		obj->flags |= KMEMLEAK_SCANNED;
+		queue = take(m, obj) && !(obj->flags & KMEMLEAK_IGNORE);
 		kmemleak_index_unlock(&at);
 	}
 	if (queue)
 		kmemleak_mark_push(m, ref);
 	kmemleak_mark_drain(m);
-	return m->err;
+	return mark_err(m);
 }
 
 /**
@@ -211,17 +217,10 @@ int kmemleak_mark_object(struct kmemleak_marker *m, struct kmemleak_ref ref)
 void kmemleak_mark_end(struct kmemleak_marker *m)
 {
 	struct kmemleak_tracker *t = m->t;
-	struct chunk *c = m->top, *below;
+	struct kmemleak_mark *mark = m->mark;
 
-	for (; c; c = below) {
-		below = c->below;
-		t->ops->page_free(t, c, 0);
-	}
-	if (m->spare)
-		t->ops->page_free(t, m->spare, 0);
-	if (m->buffer)
-		t->ops->page_free(t, m->buffer, 0);
-	t->ops->page_free(t, m, 0);
+	kmemleak_marker_free(m);
+	t->ops->page_free(t, mark, 0);
 }
 
 void kmemleak_mark_close(struct kmemleak_tracker *t)

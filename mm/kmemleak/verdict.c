@@ -40,7 +40,7 @@ static bool rule_on(const struct kmemleak_options *opt, enum kmemleak_rule rule)
 bool kmemleak_verdict_is_root(const struct kmemleak_options *opt, u32 now,
 			      const struct kmemleak_object *obj)
 {
-	if (!obj->min_count)
+	if (!kmemleak_colour(obj).min_count)
 		return true;
 	if (rule_on(opt, KMEMLEAK_RULE_TRANSIENT) && (obj->flags & KMEMLEAK_TRANSIENT))
 		return true;
@@ -64,7 +64,7 @@ static bool is_of_interest(const struct kmemleak_object *obj, const void *arg)
 {
 	const struct judge *j = arg;
 
-	return obj->unref || (obj->flags & KMEMLEAK_TRANSIENT) ||
+	return obj->colour.unref || (obj->flags & KMEMLEAK_TRANSIENT) ||
 	       kmemleak_object_white(j->t, obj);
 }
 
@@ -74,11 +74,11 @@ static bool judge_locked(struct judge *j, struct kmemleak_object *obj)
 	struct kmemleak_tracker *t = j->t;
 
 	/* A root of this mark by annotation; not of the next. */
-	if ((obj->flags & KMEMLEAK_TRANSIENT) && obj->epoch == t->epoch)
+	if ((obj->flags & KMEMLEAK_TRANSIENT) && kmemleak_colour(obj).epoch == t->epoch)
 		obj->flags &= ~KMEMLEAK_TRANSIENT;
 	if (kmemleak_object_white(t, obj) && !kmemleak_verdict_is_root(j->opt, t->ops->now(), obj))
 		return true;
-	obj->unref = 0;
+	kmemleak_paint(obj, unref, 0);
 	return false;
 }
 
@@ -163,7 +163,7 @@ static void make_record(struct judge *j, struct kmemleak_ref ref)
 
 static int collect(struct judge *j)
 {
-	struct kmemleak_pool_cursor cursor = { };
+	struct kmemleak_pool_cursor cursor = { .epoch = j->t->epoch };
 	int ret = 0;
 
 	while (!cursor.end && !ret) {
@@ -225,16 +225,15 @@ static void keep_white(struct judge *j)
 		struct kmemleak_object *obj;
 		struct kmemleak_lookup at;
 		bool keep = false;
+		int unref;
 
 		obj = kmemleak_index_relock(j->t, leak->ref, &at);
 		if (obj) {
 			keep = kmemleak_object_white(j->t, obj) && obj->stamp == leak->stamp;
-			if (!keep)
-				obj->unref = 0;
-			else if (obj->unref < U8_MAX)
-				obj->unref++;
+			unref = keep ? min_t(int, kmemleak_colour(obj).unref + 1, U8_MAX) : 0;
+			kmemleak_paint(obj, unref, unref);
 			if (rule_on(j->opt, KMEMLEAK_RULE_MIN_UNREF) &&
-			    obj->unref < min_t(unsigned int, j->opt->min_unref_scans, U8_MAX))
+			    unref < min_t(unsigned int, j->opt->min_unref_scans, U8_MAX))
 				keep = false;
 			if (keep && !(obj->flags & KMEMLEAK_REPORTED)) {
 				obj->flags |= KMEMLEAK_REPORTED;

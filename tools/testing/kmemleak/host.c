@@ -403,6 +403,9 @@ static bool host_read(struct kmemleak_tracker *t, void *dst, unsigned long addr,
 		host_die("block read without its lock", __FILE__, __LINE__);
 	if (how == KMEMLEAK_READ_ROOT && (irqs_off || nr_held))
 		host_die("root read under a lock", __FILE__, __LINE__);
+	if (how == KMEMLEAK_READ_MAPPED &&
+	    (addr < t->mapped || addr >= t->mapped_end || len > t->mapped_end - addr))
+		host_die("read without a lock of what may go", __FILE__, __LINE__);
 	if (!seg || READ_ONCE(seg->unreadable)) {
 		__atomic_fetch_add(&h->unreadable, 1, __ATOMIC_RELAXED);
 		return false;
@@ -456,8 +459,54 @@ static int host_pause(struct kmemleak_tracker *t)
 	struct host *h = host_of(t);
 
 	REQUIRE(!nr_held && !irqs_off);
-	h->pauses++;
+	__atomic_fetch_add(&h->pauses, 1, __ATOMIC_RELAXED);
 	return h->on_pause ? h->on_pause(h) : 0;
+}
+
+/* Helpers are threads. */
+static void *host_help(void *arg)
+{
+	struct host_helper *helper = arg;
+
+	host_set_cpu(helper->cpu);
+	kmemleak_mark_help(helper->marker);
+	REQUIRE(!nr_held && !irqs_off);
+	return NULL;
+}
+
+static void host_spawn(struct kmemleak_tracker *t, struct kmemleak_marker *m)
+{
+	struct host *h = host_of(t);
+	struct host_helper *helper = &h->helpers[h->nr_helpers];
+
+	REQUIRE(h->nr_helpers < HOST_NR_CPUS - 1);
+	/* As in the kernel, one may be asked for and never come. */
+	if (h->no_helpers)
+		return;
+	helper->marker = m;
+	helper->cpu = HOST_NR_CPUS - 1 - h->nr_helpers++;
+	h->spawned++;
+	REQUIRE(!pthread_create(&helper->thread, NULL, host_help, helper));
+}
+
+static void host_wait(struct kmemleak_tracker *t, struct kmemleak_marker *m)
+{
+	REQUIRE(!nr_held && !irqs_off);
+	while (!kmemleak_mark_ready(m))
+		sched_yield();
+}
+
+static void host_wake(struct kmemleak_tracker *t)
+{
+}
+
+static void host_join(struct kmemleak_tracker *t)
+{
+	struct host *h = host_of(t);
+
+	REQUIRE(!nr_held && !irqs_off);
+	while (h->nr_helpers)
+		pthread_join(h->helpers[--h->nr_helpers].thread, NULL);
 }
 
 static u32 host_read_now(void)
@@ -477,6 +526,10 @@ const struct kmemleak_ops host_ops = {
 	.block_addr = host_block_addr,
 	.roots = host_mark_roots,
 	.pause = host_pause,
+	.spawn = host_spawn,
+	.wait = host_wait,
+	.wake = host_wake,
+	.join = host_join,
 	.now = host_read_now,
 	.clock = host_read_clock,
 };
@@ -500,6 +553,8 @@ static struct host *host_setup(union kmemleak_entry *reserve, unsigned long rese
 	h->t.index.split[0] = min(HOST_VMALLOC, HOST_IMAGE);
 	h->t.index.split[1] = max(HOST_VMALLOC, HOST_IMAGE);
 	h->t.index.split[2] = HOST_MODULES;
+	h->t.mapped = HOST_DIRECT;
+	h->t.mapped_end = min(HOST_VMALLOC, HOST_IMAGE);
 	return h;
 }
 
@@ -657,4 +712,24 @@ bool host_reported(const struct kmemleak_leaks *leaks, unsigned long start)
 		if (leak->ref.start == start)
 			return true;
 	return false;
+}
+
+struct host *host_broad(unsigned int nr)
+{
+	struct host *h = host_new(10);
+	unsigned int i;
+
+	host_map(h, HOST_DIRECT, nr * 128);
+	host_map(h, HOST_IMAGE, nr / 2 * sizeof(long));
+	host_add_root(h, HOST_IMAGE, HOST_IMAGE + nr / 2 * sizeof(long));
+	/* One half is pointed at by roots, the other one by that. */
+	for (i = 0; i < nr; i++) {
+		host_block(h, HOST_DIRECT + i * 128, 64);
+		if (i < nr / 2) {
+			host_store(h, HOST_IMAGE + i * sizeof(long), HOST_DIRECT + i * 128 + 5);
+			host_store(h, HOST_DIRECT + i * 128 + 8,
+				   HOST_DIRECT + (nr / 2 + i) * 128 + 63);
+		}
+	}
+	return h;
 }

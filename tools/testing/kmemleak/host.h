@@ -8,6 +8,7 @@
 #ifndef _KMEMLEAK_HOST_H
 #define _KMEMLEAK_HOST_H
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -103,6 +104,12 @@ struct host_root {
 	unsigned long end;
 };
 
+struct host_helper {
+	pthread_t thread;
+	struct kmemleak_marker *marker;
+	unsigned int cpu;
+};
+
 #define HOST_NR_SEGMENTS	8
 #define HOST_NR_ROOTS		64
 
@@ -121,6 +128,10 @@ struct host_root {
  * @nr_roots: how many
  * @on_pause: called in every pause; its answer ends the scan if not 0
  * @in_roots: called by the roots operation after @roots
+ * @helpers: threads that mark as well
+ * @nr_helpers: how many
+ * @no_helpers: who is asked for does not come
+ * @spawned: how many there were in all
  * @unreadable: calls of read that were refused
  * @reads: calls of read
  * @pauses: calls of pause
@@ -140,6 +151,10 @@ struct host {
 	unsigned int nr_roots;
 	int (*on_pause)(struct host *h);
 	void (*in_roots)(struct host *h, struct kmemleak_marker *m);
+	struct host_helper helpers[HOST_NR_CPUS - 1];
+	unsigned int nr_helpers;
+	bool no_helpers;
+	unsigned long spawned;
 	unsigned long unreadable;
 	unsigned long reads;
 	unsigned long pauses;
@@ -156,6 +171,11 @@ struct host *host_new(unsigned int shard_bits);
 struct host *host_new_reserve(unsigned long reserve_nr);
 /* Disables, resets, and checks that every page came back. */
 void host_free(struct host *h);
+/*
+ * A tracker with @nr blocks of 64 bytes from HOST_DIRECT on, 128 apart, of which a
+ * half is pointed at by roots from HOST_IMAGE on, and the other by the first.
+ */
+struct host *host_broad(unsigned int nr);
 
 struct host_segment *host_map(struct host *h, unsigned long base, size_t size);
 /* The word at a fake address, which must be mapped. */

@@ -78,7 +78,7 @@ static struct kmemleak_object *new_object(struct host *h, enum kmemleak_space sp
 	REQUIRE(obj && !obj->flags);
 	obj->flags = space;
 	obj->size = size;
-	obj->min_count = 1;
+	obj->colour.min_count = 1;
 	/* Pairs with kmemleak_index_relock(). */
 	smp_store_release(&obj->start, start);
 	return obj;
@@ -230,7 +230,7 @@ static void check_address(struct host *h, enum kmemleak_space space, unsigned lo
 	kmemleak_index_peek(&h->t, space, addr, &seen);
 	CHECK(seen.sure && seen.found == !!l);
 	if (obj) {
-		CHECK(seen.flags == obj->flags && seen.epoch == obj->epoch);
+		CHECK(seen.flags == obj->flags);
 		/* Who holds the lock may be about to change the tree, or at it. */
 		raw_write_seqcount_begin(&at.shard->seq);
 		kmemleak_index_peek(&h->t, space, addr, &seen);
@@ -274,7 +274,7 @@ static void check_many(struct host *h)
 		CHECK(seen[i].sure && seen[i].found == !!l);
 		if (l)
 			CHECK(seen[i].ref.obj == l->obj && seen[i].ref.start == l->start &&
-			      seen[i].flags == l->obj->flags && seen[i].epoch == l->obj->epoch);
+			      seen[i].flags == l->obj->flags);
 	}
 }
 
@@ -587,7 +587,7 @@ static void test_bounds(void)
 	CHECK(!kmemleak_index_may_hold(idx, KMEMLEAK_VIRT, HOST_DIRECT));
 	/* A root cannot be white, nor can what is ignored. */
 	obj = new_object(h, KMEMLEAK_VIRT, HOST_DIRECT, 64);
-	obj->min_count = 0;
+	obj->colour.min_count = 0;
 	CHECK_EQ(kmemleak_index_insert(&h->t, obj, &clash), 0);
 	obj = new_object(h, KMEMLEAK_VIRT, HOST_DIRECT + 64, 64);
 	obj->flags |= KMEMLEAK_IGNORE;

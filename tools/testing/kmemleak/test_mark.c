@@ -8,6 +8,8 @@
 #include "graph.h"
 
 #define WORD	sizeof(long)
+/* What a mark needs to begin: the mark, its marker, and three pages of that. */
+#define MARK_PAGES	5
 
 /* Colour and count of every block as the search has them. */
 static void check_graph(struct graph *g)
@@ -29,11 +31,13 @@ static void check_graph(struct graph *g)
 					  graph_lost(n) ? "not white" : "white", n->count);
 		/* References to what cannot be white need not be counted. */
 		if (n->min_count && !n->ignore)
-			CHECK_EQ(copy.count, min_t(unsigned long, n->count, KMEMLEAK_COUNT_MAX));
+			CHECK_EQ(copy.colour.count,
+				 min_t(unsigned long, n->count, KMEMLEAK_COUNT_MAX));
 	}
 }
 
-static void random_graphs(unsigned int features, unsigned int graphs, unsigned int nr)
+static void random_graphs_by(const struct kmemleak_options *opt, unsigned int features,
+			     unsigned int graphs, unsigned int nr)
 {
 	unsigned int i, j, lost = 0, reached = 0;
 
@@ -41,10 +45,14 @@ static void random_graphs(unsigned int features, unsigned int graphs, unsigned i
 		/* About as many pointers as it takes to reach half of it. */
 		struct graph *g = graph_new(nr, 1 + host_below(3), features);
 
-		CHECK_EQ(host_mark(g->h, &host_plain_options), 0);
+		/* Read without a lock, or not. */
+		if (host_one_in(3))
+			g->h->t.mapped_end = g->h->t.mapped;
+		g->h->no_helpers = host_one_in(8);
+		CHECK_EQ(host_mark(g->h, opt), 0);
 		check_graph(g);
 		/* Marked again, nothing is left over. */
-		CHECK_EQ(host_mark(g->h, &host_plain_options), 0);
+		CHECK_EQ(host_mark(g->h, opt), 0);
 		check_graph(g);
 		for (j = 0; j < g->nr; j++) {
 			lost += graph_lost(&g->node[j]);
@@ -55,6 +63,11 @@ static void random_graphs(unsigned int features, unsigned int graphs, unsigned i
 	}
 	/* Or the graphs would prove little. */
 	CHECK(lost > i && reached > i);
+}
+
+static void random_graphs(unsigned int features, unsigned int graphs, unsigned int nr)
+{
+	random_graphs_by(&host_plain_options, features, graphs, nr);
 }
 
 static void test_plain(void)
@@ -92,6 +105,64 @@ static void test_all(void)
 	random_graphs(GRAPH_ALL, host_rounds(12), 1500);
 }
 
+/* Several markers: the same answer. */
+static void test_workers(void)
+{
+	struct kmemleak_options opt = host_plain_options;
+
+	for (opt.workers = 2; opt.workers <= HOST_NR_CPUS; opt.workers++)
+		random_graphs_by(&opt, GRAPH_ALL, host_rounds(4), 3000);
+}
+
+/* They come when there is work, get some of it, and it is all done in the end. */
+static void test_helpers(void)
+{
+	const unsigned int nr = 8000;
+	struct kmemleak_options opt = host_plain_options;
+	struct host *h = host_broad(nr);
+	unsigned int i;
+
+	CHECK_EQ(host_mark(h, &opt), 0);
+	CHECK_EQ(h->spawned, 0);
+	opt.workers = HOST_NR_CPUS;
+	CHECK_EQ(host_mark(h, &opt), 0);
+	CHECK(h->spawned > 0 && h->spawned < HOST_NR_CPUS);
+	CHECK_EQ(h->nr_helpers, 0);
+	for (i = 0; i < nr; i++)
+		CHECK(!host_white(h, KMEMLEAK_VIRT, HOST_DIRECT + i * 128));
+	/* Nobody comes: what was put on the pile is taken back. */
+	h->no_helpers = true;
+	CHECK_EQ(host_mark(h, &opt), 0);
+	for (i = 0; i < nr; i++)
+		CHECK(!host_white(h, KMEMLEAK_VIRT, HOST_DIRECT + i * 128));
+	host_free(h);
+}
+
+static int cut_short(struct host *h)
+{
+	return h->pauses > *(unsigned long *)h->arg ? -EINTR : 0;
+}
+
+/* All of them stop, wherever they are, and every page comes back. */
+static void test_helpers_cut(void)
+{
+	struct kmemleak_options opt = host_plain_options;
+	struct host *h = host_broad(8000);
+	unsigned long after, i;
+	long pages = h->live_pages;
+
+	opt.workers = HOST_NR_CPUS;
+	h->arg = &after;
+	h->on_pause = cut_short;
+	for (i = 0; i < host_rounds(60); i++) {
+		h->pauses = 0;
+		after = host_below(100);
+		CHECK_EQ(host_mark(h, &opt), -EINTR);
+		CHECK_EQ(h->live_pages, pages);
+	}
+	host_free(h);
+}
+
 /* The work list cannot grow: the same answer, by sweeps. */
 static void test_overflow(void)
 {
@@ -105,7 +176,7 @@ static void test_overflow(void)
 		for (j = 0; j < PAGE_SIZE / WORD * 9 / 10; j++)
 			host_store(g->h, HOST_IMAGE + j * WORD,
 				   graph_add(g, KMEMLEAK_VIRT, 64, 1)->start);
-		g->h->fail_after = 3;
+		g->h->fail_after = MARK_PAGES;
 		CHECK_EQ(host_mark(g->h, &host_plain_options), 0);
 		CHECK(g->h->refused > 0);
 		CHECK(host_counter(g->h, KMEMLEAK_CNT_MARK_OVERFLOW) > 0);
@@ -125,7 +196,7 @@ static void test_no_memory(void)
 
 	CHECK_EQ(host_mark(g->h, &host_plain_options), 0);
 	epoch = g->h->t.epoch;
-	for (n = 0; n < 3; n++) {
+	for (n = 0; n < MARK_PAGES; n++) {
 		g->h->fail_after = n;
 		CHECK_EQ(host_mark(g->h, &host_plain_options), -ENOMEM);
 		CHECK_EQ(g->h->live_pages, pages);
@@ -185,7 +256,7 @@ static void test_long_chain(void)
 	}
 	/* The last points at no block. */
 	host_store(h, HOST_IMAGE, HOST_DIRECT);
-	h->fail_after = 3;
+	h->fail_after = MARK_PAGES;
 	CHECK_EQ(host_mark(h, &host_plain_options), 0);
 	for (i = 0; i < nr; i++)
 		CHECK(!host_white(h, KMEMLEAK_VIRT, HOST_DIRECT + i * 64));
@@ -381,14 +452,14 @@ static void test_min_count(void)
 	CHECK_EQ(host_mark(h, &host_plain_options), 0);
 	CHECK(!white(h, 0));
 	kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, at(0));
-	CHECK_EQ(host_add(h, KMEMLEAK_VIRT, at(0), 64, 254), KMEMLEAK_OK);
+	CHECK_EQ(host_add(h, KMEMLEAK_VIRT, at(0), 64, 126), KMEMLEAK_OK);
 	CHECK_EQ(host_mark(h, &host_plain_options), 0);
 	CHECK(!white(h, 0));
 	/* All are counted if they are to count for another block as well. */
 	CHECK_EQ(kmemleak_block_add_alias(&h->t, at(0), HOST_VMALLOC), KMEMLEAK_OK);
 	CHECK_EQ(host_mark(h, &host_plain_options), 0);
 	REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, at(0), &copy));
-	CHECK_EQ(copy.count, KMEMLEAK_COUNT_MAX);
+	CHECK_EQ(copy.colour.count, KMEMLEAK_COUNT_MAX);
 	host_free(h);
 }
 
@@ -689,6 +760,9 @@ const struct host_case mark_cases[] = {
 	{ "alias", test_alias },
 	{ "opaque", test_opaque },
 	{ "all", test_all },
+	{ "workers", test_workers },
+	{ "helpers", test_helpers },
+	{ "helpers_cut", test_helpers_cut },
 	{ "overflow", test_overflow },
 	{ "no_memory", test_no_memory },
 	{ "epoch_wrap", test_epoch_wrap },

@@ -40,7 +40,7 @@ static void put_one(struct host *h)
 	obj = out[i];
 	CHECK_EQ(obj->start, i);
 	CHECK_EQ(obj->trace, 0x5a5a5a5a);
-	CHECK_EQ(obj->unref, 0x5a);
+	CHECK_EQ(obj->colour.unref, 0x5a);
 	out[i] = out[--nr_out];
 	out[i]->start = i;
 	kmemleak_pool_put(&h->t, obj);

@@ -120,6 +120,7 @@ static void *scan(void *arg)
 	struct kmemleak_options opt = {
 		.rules = KMEMLEAK_ALL_RULES,
 		.min_unref_scans = 1,
+		.workers = 2,
 	};
 	unsigned long *episodes = arg;
 
@@ -197,6 +198,52 @@ static void test_storm(void)
 	CHECK_EQ(host_nr_objects(host), 0);
 	CHECK_EQ(kmemleak_pool_in_use(&host->t), 0);
 	CHECK(!host->t.failed);
+	host_free(host);
+}
+
+#define NR_BROAD	3000
+
+/* Blocks behind the broad graph come and go, and are never looked for. */
+static void *churn(void *arg)
+{
+	struct worker *w = arg;
+
+	host_set_cpu(w->cpu);
+	while (!__atomic_load_n(&workers_done, __ATOMIC_ACQUIRE)) {
+		unsigned long addr = w->slab + 64 + below(w, NR_BROAD) * 128;
+
+		REQUIRE(host_add(host, KMEMLEAK_VIRT, addr, 32, 1) == KMEMLEAK_OK);
+		REQUIRE(kmemleak_block_remove(&host->t, KMEMLEAK_VIRT, addr) == KMEMLEAK_OK);
+	}
+	return NULL;
+}
+
+/* Several markers in trees that change under them: all is reached each time. */
+static void test_markers(void)
+{
+	struct kmemleak_options opt = {
+		.rules = KMEMLEAK_ALL_RULES,
+		.workers = HOST_NR_CPUS,
+	};
+	unsigned int i, round;
+	pthread_t thread;
+
+	host = host_broad(NR_BROAD);
+	workers_done = false;
+	workers[0].cpu = 0;
+	workers[0].rng = host_rand();
+	workers[0].slab = HOST_DIRECT;
+	REQUIRE(!pthread_create(&thread, NULL, churn, &workers[0]));
+	host_set_cpu(1);
+	for (round = 0; round < host_rounds(40); round++) {
+		CHECK_EQ(host_mark(host, &opt), 0);
+		for (i = 0; i < NR_BROAD; i++)
+			CHECK(!host_white(host, KMEMLEAK_VIRT, HOST_DIRECT + i * 128));
+	}
+	__atomic_store_n(&workers_done, true, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	host_set_cpu(0);
+	CHECK(host->spawned > 0);
 	host_free(host);
 }
 
@@ -314,6 +361,7 @@ static void test_peek(void)
 
 const struct host_case thread_cases[] = {
 	{ "storm", test_storm },
+	{ "markers", test_markers },
 	{ "pool_and_names", test_pool_and_names },
 	{ "peek", test_peek },
 	{ }

@@ -23,6 +23,14 @@ graph() {
 	km_torture "graph $1 $2" && both_kinds && km_scan && km_verdicts 99.5
 }
 
+# The same by one CPU alone, and by more than there are.
+graph_by() {
+	km_set workers "$1" && graph "$2" "$3"
+	set -- $?
+	km_set workers 0
+	return "$1"
+}
+
 # What was found stays found, and what is freed goes from the reports.
 again() {
 	km_scan && km_verdicts 99.5
@@ -44,12 +52,14 @@ sizes="12000 12000 20000 40000"
 [ "$KM_SLOW" = 1 ] && sizes="12000 12000"
 # shellcheck disable=SC2086
 set -- $sizes
-km_plan $(($# + 2))
+km_plan $(($# + 4))
 nr=0
 for size; do
 	km_test "graph of $size blocks, seed $((seed + nr))" graph $((seed + nr)) "$size"
 	nr=$((nr + 1))
 done
+km_test "marked by one CPU" graph_by 1 $((seed + nr)) 12000
+km_test "marked by 16 helpers at most" graph_by 16 $((seed + nr + 1)) 20000
 km_test "the same answer from another scan" again
 km_test "freed blocks go from the reports without a scan" freed_go
 km_finish

@@ -292,7 +292,7 @@ refuses_value() {
 
 km_begin
 km_need_torture
-km_plan 33
+km_plan 35
 km_test "kmemleak has mode 644" has_mode "$KM_FILE" 644
 km_test "kmemleak has size 0" size_zero
 km_test "nothing to report reads as 0 bytes" empty_read
@@ -340,6 +340,8 @@ km_test "min_age_ms refuses a word" refuses_value min_age_ms soon
 km_test "min_age_ms refuses -1" refuses_value min_age_ms -1
 km_test "min_age_ms refuses 99999999999" refuses_value min_age_ms 99999999999
 km_test "rcu_wait_ms refuses 10001" refuses_value rcu_wait_ms 10001
+km_test "workers refuses 17" refuses_value workers 17
+km_test "workers refuses -1" refuses_value workers -1
 km_test "verbose refuses 2" refuses_value verbose 2
 km_torture reset
 km_test "each call path has its own trace" own_traces

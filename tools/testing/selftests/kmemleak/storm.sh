@@ -52,12 +52,14 @@ do_parameters() {
 		km_set min_unref_scans "$value" || return 1
 		km_set min_age_ms $((value * 10 - 10)) || return 1
 		km_set rules $((value * 21)) || return 1
+		km_set workers $((value * 5)) || return 1
 		echo "stack=off" > "$KM_FILE" || return 1
 		echo "stack=on" > "$KM_FILE" || return 1
 		cat "$KM_STATS" > "$KM_TMP/stats" || return 1
 		sleep 0.1
 	done
 	km_set rules "$all_rules"
+	km_set workers 0
 }
 
 do_thread() {
