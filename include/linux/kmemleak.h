@@ -25,7 +25,7 @@ DECLARE_STATIC_KEY_TRUE(kmemleak_key);
 /* True while blocks are tracked. */
 #define kmemleak_tracking()	static_branch_unlikely(&kmemleak_key)
 
-void kmemleak_hook_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp);
+void *kmemleak_hook_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp);
 void kmemleak_hook_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp);
 void kmemleak_hook_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp);
 void kmemleak_hook_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp);
@@ -79,13 +79,20 @@ static inline void kmemleak_alloc(const void *ptr, size_t size, int min_count, g
  * @gfp: as for kmemleak_alloc()
  *
  * Context: as @gfp says.
+ * Return: @ptr, so that a caller has no need to keep it across the call.
  */
-static inline void kmemleak_alloc_recursive(const void *ptr, size_t size, int min_count,
-					    slab_flags_t cache_flags, gfp_t gfp)
-{
-	if (kmemleak_tracking() && !(cache_flags & SLAB_NOLEAKTRACE))
-		kmemleak_hook_alloc(ptr, size, min_count, gfp);
-}
+#define kmemleak_alloc_recursive(ptr, size, min_count, cache_flags, gfp)		\
+({											\
+	void *__block = (void *)(ptr);							\
+											\
+	/* A macro: with the detector off, no argument is computed. */			\
+	if (kmemleak_tracking() && !((cache_flags) & SLAB_NOLEAKTRACE)) {		\
+		__block = kmemleak_hook_alloc(__block, size, min_count, gfp);		\
+		/* Not a jump: the caller is to be seen in the trace. */		\
+		barrier();								\
+	}										\
+	__block;									\
+})
 
 /**
  * kmemleak_alloc_percpu() - a per-cpu block was allocated
@@ -153,11 +160,12 @@ static inline void kmemleak_free(const void *ptr)
  * @ptr: its first byte
  * @cache_flags: flags of its cache; with SLAB_NOLEAKTRACE nothing is done
  */
-static inline void kmemleak_free_recursive(const void *ptr, slab_flags_t cache_flags)
-{
-	if (kmemleak_tracking() && !(cache_flags & SLAB_NOLEAKTRACE))
-		kmemleak_hook_free(ptr);
-}
+#define kmemleak_free_recursive(ptr, cache_flags)					\
+do {											\
+	/* A macro for the same reason. */						\
+	if (kmemleak_tracking() && !((cache_flags) & SLAB_NOLEAKTRACE))			\
+		kmemleak_hook_free(ptr);						\
+} while (0)
 
 /**
  * kmemleak_free_part() - part of a block is about to be freed
@@ -308,8 +316,12 @@ static inline void kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp)
 
 static inline void kmemleak_init(void) { }
 static inline void kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp) { }
-static inline void kmemleak_alloc_recursive(const void *ptr, size_t size, int min_count,
-					    slab_flags_t cache_flags, gfp_t gfp) { }
+static inline void *kmemleak_alloc_recursive(const void *ptr, size_t size, int min_count,
+					     slab_flags_t cache_flags, gfp_t gfp)
+{
+	return (void *)ptr;
+}
+
 static inline void kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp) { }
 static inline void kmemleak_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp) { }
 static inline void kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp) { }

@@ -14,11 +14,7 @@
  */
 unsigned int kmemleak_index_class(const struct kmemleak_index *idx, unsigned long addr)
 {
-	unsigned int class = 0;
-
-	while (class < KMEMLEAK_NR_CLASSES - 1 && addr >= idx->split[class])
-		class++;
-	return class;
+	return class_of(idx, addr);
 }
 
 /* Which pair of bounds an address is held against. */

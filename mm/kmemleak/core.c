@@ -4,7 +4,7 @@
  * argument; wrong ones are counted and told to the caller by result, and change
  * nothing else.
  */
-#include "kmemleak.h"
+#include "pool.h"
 
 /* Stale objects that one new block may push out; more is an overlap. */
 #define MAX_REPLACED	2
@@ -42,7 +42,7 @@ enum kmemleak_result kmemleak_check_range(struct kmemleak_tracker *t, enum kmeml
 
 static void fill_object(struct kmemleak_tracker *t, struct kmemleak_object *obj,
 			enum kmemleak_space space, unsigned long start, size_t size,
-			int min_count, const struct kmemleak_origin *origin)
+			int min_count, const struct kmemleak_origin *origin, u16 comm)
 {
 	union kmemleak_colour colour = {
 		.min_count = clamp(min_count, 0, KMEMLEAK_COUNT_MAX - 1),
@@ -51,9 +51,9 @@ static void fill_object(struct kmemleak_tracker *t, struct kmemleak_object *obj,
 	/* Before the start, see kmemleak_index_recall(). */
 	WRITE_ONCE(obj->size, size);
 	obj->trace = origin->trace;
-	obj->born = t->ops->now();
+	obj->born = origin->born;
 	obj->pid = origin->pid;
-	obj->comm = kmemleak_names_intern(t, origin->comm);
+	obj->comm = comm;
 	WRITE_ONCE(obj->flags, space | origin->context << KMEMLEAK_CTX_SHIFT |
 			       (min_count < 0 ? KMEMLEAK_IGNORE : 0));
 	/*
@@ -97,8 +97,8 @@ static void keep_as_root(struct kmemleak_tracker *t, struct kmemleak_ref ref)
 	}
 }
 
-static void erase_unlock(struct kmemleak_tracker *t, struct kmemleak_object *obj,
-			 struct kmemleak_lookup *at)
+static __always_inline void erase_unlock(struct kmemleak_tracker *t, struct kmemleak_object *obj,
+					 struct kmemleak_lookup *at)
 {
 	u16 flags = obj->flags;
 	unsigned long start = obj->start;
@@ -112,6 +112,56 @@ static void erase_unlock(struct kmemleak_tracker *t, struct kmemleak_object *obj
 		kmemleak_extra_drop(t, start);
 	if (unlikely(flags & KMEMLEAK_WIDE))
 		kmemleak_index_forget_wide(t, start, size);
+}
+
+/* With an entry, interrupts are off, and @irq is what to restore. */
+static __always_inline struct kmemleak_object *get_entry(struct kmemleak_tracker *t, u32 clock,
+							 unsigned long *irq)
+{
+	struct kmemleak_object *obj;
+
+	local_irq_save(*irq);
+	obj = kmemleak_pool_get_irqs_off(t, clock);
+	if (likely(obj))
+		return obj;
+	local_irq_restore(*irq);
+	if (!kmemleak_pool_refill(t))
+		return NULL;
+	local_irq_save(*irq);
+	obj = kmemleak_pool_get_irqs_off(t, clock);
+	if (!obj)
+		local_irq_restore(*irq);
+	return obj;
+}
+
+/* What a new block does about the one in its way. Consumes @obj. */
+static noinline enum kmemleak_result settle_clash(struct kmemleak_tracker *t,
+						  struct kmemleak_object *obj,
+						  struct kmemleak_ref clash)
+{
+	enum kmemleak_space space = kmemleak_object_space(obj);
+	unsigned long start = obj->start;
+	size_t size = obj->size;
+	unsigned int replaced = 0;
+
+	do {
+		struct kmemleak_lookup at;
+		struct kmemleak_object *old;
+
+		if (clash.start == start && replaced++ < MAX_REPLACED) {
+			old = kmemleak_index_relock(t, clash, &at);
+			if (old)
+				erase_unlock(t, old, &at);
+			continue;
+		}
+		kmemleak_count(t, KMEMLEAK_CNT_OVERLAP);
+		keep_as_root(t, clash);
+		kmemleak_pool_put(t, obj);
+		lose_block(t, space, start, size);
+		return KMEMLEAK_OVERLAPS;
+	} while (kmemleak_index_insert(t, obj, &clash));
+	kmemleak_count(t, KMEMLEAK_CNT_DUPLICATE);
+	return KMEMLEAK_REPLACED;
 }
 
 /**
@@ -136,41 +186,34 @@ enum kmemleak_result kmemleak_block_add(struct kmemleak_tracker *t, enum kmemlea
 	enum kmemleak_result res = kmemleak_check_range(t, space, start, size);
 	struct kmemleak_object *obj;
 	struct kmemleak_ref clash;
-	unsigned int replaced = 0;
+	unsigned long irq;
+	int clashes;
+	u16 comm;
 
-	if (res)
+	if (unlikely(res))
 		return res;
-	obj = kmemleak_pool_get(t);
-	if (!obj) {
+	comm = kmemleak_names_intern(t, origin->comm);
+	obj = get_entry(t, origin->clock, &irq);
+	if (unlikely(!obj)) {
 		kmemleak_count(t, KMEMLEAK_CNT_NO_ENTRY);
 		lose_block(t, space, start, size);
 		return KMEMLEAK_NO_MEMORY;
 	}
-	fill_object(t, obj, space, start, size, min_count, origin);
-
-	while (kmemleak_index_insert(t, obj, &clash)) {
-		struct kmemleak_lookup at;
-		struct kmemleak_object *old;
-
-		if (clash.start == start && replaced++ < MAX_REPLACED) {
-			old = kmemleak_index_relock(t, clash, &at);
-			if (old)
-				erase_unlock(t, old, &at);
-			continue;
-		}
-		kmemleak_count(t, KMEMLEAK_CNT_OVERLAP);
-		keep_as_root(t, clash);
-		kmemleak_pool_put(t, obj);
-		lose_block(t, space, start, size);
-		return KMEMLEAK_OVERLAPS;
+	fill_object(t, obj, space, start, size, min_count, origin, comm);
+	if (likely(!kmemleak_index_is_wide(space, start, size))) {
+		clashes = kmemleak_index_insert_irqs_off(t, obj, &clash);
+		local_irq_restore(irq);
+	} else {
+		/* Too many regions, perhaps, to keep interrupts off. */
+		local_irq_restore(irq);
+		clashes = kmemleak_index_insert(t, obj, &clash);
 	}
+	if (unlikely(clashes))
+		res = settle_clash(t, obj, clash);
 	/* Newborn and gray: a sweep is to find it. */
 	if (unlikely(READ_ONCE(t->marking)))
 		WRITE_ONCE(t->due, true);
-	if (!replaced)
-		return KMEMLEAK_OK;
-	kmemleak_count(t, KMEMLEAK_CNT_DUPLICATE);
-	return KMEMLEAK_REPLACED;
+	return res;
 }
 
 /*
@@ -233,12 +276,8 @@ enum kmemleak_result kmemleak_block_remove(struct kmemleak_tracker *t, enum kmem
 
 	if (res)
 		return res;
-	obj = kmemleak_index_find(t, space, start, &at);
-	if (obj && obj->start != start) {
-		kmemleak_index_unlock(&at);
-		obj = NULL;
-	}
-	if (!obj)
+	obj = kmemleak_index_find_start(t, space, start, &at);
+	if (unlikely(!obj))
 		return unknown_free(t, space, start, 0);
 	if (unlikely(!(obj->flags & KMEMLEAK_LIVE))) {
 		kmemleak_index_unlock(&at);

@@ -77,7 +77,7 @@ unsigned long kmemleak_workers_frame(const struct task_struct *task);
 
 /* trace.c: handles of stack traces. Any context but NMI. */
 void kmemleak_trace_start(void);
-u32 kmemleak_trace_save(gfp_t gfp);
+u32 kmemleak_trace_save(const unsigned long *base, unsigned long site, gfp_t gfp);
 
 /*
  * scan.c: one episode. Context: process, scan_mutex held.
@@ -86,6 +86,9 @@ u32 kmemleak_trace_save(gfp_t gfp);
 int kmemleak_scan(void);
 /* Frame of the running kmemleak_scan(); what lies below it is our own. */
 extern unsigned long kmemleak_scan_frame;
+/* More than a mark uses of a stack, in steps of half a KiB. */
+#define KMEMLEAK_WIPE	5
+void kmemleak_wipe_stack(unsigned int depth);
 /* Reported leaks become roots, the published set goes. Context: as above. */
 void kmemleak_scan_clear(void);
 /* The published set or NULL, with a reference. Context: process. */

@@ -7,11 +7,14 @@
 #define pr_fmt(fmt) "kmemleak: " fmt
 
 #include <linux/export.h>
+#include <linux/instruction_pointer.h>
+#include <linux/jiffies.h>
 #include <linux/kmemleak.h>
 #include <linux/preempt.h>
 #include <linux/printk.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/sched/clock.h>
 #include <linux/workqueue.h>
 
 #include "glue.h"
@@ -41,7 +44,7 @@ static DECLARE_WORK(fail_work, failed_work);
  * RCU keeps the metadata: whoever turns tracking off waits for a grace period
  * before it goes. Return: false if there is nothing to do.
  */
-static bool enter(void)
+static __always_inline bool enter(void)
 {
 	if (unlikely(in_nmi())) {
 		kmemleak_count(&kmemleak_tracker, KMEMLEAK_CNT_NMI);
@@ -54,29 +57,43 @@ static bool enter(void)
 	return kmemleak_early_setup();
 }
 
-static void leave(enum kmemleak_result res, unsigned long addr, size_t size)
+static noinline void tell(enum kmemleak_result res, unsigned long addr, size_t size)
 {
-	bool tell = res < ARRAY_SIZE(mistakes) && mistakes[res] && !READ_ONCE(told[res]);
-
-	if (unlikely(READ_ONCE(kmemleak_tracker.failed)))
-		queue_work(system_unbound_wq, &fail_work);
-	rcu_read_unlock();
-	if (likely(!tell))
+	if (res >= ARRAY_SIZE(mistakes) || !mistakes[res] || READ_ONCE(told[res]))
 		return;
 	WRITE_ONCE(told[res], true);
 	pr_warn("%s: 0x%lx, size %zu; told once, see kmemleak_stats\n", mistakes[res], addr, size);
 	dump_stack();
 }
 
+static __always_inline void leave(enum kmemleak_result res, unsigned long addr, size_t size)
+{
+	if (unlikely(READ_ONCE(kmemleak_tracker.failed)))
+		queue_work(system_unbound_wq, &fail_work);
+	rcu_read_unlock();
+	if (unlikely(res))
+		tell(res, addr, size);
+}
+
 /* A free of an unknown block is no mistake: it may be older than the tracker. */
-static void leave_free(enum kmemleak_result res, unsigned long addr, size_t size)
+static __always_inline void leave_free(enum kmemleak_result res, unsigned long addr, size_t size)
 {
 	leave(res == KMEMLEAK_NOT_FOUND ? KMEMLEAK_OK : res, addr, size);
 }
 
+/* The trace from the hook's caller on; to be inlined into a noinline hook. */
+static __always_inline u32 save_trace(gfp_t gfp)
+{
+	return kmemleak_trace_save(__builtin_frame_address(0), _RET_IP_, gfp);
+}
+
 static __always_inline void get_origin(struct kmemleak_origin *origin, gfp_t gfp)
 {
-	*origin = (struct kmemleak_origin){ .trace = kmemleak_trace_save(gfp) };
+	*origin = (struct kmemleak_origin){
+		.trace = save_trace(gfp),
+		.born = jiffies,
+		.clock = local_clock(),
+	};
 	if (in_hardirq()) {
 		origin->context = KMEMLEAK_HARDIRQ;
 	} else if (in_serving_softirq()) {
@@ -126,9 +143,10 @@ static unsigned long percpu_address(const void __percpu *ptr)
 	return (unsigned long __force)ptr;
 }
 
-noinline void kmemleak_hook_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp)
+noinline void *kmemleak_hook_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp)
 {
-	add_block(KMEMLEAK_VIRT, address(ptr), size, min_count, gfp);
+	add_block(KMEMLEAK_VIRT, address(ptr), size, min_count, gfp & gfp_allowed_mask);
+	return (void *)ptr;
 }
 EXPORT_SYMBOL_GPL(kmemleak_hook_alloc);
 
@@ -207,7 +225,7 @@ EXPORT_SYMBOL_GPL(kmemleak_hook_free_part_phys);
 noinline void kmemleak_hook_update_trace(const void *ptr)
 {
 	unsigned long addr = address(ptr);
-	u32 trace = in_nmi() ? 0 : kmemleak_trace_save(GFP_NOWAIT | __GFP_NOWARN);
+	u32 trace = in_nmi() ? 0 : save_trace(GFP_NOWAIT | __GFP_NOWARN);
 
 	if (enter())
 		leave(kmemleak_block_set_trace(&kmemleak_tracker, addr, trace), addr, 0);

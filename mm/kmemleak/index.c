@@ -31,8 +31,8 @@ static struct kmemleak_object *tree_overlap(const struct rb_root *root,
 	return NULL;
 }
 
-static void link_locked(struct kmemleak_shard *shard, struct kmemleak_object *obj,
-			struct rb_node *parent, struct rb_node **link)
+static __always_inline void link_locked(struct kmemleak_shard *shard, struct kmemleak_object *obj,
+					struct rb_node *parent, struct rb_node **link)
 {
 	/* Pairs with descent_ends(), as in every change of a tree. */
 	raw_write_seqcount_begin(&shard->seq);
@@ -40,26 +40,74 @@ static void link_locked(struct kmemleak_shard *shard, struct kmemleak_object *ob
 	rb_insert_color(&obj->node, &shard->root);
 	obj->flags |= KMEMLEAK_LIVE;
 	raw_write_seqcount_end(&shard->seq);
+	shard->last = obj;
+	shard->gap = NULL;
 }
 
-/* Return: the object that is in the way, or NULL and @obj is in the tree. */
-static struct kmemleak_object *insert_locked(struct kmemleak_shard *shard,
-					     struct kmemleak_object *obj)
+/* Where below @parent an object that begins at @start belongs. */
+static struct rb_node **child_link(struct kmemleak_object *parent, unsigned long start)
+{
+	return start < parent->start ? &parent->node.rb_left : &parent->node.rb_right;
+}
+
+/*
+ * Between two neighbours there is one place only to link an object: below one of
+ * them, on the side of the other. So where a leaf was, there is room for it again
+ * as long as nothing else was linked or erased and that place is empty.
+ */
+static __always_inline void erase_locked(struct kmemleak_shard *shard, struct kmemleak_object *obj)
+{
+	bool leaf = !obj->node.rb_left && !obj->node.rb_right;
+	struct rb_node *parent = rb_parent(&obj->node);
+
+	if (shard->last == obj)
+		shard->last = NULL;
+	rb_erase(&obj->node, &shard->root);
+	shard->gap = NULL;
+	if (!leaf || !parent || obj->size > U32_MAX)
+		return;
+	shard->gap = rb_entry(parent, struct kmemleak_object, node);
+	shard->gap_start = obj->start;
+	shard->gap_size = obj->size;
+	/* Rebalancing leaves it empty; but that is for the tree to know. */
+	if (unlikely(*child_link(shard->gap, obj->start)))
+		shard->gap = NULL;
+}
+
+/*
+ * What overlaps, if anything does, is among the two neighbours, so on the way down
+ * only starts are compared.
+ *
+ * Return: the object that is in the way, or NULL and @obj is in the tree.
+ */
+static __always_inline struct kmemleak_object *insert_locked(struct kmemleak_shard *shard,
+							     struct kmemleak_object *obj)
 {
 	struct rb_node **link = &shard->root.rb_node, *parent = NULL;
-	unsigned long start = obj->start, last = last_of(start, obj->size);
+	struct kmemleak_object *before = NULL, *behind = NULL;
+	unsigned long start = obj->start;
 
+	if (shard->gap && shard->gap_start == start && obj->size <= shard->gap_size) {
+		parent = &shard->gap->node;
+		link_locked(shard, obj, parent, child_link(shard->gap, start));
+		return NULL;
+	}
 	while (*link) {
 		struct kmemleak_object *other = rb_entry(*link, struct kmemleak_object, node);
 
 		parent = *link;
-		if (last < other->start)
+		if (start < other->start) {
+			behind = other;
 			link = &parent->rb_left;
-		else if (start > last_of(other->start, other->size))
+		} else {
+			before = other;
 			link = &parent->rb_right;
-		else
-			return other;
+		}
 	}
+	if (before && start - before->start < before->size)
+		return before;
+	if (behind && behind->start - start < obj->size)
+		return behind;
 	link_locked(shard, obj, parent, link);
 	return NULL;
 }
@@ -71,17 +119,17 @@ void kmemleak_shard_link_locked(struct kmemleak_shard *shard, struct kmemleak_ob
 	insert_locked(shard, obj);
 }
 
-static int tree_insert(struct kmemleak_shard *shard, struct kmemleak_object *obj,
-		       struct kmemleak_ref *clash)
+/* Interrupts are off. */
+static __always_inline int tree_insert(struct kmemleak_shard *shard, struct kmemleak_object *obj,
+				       struct kmemleak_ref *clash)
 {
 	struct kmemleak_object *other;
-	unsigned long irq;
 
-	raw_spin_lock_irqsave(&shard->lock, irq);
+	raw_spin_lock(&shard->lock);
 	other = insert_locked(shard, obj);
-	if (other)
+	if (unlikely(other))
 		*clash = (struct kmemleak_ref){ other, other->start };
-	raw_spin_unlock_irqrestore(&shard->lock, irq);
+	raw_spin_unlock(&shard->lock);
 	return other ? -EEXIST : 0;
 }
 
@@ -158,14 +206,47 @@ static bool wide_overlap(struct kmemleak_index *idx, const struct kmemleak_objec
 {
 	struct kmemleak_shard *wide = wide_of(idx, KMEMLEAK_VIRT, obj->start);
 	struct kmemleak_object *other;
-	unsigned long irq;
 
-	raw_spin_lock_irqsave(&wide->lock, irq);
+	raw_spin_lock(&wide->lock);
 	other = tree_overlap(&wide->root, obj->start, obj->size);
 	if (other)
 		*clash = (struct kmemleak_ref){ other, other->start };
-	raw_spin_unlock_irqrestore(&wide->lock, irq);
+	raw_spin_unlock(&wide->lock);
 	return other;
+}
+
+/* Before the insertion: the object must not be live outside of the bounds. */
+static void widen_bounds(struct kmemleak_index *idx, enum kmemleak_space space,
+			 const struct kmemleak_object *obj)
+{
+	if (kmemleak_colour(obj).min_count && !(obj->flags & KMEMLEAK_IGNORE) &&
+	    unlikely(!inside_bounds(idx, space, obj->start, obj->size)))
+		kmemleak_bounds_widen(idx, space, obj->start, obj->size);
+}
+
+/**
+ * kmemleak_index_insert_irqs_off() - add an object that is not wide
+ * @t: tracker
+ * @obj: as for kmemleak_index_insert()
+ * @clash: as there
+ *
+ * Context: interrupts off, not NMI.
+ * Return: as kmemleak_index_insert().
+ */
+int kmemleak_index_insert_irqs_off(struct kmemleak_tracker *t, struct kmemleak_object *obj,
+				   struct kmemleak_ref *clash)
+{
+	enum kmemleak_space space = kmemleak_object_space(obj);
+	struct kmemleak_index *idx = &t->index;
+	struct kmemleak_shard *shard;
+
+	widen_bounds(idx, space, obj);
+	if (unlikely(space != KMEMLEAK_VIRT))
+		return tree_insert(&idx->other[space], obj, clash);
+	shard = shard_of_region(idx, region_of(obj->start));
+	if (covered(idx, shard) && wide_overlap(idx, obj, clash))
+		return -EEXIST;
+	return tree_insert(shard, obj, clash);
 }
 
 /**
@@ -185,28 +266,24 @@ int kmemleak_index_insert(struct kmemleak_tracker *t, struct kmemleak_object *ob
 {
 	enum kmemleak_space space = kmemleak_object_space(obj);
 	struct kmemleak_index *idx = &t->index;
+	unsigned long irq;
 	int ret;
 
-	/* Bounds first: the object must not be live outside of them. */
-	if (kmemleak_colour(obj).min_count && !(obj->flags & KMEMLEAK_IGNORE))
-		kmemleak_bounds_widen(idx, space, obj->start, obj->size);
-
-	if (space != KMEMLEAK_VIRT)
-		return tree_insert(&idx->other[space], obj, clash);
-
-	if (!crosses_region(obj->start, obj->size)) {
-		struct kmemleak_shard *shard = shard_of_region(idx, region_of(obj->start));
-
-		if (covered(idx, shard) && wide_overlap(idx, obj, clash))
-			return -EEXIST;
-		return tree_insert(shard, obj, clash);
+	if (!kmemleak_index_is_wide(space, obj->start, obj->size)) {
+		local_irq_save(irq);
+		ret = kmemleak_index_insert_irqs_off(t, obj, clash);
+		local_irq_restore(irq);
+		return ret;
 	}
 
+	widen_bounds(idx, space, obj);
 	obj->flags |= KMEMLEAK_WIDE;
 	ret = kmemleak_index_cover(idx, obj->start, obj->size, clash);
 	if (ret)
 		return ret;
+	local_irq_save(irq);
 	ret = tree_insert(wide_of(idx, space, obj->start), obj, clash);
+	local_irq_restore(irq);
 	if (ret)
 		uncover(idx, obj->start, obj->size);
 	return ret;
@@ -250,6 +327,57 @@ struct kmemleak_object *kmemleak_index_find(struct kmemleak_tracker *t, enum kme
 			return obj;
 	}
 	return find_and_lock(wide_of(idx, space, addr), addr, at);
+}
+
+/* The object of a tree that begins at @start, with the lock held, or NULL. */
+static __always_inline struct kmemleak_object *start_and_lock(struct kmemleak_shard *shard,
+							      unsigned long start,
+							      struct kmemleak_lookup *at)
+{
+	struct kmemleak_object *obj;
+	struct rb_node *node;
+
+	raw_spin_lock_irqsave(&shard->lock, at->irq);
+	at->shard = shard;
+	obj = shard->last;
+	if (obj && obj->start == start)
+		return obj;
+	node = shard->root.rb_node;
+	while (node) {
+		obj = rb_entry(node, struct kmemleak_object, node);
+		if (obj->start == start)
+			return obj;
+		node = start < obj->start ? node->rb_left : node->rb_right;
+	}
+	raw_spin_unlock_irqrestore(&shard->lock, at->irq);
+	return NULL;
+}
+
+/**
+ * kmemleak_index_find_start() - the object that begins at an address
+ * @t: tracker
+ * @space: space of @start
+ * @start: first byte of the block; any other address finds nothing
+ * @at: for kmemleak_index_unlock()
+ *
+ * Context: any but NMI, no shard lock held.
+ * Return: the object with its shard locked and interrupts off, or NULL.
+ */
+struct kmemleak_object *kmemleak_index_find_start(struct kmemleak_tracker *t,
+						  enum kmemleak_space space, unsigned long start,
+						  struct kmemleak_lookup *at)
+{
+	struct kmemleak_index *idx = &t->index;
+	struct kmemleak_shard *shard;
+	struct kmemleak_object *obj;
+
+	if (likely(space == KMEMLEAK_VIRT)) {
+		shard = shard_of_region(idx, region_of(start));
+		obj = start_and_lock(shard, start, at);
+		if (likely(obj) || !covered(idx, shard))
+			return obj;
+	}
+	return start_and_lock(wide_of(idx, space, start), start, at);
 }
 
 /* No sound tree of entries that memory can hold is deeper. */
@@ -500,7 +628,7 @@ void kmemleak_index_erase_unlock(struct kmemleak_tracker *t, struct kmemleak_obj
 {
 	lockdep_assert_held(&at->shard->lock);
 	raw_write_seqcount_begin(&at->shard->seq);
-	rb_erase(&obj->node, &at->shard->root);
+	erase_locked(at->shard, obj);
 	WRITE_ONCE(obj->flags, obj->flags & ~KMEMLEAK_LIVE);
 	raw_write_seqcount_end(&at->shard->seq);
 	raw_spin_unlock(&at->shard->lock);

@@ -17,15 +17,19 @@ static inline unsigned long region_of(unsigned long addr)
 	return addr >> KMEMLEAK_REGION_SHIFT;
 }
 
-static inline bool crosses_region(unsigned long start, size_t size)
-{
-	return region_of(start) != region_of(last_of(start, size));
-}
-
 static inline struct kmemleak_shard *shard_of_region(struct kmemleak_index *idx,
 						     unsigned long region)
 {
 	return &idx->shards[hash_long(region, idx->bits)];
+}
+
+static inline unsigned int class_of(const struct kmemleak_index *idx, unsigned long addr)
+{
+	unsigned int class = 0;
+
+	while (class < KMEMLEAK_NR_CLASSES - 1 && addr >= idx->split[class])
+		class++;
+	return class;
 }
 
 static inline struct kmemleak_shard *wide_of(struct kmemleak_index *idx,
@@ -33,13 +37,24 @@ static inline struct kmemleak_shard *wide_of(struct kmemleak_index *idx,
 {
 	if (space != KMEMLEAK_VIRT)
 		return &idx->other[space];
-	return &idx->wide[kmemleak_index_class(idx, addr)];
+	return &idx->wide[class_of(idx, addr)];
 }
 
 /* bounds.c */
 void kmemleak_bounds_setup(struct kmemleak_index *idx);
 void kmemleak_bounds_widen(struct kmemleak_index *idx, enum kmemleak_space space,
 			   unsigned long start, size_t size);
+
+/* Is this block within the bounds already? */
+static inline bool inside_bounds(const struct kmemleak_index *idx, enum kmemleak_space space,
+				 unsigned long start, size_t size)
+{
+	unsigned int class = class_of(idx, start);
+
+	/* Pairs with kmemleak_bounds_widen(). */
+	return space == KMEMLEAK_VIRT && start >= READ_ONCE(idx->low[class]) &&
+	       last_of(start, size) < READ_ONCE(idx->high[class]);
+}
 
 /* index.c */
 void kmemleak_shard_link_locked(struct kmemleak_shard *shard, struct kmemleak_object *obj);

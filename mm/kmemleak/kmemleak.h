@@ -227,6 +227,9 @@ struct kmemleak_pool_cache {
 
 struct kmemleak_pool_page;
 
+/* Entries moved between a CPU's list and the shared one under one lock hold. */
+#define KMEMLEAK_POOL_BATCH	32
+
 /**
  * struct kmemleak_pool - entries of 64 bytes from whole pages
  * @lock: guards @free, @nr_free, @in_use and @pages
@@ -257,18 +260,28 @@ struct kmemleak_pool {
 
 /**
  * struct kmemleak_shard - one tree of objects
- * @lock: guards @root, the objects in it, and @cover
+ * @lock: guards @root, the objects in it, @cover, @last and @gap
  * @cover: how many wide objects touch a region that hashes here; a look-up
  *	that misses here need not ask the wide tree while it is 0
  * @seq: odd while the tree, or the address or size of an object in it, is being
  *	changed under @lock; for kmemleak_index_peek(), which takes no lock
+ * @gap_size: size of the block that left the gap
  * @root: objects by address
+ * @last: the object linked last, if it is in the tree: most blocks live for a
+ *	short time, so it is often the first one that goes
+ * @gap: the parent of the object erased last, if that was a leaf and nothing
+ *	changed since: allocators hand out first what was freed last
+ * @gap_start: where that object began
  */
 struct kmemleak_shard {
 	raw_spinlock_t lock;
 	unsigned int cover;
 	seqcount_t seq;
+	u32 gap_size;
 	struct rb_root root;
+	struct kmemleak_object *last;
+	struct kmemleak_object *gap;
+	unsigned long gap_start;
 };
 
 #define KMEMLEAK_NR_CLASSES	4
@@ -519,7 +532,6 @@ enum kmemleak_read {
  * @wake: who waits looks again
  * @join: returns when nobody is in kmemleak_mark_help() nor will be
  * @now: low half of jiffies
- * @clock: nanoseconds, any origin; cheap
  */
 struct kmemleak_ops {
 	void *(*page_alloc)(struct kmemleak_tracker *t, unsigned int order, gfp_t gfp);
@@ -536,7 +548,6 @@ struct kmemleak_ops {
 	void (*wake)(struct kmemleak_tracker *t);
 	void (*join)(struct kmemleak_tracker *t);
 	u32 (*now)(void);
-	u32 (*clock)(void);
 };
 
 /**
@@ -601,12 +612,45 @@ static inline void kmemleak_count(struct kmemleak_tracker *t,
 	atomic_long_inc(&t->counters[counter]);
 }
 
-/* Who allocated a block, gathered before any lock is taken. */
+/* pool.c, for the function below only */
+void kmemleak_pool_add(struct kmemleak_tracker *t, gfp_t gfp);
+
+/**
+ * kmemleak_pool_top_up() - make it likely that the next get needs no new page
+ * @t: tracker
+ * @gfp: what the caller's allocation may do; only if it may sleep is anything
+ *	tried that kmemleak_pool_get() would not try itself
+ *
+ * Looks at nothing that kmemleak_pool_reset() frees, since a caller that may
+ * sleep cannot be waited for.
+ *
+ * Context: as @gfp says.
+ */
+static inline void kmemleak_pool_top_up(struct kmemleak_tracker *t, gfp_t gfp)
+{
+	/* A wrong guess costs a page too many, or an attempt of the get itself. */
+	if (unlikely(READ_ONCE(t->pool.nr_free) < KMEMLEAK_POOL_BATCH) &&
+	    (gfp & __GFP_DIRECT_RECLAIM))
+		kmemleak_pool_add(t, gfp);
+}
+
+/**
+ * struct kmemleak_origin - who allocated a block and when, gathered before any
+ *	lock is taken
+ * @trace: handle of the stack trace, 0 for none
+ * @born: low half of jiffies
+ * @clock: nanoseconds, any origin, may stand still for a tick
+ * @pid: task, 0 in interrupt context
+ * @context: of the call
+ * @comm: the task's name, KMEMLEAK_COMM_LEN bytes, or NULL
+ */
 struct kmemleak_origin {
 	u32 trace;
+	u32 born;
+	u32 clock;
 	s32 pid;
 	enum kmemleak_context context;
-	const char *comm;	/* KMEMLEAK_COMM_LEN bytes, may be NULL */
+	const char *comm;
 };
 
 /* What a call on a block did; glue turns it into a message. */
@@ -681,9 +725,8 @@ void kmemleak_pool_setup(struct kmemleak_tracker *t, union kmemleak_entry *reser
 			 unsigned long nr);
 int kmemleak_pool_start(struct kmemleak_tracker *t, unsigned int nr_cpus);
 struct kmemleak_object *kmemleak_pool_get(struct kmemleak_tracker *t);
-void kmemleak_pool_top_up(struct kmemleak_tracker *t, gfp_t gfp);
+bool kmemleak_pool_refill(struct kmemleak_tracker *t);
 void kmemleak_pool_put(struct kmemleak_tracker *t, struct kmemleak_object *obj);
-void kmemleak_pool_put_irqs_off(struct kmemleak_tracker *t, struct kmemleak_object *obj);
 struct kmemleak_object *kmemleak_pool_next_to(struct kmemleak_tracker *t,
 					      struct kmemleak_object *obj, int step);
 unsigned int kmemleak_pool_pick(struct kmemleak_tracker *t, struct kmemleak_pool_cursor *cursor,
@@ -711,14 +754,27 @@ bool kmemleak_opaque_next(struct kmemleak_tracker *t, unsigned long from,
  * nothing held.
  */
 void kmemleak_index_setup(struct kmemleak_index *idx);
+
+static inline bool kmemleak_index_is_wide(enum kmemleak_space space, unsigned long start,
+					  size_t size)
+{
+	return space == KMEMLEAK_VIRT &&
+	       (start ^ (start + (size - 1))) >> KMEMLEAK_REGION_SHIFT;
+}
+
 int kmemleak_index_grow(struct kmemleak_tracker *t, unsigned int bits);
 unsigned int kmemleak_index_class(const struct kmemleak_index *idx, unsigned long addr);
 bool kmemleak_index_may_hold(const struct kmemleak_index *idx, enum kmemleak_space space,
 			     unsigned long addr);
 int kmemleak_index_insert(struct kmemleak_tracker *t, struct kmemleak_object *obj,
 			  struct kmemleak_ref *clash);
+int kmemleak_index_insert_irqs_off(struct kmemleak_tracker *t, struct kmemleak_object *obj,
+				   struct kmemleak_ref *clash);
 struct kmemleak_object *kmemleak_index_find(struct kmemleak_tracker *t, enum kmemleak_space space,
 					    unsigned long addr, struct kmemleak_lookup *at);
+struct kmemleak_object *kmemleak_index_find_start(struct kmemleak_tracker *t,
+						  enum kmemleak_space space, unsigned long start,
+						  struct kmemleak_lookup *at);
 void kmemleak_index_peek(struct kmemleak_tracker *t, enum kmemleak_space space,
 			 unsigned long addr, struct kmemleak_glimpse *seen);
 

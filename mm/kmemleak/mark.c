@@ -239,7 +239,6 @@ static void refer(struct kmemleak_marker *m, enum kmemleak_space space, unsigned
 /* Candidates are looked up together, so that their cache misses overlap. */
 static void refer_candidates(struct kmemleak_marker *m)
 {
-	struct kmemleak_glimpse seen[KMEMLEAK_PEEKS];
 	unsigned int i, nr = m->nr_candidates;
 
 	m->nr_candidates = 0;
@@ -248,9 +247,9 @@ static void refer_candidates(struct kmemleak_marker *m)
 			refer(m, KMEMLEAK_VIRT, m->candidate[i], false);
 		return;
 	}
-	kmemleak_index_peek_many(m->t, m->candidate, seen, nr);
+	kmemleak_index_peek_many(m->t, m->candidate, m->seen, nr);
 	for (i = 0; i < nr; i++)
-		refer_seen(m, KMEMLEAK_VIRT, m->candidate[i], &seen[i], false);
+		refer_seen(m, KMEMLEAK_VIRT, m->candidate[i], &m->seen[i], false);
 }
 
 static void mark_percpu(struct kmemleak_marker *m, unsigned long ptr)

@@ -70,6 +70,7 @@ static_assert(sizeof(unsigned long) << SETTLED_BITS <= PAGE_SIZE);
  * @found: what a sweep found
  * @candidate: words that may be references to VIRT objects, not looked up yet
  * @nr_candidates: how many
+ * @seen: where they lead to; not on the stack, where it would stay behind
  * @buffer: a page that contents are copied to
  * @last: the object that was found last, where the next one may be near; NULL: none
  * @settled: a page of words whose objects a further reference does not change
@@ -91,6 +92,7 @@ struct kmemleak_marker {
 	struct kmemleak_ref found[SWEEP_BATCH];
 	unsigned long candidate[KMEMLEAK_PEEKS];
 	unsigned int nr_candidates;
+	struct kmemleak_glimpse seen[KMEMLEAK_PEEKS];
 	void *buffer;
 	struct kmemleak_object *last;
 	unsigned long *settled;

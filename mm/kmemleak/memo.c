@@ -16,21 +16,25 @@
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
 #include <linux/percpu.h>
+#include <linux/sched/task_stack.h>
 
+#include "glue.h"
 #include "trace.h"
 
-#define NR_STEPS	3	/* return addresses that choose the set */
-#define STEP_BITS	8
+#define NR_STEPS	2	/* return addresses that, with the site, choose the set */
+#define STEP_BITS	10	/* fills up the pages that the memos take */
 #define SET_BITS	6
 #define NR_WAYS		4
 #define SLOT_BITS	16	/* of a step, the rest is its key */
+/* The first entry of a trace is the site. */
+#define MAX_PLACES	(KMEMLEAK_TRACE_FRAMES - 1)
 
 /**
  * struct memo - a trace and how to recognise it
  * @seq: odd while the CPU writes
  * @handle: the trace
- * @site: where the innermost function returns to
- * @nr: return addresses
+ * @site: where the hook returns to
+ * @nr: return addresses after that
  * @slot: where each is, in words from the frame
  * @value: the return addresses
  */
@@ -39,9 +43,9 @@ struct memo {
 	u32 handle;
 	unsigned long site;
 	u16 nr;
-	u16 slot[KMEMLEAK_TRACE_FRAMES];
-	unsigned long value[KMEMLEAK_TRACE_FRAMES];
-};
+	u16 slot[MAX_PLACES];
+	unsigned long value[MAX_PLACES];
+} ____cacheline_aligned;
 
 struct memo_table {
 	u64 step[1 << STEP_BITS];
@@ -49,7 +53,7 @@ struct memo_table {
 	struct memo memo[1 << SET_BITS][NR_WAYS];
 };
 
-/* NULL without memory for it. Written once, before traces are taken. */
+/* NULL before traces can be taken, or without memory for it. Written once. */
 static DEFINE_PER_CPU(struct memo_table *, tables);
 
 /**
@@ -72,22 +76,46 @@ static u64 mix(u64 hash, unsigned long value)
 	return (hash ^ value) * GOLDEN_RATIO_64;
 }
 
-static u64 *step_of(struct memo_table *table, u64 hash)
+/* A step has two places, the numbers of which differ in the last bit. */
+static unsigned int place_of(u64 hash)
 {
-	return &table->step[hash >> (64 - STEP_BITS)];
+	return hash >> (64 - STEP_BITS);
+}
+
+static bool is_step(u64 step, u64 hash)
+{
+	return !((step ^ hash) >> SLOT_BITS);
+}
+
+static __always_inline u64 find_step(struct memo_table *table, u64 hash)
+{
+	u64 step = READ_ONCE(table->step[place_of(hash)]);
+
+	return likely(is_step(step, hash)) ? step : READ_ONCE(table->step[place_of(hash) ^ 1]);
+}
+
+/* The older of two steps moves to the other place. */
+static void set_step(struct memo_table *table, u64 hash, u16 slot)
+{
+	u64 *step = &table->step[place_of(hash)];
+
+	if (!is_step(*step, hash))
+		WRITE_ONCE(table->step[place_of(hash) ^ 1], *step);
+	WRITE_ONCE(*step, (hash & ~GENMASK_ULL(SLOT_BITS - 1, 0)) | slot);
 }
 
 /* Return: the set, or NULL if the first return addresses are nowhere known. */
-static struct memo *find_set(struct memo_table *table, const struct kmemleak_frame *frame)
+static __always_inline struct memo *find_set(struct memo_table *table,
+					     const struct kmemleak_frame *frame)
 {
 	u64 hash = mix(0, frame->site);
 	unsigned int i;
 
 	for (i = 0; i < NR_STEPS; i++) {
-		u64 step = READ_ONCE(*step_of(table, hash));
+		u64 step = find_step(table, hash);
 		unsigned int slot = step & GENMASK(SLOT_BITS - 1, 0);
 
-		if ((step ^ hash) >> SLOT_BITS || slot >= frame->nr_words)
+		if (!is_step(step, hash) || slot >= frame->nr_words)
 			return NULL;
 		hash = mix(hash, frame->base[slot]);
 	}
@@ -104,22 +132,22 @@ static struct memo *make_set(struct memo_table *table, const struct kmemleak_fra
 	u8 *way;
 
 	for (i = 0; i < NR_STEPS; i++) {
-		WRITE_ONCE(*step_of(table, hash),
-			   (hash & ~GENMASK_ULL(SLOT_BITS - 1, 0)) | trace->slot[i]);
-		hash = mix(hash, trace->entry[i]);
+		set_step(table, hash, trace->slot[i + 1]);
+		hash = mix(hash, trace->entry[i + 1]);
 	}
 	set = table->memo[hash >> (64 - SET_BITS)];
 	way = &table->next_way[hash >> (64 - SET_BITS)];
+	set += *way;
 	*way = (*way + 1) % NR_WAYS;
-	return set + *way;
+	return set;
 }
 
-static bool fits(const struct memo *memo, const struct kmemleak_frame *frame)
+static __always_inline bool fits(const struct memo *memo, const struct kmemleak_frame *frame)
 {
 	unsigned int nr = READ_ONCE(memo->nr);
 	unsigned int i;
 
-	if (!nr || nr > KMEMLEAK_TRACE_FRAMES || READ_ONCE(memo->site) != frame->site)
+	if (READ_ONCE(memo->site) != frame->site || nr > MAX_PLACES)
 		return false;
 	for (i = 0; i < nr; i++) {
 		unsigned int slot = READ_ONCE(memo->slot[i]);
@@ -131,20 +159,11 @@ static bool fits(const struct memo *memo, const struct kmemleak_frame *frame)
 	return true;
 }
 
-/**
- * kmemleak_memo_recall() - the trace of this stack, if it is remembered
- * @frame: where the stack is
- *
- * Context: any but NMI.
- * Return: a handle, or 0.
- */
-u32 kmemleak_memo_recall(const struct kmemleak_frame *frame)
+/* Return: the handle of the memo in this set that fits, or 0. */
+static __always_inline u32 recall(const struct memo *set, const struct kmemleak_frame *frame)
 {
-	struct memo_table *table = raw_cpu_read(tables);
-	struct memo *memo, *set = table ? find_set(table, frame) : NULL;
+	const struct memo *memo;
 
-	if (!set)
-		return 0;
 	for (memo = set; memo < set + NR_WAYS; memo++) {
 		/* Pairs with kmemleak_memo_learn(). */
 		unsigned int seq = smp_load_acquire(&memo->seq);
@@ -155,10 +174,42 @@ u32 kmemleak_memo_recall(const struct kmemleak_frame *frame)
 		handle = READ_ONCE(memo->handle);
 		/* Pairs with kmemleak_memo_learn(): what was read is of one piece. */
 		smp_rmb();
-		if (READ_ONCE(memo->seq) == seq)
+		if (likely(READ_ONCE(memo->seq) == seq))
 			return handle;
 	}
 	return 0;
+}
+
+/**
+ * kmemleak_trace_save() - the trace of the hook's caller
+ * @base: frame of the hook
+ * @site: where the hook returns to
+ * @gfp: flags of the allocation, for the depot's own memory
+ *
+ * Call from a noinline hook only: its frame is left out.
+ *
+ * Context: any but NMI.
+ * Return: a handle, 0 if there is no trace or no memory for it.
+ */
+noinline u32 kmemleak_trace_save(const unsigned long *base, unsigned long site, gfp_t gfp)
+{
+	unsigned long used = (unsigned long)base - (unsigned long)task_stack_page(current);
+	struct memo_table *table = raw_cpu_read(tables);
+	struct kmemleak_frame frame = {
+		.base = base,
+		/* On another stack, which may end anywhere: nothing is remembered. */
+		.nr_words = used < THREAD_SIZE ? (THREAD_SIZE - used) / sizeof(long) : 0,
+		.site = site,
+	};
+	u32 handle = 0;
+
+	if (likely(table)) {
+		const struct memo *set = find_set(table, &frame);
+
+		if (likely(set))
+			handle = recall(set, &frame);
+	}
+	return handle ?: kmemleak_trace_take(&frame, gfp);
 }
 
 /**
@@ -177,7 +228,7 @@ void kmemleak_memo_learn(const struct kmemleak_frame *frame, const struct kmemle
 	unsigned long flags;
 	unsigned int i;
 
-	if (trace->nr < NR_STEPS)
+	if (trace->nr <= NR_STEPS || trace->entry[0] != frame->site)
 		return;
 	local_irq_save(flags);
 	table = raw_cpu_read(tables);
@@ -189,10 +240,10 @@ void kmemleak_memo_learn(const struct kmemleak_frame *frame, const struct kmemle
 	smp_wmb();
 	WRITE_ONCE(memo->handle, handle);
 	WRITE_ONCE(memo->site, frame->site);
-	WRITE_ONCE(memo->nr, trace->nr);
-	for (i = 0; i < trace->nr; i++) {
-		WRITE_ONCE(memo->slot[i], trace->slot[i]);
-		WRITE_ONCE(memo->value[i], trace->entry[i]);
+	WRITE_ONCE(memo->nr, trace->nr - 1);
+	for (i = 1; i < trace->nr; i++) {
+		WRITE_ONCE(memo->slot[i - 1], trace->slot[i]);
+		WRITE_ONCE(memo->value[i - 1], trace->entry[i]);
 	}
 	/* Pairs with smp_load_acquire(). */
 	smp_store_release(&memo->seq, memo->seq + 1);

@@ -142,11 +142,16 @@ static bool page_untouched(struct page *page)
 	       !page_private(page);
 }
 
+/*
+ * A slab's page belongs to the slab allocator: what it points at is the first free
+ * slot and other pages. What the slots hold is tracked.
+ */
 static bool page_in_use(struct zone *zone, unsigned long pfn)
 {
 	struct page *page = pfn_to_online_page(pfn);
 
-	return page && page_zone(page) == zone && page_count(page) && !page_untouched(page);
+	return page && page_zone(page) == zone && page_count(page) && !PageSlab(page) &&
+	       !page_untouched(page);
 }
 
 /* From a page that is not in use to the next that can be. */
@@ -216,11 +221,6 @@ static u32 now(void)
 	return jiffies;
 }
 
-static u32 clock(void)
-{
-	return local_clock();
-}
-
 const struct kmemleak_ops kmemleak_kernel_ops = {
 	.page_alloc = page_alloc,
 	.page_free = page_free,
@@ -233,7 +233,6 @@ const struct kmemleak_ops kmemleak_kernel_ops = {
 	.wake = kmemleak_workers_wake,
 	.join = kmemleak_workers_join,
 	.now = now,
-	.clock = clock,
 };
 
 static int compare_ulong(const void *a, const void *b)
@@ -264,7 +263,7 @@ void kmemleak_memory_setup(struct kmemleak_tracker *t)
 
 static void add_section(struct kmemleak_tracker *t, const char *start, const char *end)
 {
-	static const struct kmemleak_origin nobody;
+	const struct kmemleak_origin nobody = { .born = jiffies, .clock = local_clock() };
 
 	if (start < end)
 		kmemleak_block_add(t, KMEMLEAK_VIRT, (unsigned long)start, end - start, 0,

@@ -22,6 +22,12 @@ static u64 slot_word(struct kmemleak_names *names, u32 slot)
 	return smp_load_acquire((u64 *)names->name[slot]);
 }
 
+/* @word[0] is not 0. */
+static bool slot_is(struct kmemleak_names *names, u32 slot, const u64 *word)
+{
+	return slot_word(names, slot) == word[0] && ((u64 *)names->name[slot])[1] == word[1];
+}
+
 static u16 look_up(struct kmemleak_names *names, const u64 *word, u32 *vacant)
 {
 	u32 hash = name_hash(word), i;
@@ -44,31 +50,14 @@ static u16 look_up(struct kmemleak_names *names, const u64 *word, u32 *vacant)
 	return 0;
 }
 
-/**
- * kmemleak_names_intern() - the number of a task name
- * @t: tracker
- * @comm: KMEMLEAK_COMM_LEN bytes, a name and NULs or a NUL and anything; or NULL
- *
- * Context: any but NMI.
- * Return: for kmemleak_names_get(); 0 if the name is empty or the table full.
- */
-u16 kmemleak_names_intern(struct kmemleak_tracker *t, const char *comm)
+static noinline u16 add(struct kmemleak_tracker *t, const char *comm)
 {
 	struct kmemleak_names *names = t->names;
-	u64 word[KMEMLEAK_COMM_LEN / sizeof(u64)];
+	u64 word[KMEMLEAK_COMM_LEN / sizeof(u64)] = { };
 	unsigned long irq;
 	u32 vacant;
 	u16 id;
 
-	if (!names || !comm)
-		return 0;
-	/* The kernel pads names; most are known. */
-	memcpy(word, comm, sizeof(word));
-	id = word[0] ? look_up(names, word, &vacant) : 0;
-	if (id)
-		return id;
-
-	memset(word, 0, sizeof(word));
 	/* A task may rename itself meanwhile; any mix of both names is fine. */
 	memcpy(word, comm, strnlen(comm, KMEMLEAK_COMM_LEN - 1));
 	if (!word[0])
@@ -90,6 +79,30 @@ u16 kmemleak_names_intern(struct kmemleak_tracker *t, const char *comm)
 	if (!id)
 		kmemleak_count(t, KMEMLEAK_CNT_NO_NAME);
 	return id;
+}
+
+/**
+ * kmemleak_names_intern() - the number of a task name
+ * @t: tracker
+ * @comm: KMEMLEAK_COMM_LEN bytes, a name and NULs or a NUL and anything; or NULL
+ *
+ * Context: any but NMI.
+ * Return: for kmemleak_names_get(); 0 if the name is empty or the table full.
+ */
+u16 kmemleak_names_intern(struct kmemleak_tracker *t, const char *comm)
+{
+	u64 word[KMEMLEAK_COMM_LEN / sizeof(u64)];
+	u32 slot;
+
+	if (!t->names || !comm)
+		return 0;
+	/* The kernel pads names, and most are known, at the first place tried. */
+	word[0] = get_unaligned((const u64 *)comm);
+	word[1] = get_unaligned((const u64 *)comm + 1);
+	slot = name_hash(word) % KMEMLEAK_NR_NAMES;
+	if (likely(slot && word[0] && slot_is(t->names, slot, word)))
+		return slot;
+	return add(t, comm);
 }
 
 /**

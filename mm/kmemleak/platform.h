@@ -34,6 +34,8 @@
 #include <linux/string.h>
 #include <linux/types.h>
 
+#include <asm/unaligned.h>
+
 /*
  * Size of one index region. PAGE_ALLOC_COSTLY_ORDER bounds the slabs that SLUB
  * prefers, and slabs are naturally aligned, so no ordinary slab object crosses

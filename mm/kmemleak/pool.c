@@ -5,16 +5,12 @@
  * once. Pages stay until the tracker is reset, so that an entry's memory never
  * becomes anything else while somebody may hold a stale pointer to it.
  */
-#include "kmemleak.h"
+#include "pool.h"
 
-/* Entries moved between a CPU's list and the shared one under one lock hold. */
-#define BATCH	32
+#define BATCH	KMEMLEAK_POOL_BATCH
 
 /* How the pool asks for a page in a context it knows nothing about. */
 #define GFP_ANY_CONTEXT	(GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC)
-
-/* Allocations that fit between two ticks of a coarse clock; 1 ns is added each. */
-#define CLOCK_SLACK	BIT(20)
 
 /* Takes the place of the first entry of a page. */
 struct kmemleak_pool_page {
@@ -23,21 +19,6 @@ struct kmemleak_pool_page {
 
 #define ENTRIES_PER_PAGE	(PAGE_SIZE / sizeof(union kmemleak_entry) - 1)
 
-static void push(struct kmemleak_object **list, struct kmemleak_object *obj)
-{
-	obj->next_free = *list;
-	*list = obj;
-}
-
-static struct kmemleak_object *pop(struct kmemleak_object **list)
-{
-	struct kmemleak_object *obj = *list;
-
-	if (obj)
-		*list = obj->next_free;
-	return obj;
-}
-
 static void add_entries_locked(struct kmemleak_pool *pool, union kmemleak_entry *entry,
 			       unsigned long nr)
 {
@@ -45,7 +26,7 @@ static void add_entries_locked(struct kmemleak_pool *pool, union kmemleak_entry 
 	pool->nr_free += nr;
 	/* Backwards, so that the list hands them out by ascending address. */
 	while (nr--)
-		push(&pool->free, &entry[nr].object);
+		kmemleak_pool_push(&pool->free, &entry[nr].object);
 }
 
 /* In pieces: a large reserve takes longer than interrupts may be off. */
@@ -104,26 +85,20 @@ int kmemleak_pool_start(struct kmemleak_tracker *t, unsigned int nr_cpus)
 	return 0;
 }
 
-/* This CPU's list; interrupts are off. */
-static struct kmemleak_pool_cache *this_cache(struct kmemleak_pool *pool)
-{
-	return pool->caches ? &pool->caches[kmemleak_cpu()] : NULL;
-}
-
 static struct kmemleak_object *get_shared(struct kmemleak_pool *pool,
 					  struct kmemleak_pool_cache *cache)
 {
 	struct kmemleak_object *obj;
 
 	raw_spin_lock(&pool->lock);
-	obj = pop(&pool->free);
+	obj = kmemleak_pool_pop(&pool->free);
 	if (obj) {
 		pool->nr_free--;
 		if (!cache)
 			pool->in_use++;
 	}
 	while (cache && cache->nr_free < BATCH && pool->free) {
-		push(&cache->free, pop(&pool->free));
+		kmemleak_pool_push(&cache->free, kmemleak_pool_pop(&pool->free));
 		cache->nr_free++;
 		pool->nr_free--;
 	}
@@ -131,42 +106,40 @@ static struct kmemleak_object *get_shared(struct kmemleak_pool *pool,
 	return obj;
 }
 
-/*
- * A number that orders allocations: nanoseconds, strictly ascending on one CPU, as
- * good as ops->clock() between CPUs. Interrupts are off.
- */
-static u32 make_stamp(struct kmemleak_tracker *t, struct kmemleak_pool_cache *cache)
+/* Interrupts are off. */
+static struct kmemleak_object *get(struct kmemleak_pool *pool, struct kmemleak_pool_cache *cache)
 {
-	u32 now = t->ops->clock();
+	struct kmemleak_object *obj;
 
-	if (cache) {
-		/* A coarse clock stands still for a tick. */
-		if ((s32)(now - cache->stamp) <= 0 && (s32)(now - cache->stamp) > -(s32)CLOCK_SLACK)
-			now = cache->stamp + 1;
-		cache->stamp = now;
-	}
-	return now;
-}
-
-static struct kmemleak_object *get(struct kmemleak_tracker *t)
-{
-	struct kmemleak_pool *pool = &t->pool;
-	struct kmemleak_pool_cache *cache;
-	struct kmemleak_object *obj = NULL;
-	unsigned long irq;
-
-	local_irq_save(irq);
-	cache = this_cache(pool);
 	if (cache && cache->free) {
-		obj = pop(&cache->free);
+		obj = kmemleak_pool_pop(&cache->free);
 		cache->nr_free--;
 	} else {
 		obj = get_shared(pool, cache);
 	}
 	if (obj && cache)
 		WRITE_ONCE(cache->in_use, cache->in_use + 1);
+	return obj;
+}
+
+/* kmemleak_pool_get_irqs_off() without the CPU's list, or with an empty one. */
+struct kmemleak_object *kmemleak_pool_get_slowly(struct kmemleak_tracker *t, u32 clock)
+{
+	struct kmemleak_pool_cache *cache = kmemleak_pool_this_cache(&t->pool);
+	struct kmemleak_object *obj = get(&t->pool, cache);
+
 	if (obj)
-		obj->stamp = make_stamp(t, cache);
+		obj->stamp = cache ? kmemleak_pool_stamp(cache, clock) : clock;
+	return obj;
+}
+
+static struct kmemleak_object *get_irqs_on(struct kmemleak_pool *pool)
+{
+	struct kmemleak_object *obj;
+	unsigned long irq;
+
+	local_irq_save(irq);
+	obj = get(pool, kmemleak_pool_this_cache(pool));
 	local_irq_restore(irq);
 	return obj;
 }
@@ -199,80 +172,70 @@ static bool add_page(struct kmemleak_tracker *t, gfp_t gfp)
 }
 
 /**
- * kmemleak_pool_get() - take an entry
+ * kmemleak_pool_refill() - more entries, after there were none
  * @t: tracker, enabled
  *
  * Context: any but NMI; never sleeps.
- * Return: an entry whose flags are 0 and whose stamp is set, or NULL if no memory
- * could be had.
+ * Return: whether there are any; another CPU may take them first.
+ */
+bool kmemleak_pool_refill(struct kmemleak_tracker *t)
+{
+	return add_page(t, GFP_ANY_CONTEXT);
+}
+
+/**
+ * kmemleak_pool_get() - take an entry for anything but a new block
+ * @t: tracker, enabled
+ *
+ * Context: any but NMI; never sleeps.
+ * Return: an entry whose flags are 0 and whose stamp is of no use, or NULL if no
+ * memory could be had.
  */
 struct kmemleak_object *kmemleak_pool_get(struct kmemleak_tracker *t)
 {
-	struct kmemleak_object *obj = get(t);
+	struct kmemleak_object *obj = get_irqs_on(&t->pool);
 
-	if (unlikely(!obj) && add_page(t, GFP_ANY_CONTEXT))
-		obj = get(t);
+	if (unlikely(!obj) && kmemleak_pool_refill(t))
+		obj = get_irqs_on(&t->pool);
 	return obj;
 }
 
-/**
- * kmemleak_pool_top_up() - make it likely that the next get needs no new page
- * @t: tracker
- * @gfp: what the caller's allocation may do; only if it may sleep is anything
- *	tried that kmemleak_pool_get() would not try itself
- *
- * Looks at nothing that kmemleak_pool_reset() frees, since a caller that may
- * sleep cannot be waited for.
- *
- * Context: as @gfp says.
- */
-void kmemleak_pool_top_up(struct kmemleak_tracker *t, gfp_t gfp)
+/* The page that kmemleak_pool_top_up() found to be missing. */
+void kmemleak_pool_add(struct kmemleak_tracker *t, gfp_t gfp)
 {
-	/* A wrong guess costs a page too many, or an attempt of the get itself. */
-	if ((gfp & __GFP_DIRECT_RECLAIM) && unlikely(READ_ONCE(t->pool.nr_free) < BATCH))
-		add_page(t, (gfp & (__GFP_IO | __GFP_FS)) | __GFP_RECLAIM |
-			 __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC);
+	add_page(t, (gfp & (__GFP_IO | __GFP_FS)) | __GFP_RECLAIM |
+		 __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC);
 }
 
-/**
- * kmemleak_pool_put_irqs_off() - give an entry back
- * @t: tracker
- * @obj: from kmemleak_pool_get(), in no tree
- *
- * Context: interrupts off, not NMI.
- */
-void kmemleak_pool_put_irqs_off(struct kmemleak_tracker *t, struct kmemleak_object *obj)
+/* kmemleak_pool_put_irqs_off() without the CPU's list, or with a full one. */
+void kmemleak_pool_put_slowly(struct kmemleak_tracker *t, struct kmemleak_object *obj)
 {
 	struct kmemleak_pool *pool = &t->pool;
-	struct kmemleak_pool_cache *cache = this_cache(pool);
+	struct kmemleak_pool_cache *cache = kmemleak_pool_this_cache(pool);
 
-	/* Not live in any interpretation; read by kmemleak_index_relock(). */
-	WRITE_ONCE(obj->flags, 0);
 	if (cache) {
-		push(&cache->free, obj);
+		kmemleak_pool_push(&cache->free, obj);
 		cache->nr_free++;
 		WRITE_ONCE(cache->in_use, cache->in_use - 1);
 	}
-	if (!cache || cache->nr_free > 2 * BATCH) {
-		raw_spin_lock(&pool->lock);
-		if (!cache) {
-			push(&pool->free, obj);
-			pool->nr_free++;
-			pool->in_use--;
-		}
-		while (cache && cache->nr_free > BATCH) {
-			push(&pool->free, pop(&cache->free));
-			pool->nr_free++;
-			cache->nr_free--;
-		}
-		raw_spin_unlock(&pool->lock);
+	raw_spin_lock(&pool->lock);
+	if (!cache) {
+		kmemleak_pool_push(&pool->free, obj);
+		pool->nr_free++;
+		pool->in_use--;
 	}
+	while (cache && cache->nr_free > BATCH) {
+		kmemleak_pool_push(&pool->free, kmemleak_pool_pop(&cache->free));
+		pool->nr_free++;
+		cache->nr_free--;
+	}
+	raw_spin_unlock(&pool->lock);
 }
 
 /**
  * kmemleak_pool_put() - the same with interrupts on or off
  * @t: tracker
- * @obj: from kmemleak_pool_get(), in no tree
+ * @obj: from the pool, in no tree
  *
  * Context: any but NMI.
  */

@@ -7,6 +7,7 @@
 #include <linux/jiffies.h>
 #include <linux/printk.h>
 #include <linux/spinlock.h>
+#include <linux/string.h>
 
 #include "glue.h"
 
@@ -91,11 +92,33 @@ static noinline int run_episode(void)
 	return 0;
 }
 
+/**
+ * kmemleak_wipe_stack() - clear what a mark has left below this frame
+ * @depth: so many times half a KiB
+ *
+ * It is full of addresses of blocks. Who gets these pages next need not write all
+ * of them, and then lost blocks would look reachable.
+ */
+noinline void kmemleak_wipe_stack(unsigned int depth)
+{
+	unsigned long words[512 / sizeof(long)];
+
+	memzero_explicit(words, sizeof(words));
+	if (depth)
+		kmemleak_wipe_stack(depth - 1);
+	/* Not a jump, or all would be one frame. */
+	barrier_data(words);
+}
+
 noinline int kmemleak_scan(void)
 {
+	int ret;
+
 	lockdep_assert_held(&kmemleak_scan_mutex);
 	kmemleak_scan_frame = (unsigned long)__builtin_frame_address(0);
-	return run_episode();
+	ret = run_episode();
+	kmemleak_wipe_stack(KMEMLEAK_WIPE);
+	return ret;
 }
 
 void kmemleak_scan_clear(void)

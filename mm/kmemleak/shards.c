@@ -13,6 +13,8 @@ static void shard_setup(struct kmemleak_shard *shard)
 	shard->cover = 0;
 	seqcount_init(&shard->seq);
 	shard->root = RB_ROOT;
+	shard->last = NULL;
+	shard->gap = NULL;
 }
 
 /**
@@ -118,6 +120,8 @@ static void tree_rehome(struct kmemleak_index *idx, struct kmemleak_shard *from)
 		unsigned long irq;
 
 		rb_erase(node, &from->root);
+		from->last = NULL;
+		from->gap = NULL;
 		raw_spin_lock_irqsave(&to->lock, irq);
 		kmemleak_shard_link_locked(to, obj);
 		raw_spin_unlock_irqrestore(&to->lock, irq);

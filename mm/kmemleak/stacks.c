@@ -98,6 +98,8 @@ static unsigned long saved_sp(struct task_struct *task)
 {
 #if defined(CONFIG_X86) && !defined(CONFIG_UML)
 	return READ_ONCE(task->thread.sp);
+#elif defined(CONFIG_UML)
+	return KSTK_ESP(task);
 #elif defined(CONFIG_ARM64)
 	return thread_saved_sp(task);
 #else

@@ -4,14 +4,13 @@
  * that unwinds.
  */
 #include <linux/kernel.h>
-#include <linux/sched/task_stack.h>
 #include <linux/stackdepot.h>
 #include <linux/stacktrace.h>
 
 #include "glue.h"
 #include "trace.h"
 
-/* take(), kmemleak_trace_save() and the hook say nothing about the caller. */
+/* kmemleak_trace_take(), kmemleak_trace_save() and the hook say nothing about the caller. */
 #define OWN_FRAMES	3
 
 static noinline void __maybe_unused unwind_plainly(struct kmemleak_unwound *trace)
@@ -34,7 +33,7 @@ void kmemleak_trace_start(void)
 	if (stack_depot_init())
 		return;
 	kmemleak_memo_start();
-	/* Pairs with kmemleak_trace_save(): the tables are there first. */
+	/* Pairs with kmemleak_trace_take(): the tables are there first. */
 	smp_store_release(&started, true);
 }
 
@@ -120,41 +119,25 @@ static noinline void unwind(const struct kmemleak_frame *frame, struct kmemleak_
 
 #endif
 
-static noinline u32 take(const struct kmemleak_frame *frame, gfp_t gfp)
+/**
+ * kmemleak_trace_take() - unwind, and remember what was found
+ * @frame: of the hook
+ * @gfp: flags of the allocation, for the depot's own memory
+ *
+ * Context: any but NMI.
+ * Return: a handle, 0 if there is no trace or no memory for it.
+ */
+noinline u32 kmemleak_trace_take(const struct kmemleak_frame *frame, gfp_t gfp)
 {
 	struct kmemleak_unwound trace = { .exact = frame->nr_words };
 	u32 handle;
 
+	/* Pairs with kmemleak_trace_start(). */
+	if (!smp_load_acquire(&started))
+		return 0;
 	unwind(frame, &trace);
 	handle = stack_depot_save(trace.entry, trace.nr, gfp);
 	if (handle && trace.exact)
 		kmemleak_memo_learn(frame, &trace, handle);
 	return handle;
-}
-
-/**
- * kmemleak_trace_save() - the trace of the hook's caller
- * @gfp: flags of the allocation, for the depot's own memory
- *
- * Call from a noinline hook only: its frame is left out.
- *
- * Context: any but NMI.
- * Return: a handle, 0 if there is no trace or no memory for it.
- */
-noinline u32 kmemleak_trace_save(gfp_t gfp)
-{
-	const unsigned long *base = __builtin_frame_address(0);
-	unsigned long stack = (unsigned long)task_stack_page(current);
-	unsigned long used = (unsigned long)base - stack;
-	struct kmemleak_frame frame = {
-		.base = base,
-		/* On another stack, which may end anywhere: nothing is remembered. */
-		.nr_words = used < THREAD_SIZE ? (THREAD_SIZE - used) / sizeof(long) : 0,
-		.site = (unsigned long)__builtin_return_address(0),
-	};
-
-	/* Pairs with kmemleak_trace_start(). */
-	if (!smp_load_acquire(&started))
-		return 0;
-	return kmemleak_memo_recall(&frame) ?: take(&frame, gfp);
 }

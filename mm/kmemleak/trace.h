@@ -5,16 +5,17 @@
 #ifndef _KMEMLEAK_TRACE_H
 #define _KMEMLEAK_TRACE_H
 
+#include <linux/gfp_types.h>
 #include <linux/types.h>
 
 /* Frames kept: enough to tell call paths apart, and what parsers are used to. */
 #define KMEMLEAK_TRACE_FRAMES	16
 
 /**
- * struct kmemleak_frame - the innermost frame of a stack
+ * struct kmemleak_frame - the innermost frame of a stack, that of the hook
  * @base: its first word
  * @nr_words: from there to the end of the stack
- * @site: the return address that belongs to it
+ * @site: the return address that belongs to it, the first entry of the trace
  */
 struct kmemleak_frame {
 	const unsigned long *base;
@@ -37,8 +38,8 @@ struct kmemleak_unwound {
 };
 
 void kmemleak_memo_start(void);
-u32 kmemleak_memo_recall(const struct kmemleak_frame *frame);
 void kmemleak_memo_learn(const struct kmemleak_frame *frame, const struct kmemleak_unwound *trace,
 			 u32 handle);
+u32 kmemleak_trace_take(const struct kmemleak_frame *frame, gfp_t gfp);
 
 #endif /* _KMEMLEAK_TRACE_H */

@@ -38,6 +38,7 @@ static void run_helper(struct work_struct *work)
 	/* Pairs with kmemleak_workers_frame(). */
 	smp_store_release(&helper->task, current);
 	kmemleak_mark_help(helper->marker);
+	kmemleak_wipe_stack(KMEMLEAK_WIPE);
 	WRITE_ONCE(helper->task, NULL);
 }
 

@@ -163,13 +163,17 @@ class Refuse(ScratchTest):
                 for key in ("after", "before", "replace", "cut-from"):
                     for line in edit.text.get(key, []):
                         with self.subTest(edit.origin, line=line):
-                            self.one_anchor(edit.path, line)
+                            self.one_anchor(edit.path, line, edit.text.get("in"))
 
-    def one_anchor(self, path, line):
+    def one_anchor(self, path, line, inside):
         kept = self.get(path)
         lines = kept.decode().split("\n")
-        self.assertEqual(lines.count(line), 1, line)
-        number = lines.index(line)
+        first, end = 0, len(lines)
+        if inside:
+            first = lines.index(inside[0])
+            end = lines.index("}", first)
+        self.assertEqual(lines[first:end].count(line), 1, line)
+        number = lines.index(line, first)
         # Blanks that differ are found wherever they are; other changes may
         # resemble another line more, but the file and what is missing is said.
         for other, where in ((line + " ", f":{number + 1}"), (line[:-1], "")):

@@ -14,8 +14,8 @@
 
 #define NR_QUEUED	16
 #define SIZE		192
-/* Short of what the detectors of stalls and lockups complain about. */
-#define MAX_HOLD_MS	15000
+/* Who asks for more than 15 s makes the detectors of stalls and lockups wait. */
+#define MAX_HOLD_MS	60000
 
 struct queued {
 	unsigned long payload[4];

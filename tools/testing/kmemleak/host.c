@@ -10,6 +10,17 @@
 #include "host.h"
 
 u32 host_now = 0x10000000, host_clock;
+
+u32 host_read_now(void)
+{
+	return READ_ONCE(host_now);
+}
+
+u32 host_read_clock(void)
+{
+	return __atomic_add_fetch(&host_clock, 1, __ATOMIC_RELAXED);
+}
+
 u64 host_rng;
 unsigned int host_failures;
 
@@ -509,16 +520,6 @@ static void host_join(struct kmemleak_tracker *t)
 		pthread_join(h->helpers[--h->nr_helpers].thread, NULL);
 }
 
-static u32 host_read_now(void)
-{
-	return READ_ONCE(host_now);
-}
-
-static u32 host_read_clock(void)
-{
-	return __atomic_add_fetch(&host_clock, 1, __ATOMIC_RELAXED);
-}
-
 const struct kmemleak_ops host_ops = {
 	.page_alloc = host_page_alloc,
 	.page_free = host_page_free,
@@ -531,7 +532,6 @@ const struct kmemleak_ops host_ops = {
 	.wake = host_wake,
 	.join = host_join,
 	.now = host_read_now,
-	.clock = host_read_clock,
 };
 
 const struct kmemleak_options host_plain_options = {
@@ -637,6 +637,8 @@ enum kmemleak_result host_add(struct host *h, enum kmemleak_space space, unsigne
 {
 	const struct kmemleak_origin origin = {
 		.trace = 1 + (u32)(start >> 4),
+		.born = host_read_now(),
+		.clock = host_read_clock(),
 		.pid = 7,
 		.comm = "host\0\0\0\0\0\0\0\0\0\0\0",
 	};

@@ -163,6 +163,8 @@ struct host {
 
 /* The clock of all trackers of this process: jiffies and nanoseconds. */
 extern u32 host_now, host_clock;
+u32 host_read_now(void);
+u32 host_read_clock(void);
 
 extern const struct kmemleak_ops host_ops;
 

@@ -80,6 +80,11 @@ static_assert(KMEMLEAK_REGION_SHIFT == PAGE_SHIFT + PAGE_ALLOC_COSTLY_ORDER);
 #undef noinline
 #define noinline		__attribute__((__noinline__))
 #define ____cacheline_aligned_in_smp __aligned(64)
+#define get_unaligned(p) ({						\
+	typeof(*(p)) __v;						\
+	memcpy((void *)&__v, p, sizeof(__v));				\
+	__v;								\
+})
 #define L1_CACHE_BYTES		64
 #define prefetch(x)		__builtin_prefetch(x)
 #define prefetchw(x)		__builtin_prefetch(x, 1)

@@ -316,7 +316,9 @@ static void test_outside(void)
 static void test_fields(void)
 {
 	const struct kmemleak_origin origin = {
-		.trace = 0xabcd, .pid = 4711, .context = KMEMLEAK_SOFTIRQ,
+		.trace = 0xabcd,
+		.born = host_read_now(), .clock = host_read_clock(),
+		.pid = 4711, .context = KMEMLEAK_SOFTIRQ,
 		.comm = "insmod\0\0\0\0\0\0\0\0\0",
 	};
 	struct host *h = host_new(6);

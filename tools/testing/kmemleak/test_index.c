@@ -36,6 +36,8 @@ struct model {
 };
 
 static struct model model;
+/* What was erased last. */
+static struct line gone;
 
 static unsigned long last_of(const struct line *l)
 {
@@ -116,7 +118,16 @@ static void insert_random(struct host *h)
 
 	if (model.nr == MAX_LINES)
 		return;
-	random_range(&space, &start, &size);
+	if (gone.size && host_one_in(3)) {
+		/* As an allocator does, but not always of the same size. */
+		space = gone.space;
+		start = gone.start;
+		size = gone.size + (host_one_in(3) ? host_below(100) : 0);
+		if (host_one_in(3))
+			size -= host_below(size);
+	} else {
+		random_range(&space, &start, &size);
+	}
 	obj = new_object(h, space, start, size);
 	l = model_overlap(space, start, size);
 	ret = kmemleak_index_insert(&h->t, obj, &clash);
@@ -175,6 +186,7 @@ static void erase_random(struct host *h)
 	check_relock(h, ref, NULL);
 	kmemleak_pool_put(&h->t, l->obj);
 	check_relock(h, ref, NULL);
+	gone = *l;
 	*l = model.line[--model.nr];
 }
 
@@ -219,13 +231,28 @@ static void trim_random(struct host *h)
 	check_relock(h, (struct kmemleak_ref){ l->obj, l->start }, l->obj);
 }
 
+static void check_start(struct host *h, enum kmemleak_space space, unsigned long start,
+			const struct kmemleak_object *expected)
+{
+	struct kmemleak_lookup at;
+	struct kmemleak_object *obj = kmemleak_index_find_start(&h->t, space, start, &at);
+
+	CHECK(obj == expected);
+	if (obj)
+		kmemleak_index_unlock(&at);
+}
+
 static void check_address(struct host *h, enum kmemleak_space space, unsigned long addr)
 {
 	struct line *l = model_overlap(space, addr, 1);
 	struct kmemleak_lookup at;
-	struct kmemleak_object *obj = kmemleak_index_find(&h->t, space, addr, &at);
+	struct kmemleak_object *obj;
 	struct kmemleak_glimpse seen;
 
+	check_start(h, space, addr, l && l->start == addr ? l->obj : NULL);
+	if (l)
+		check_start(h, space, l->start, l->obj);
+	obj = kmemleak_index_find(&h->t, space, addr, &at);
 	CHECK(obj == (l ? l->obj : NULL));
 	kmemleak_index_peek(&h->t, space, addr, &seen);
 	CHECK(seen.sure && seen.found == !!l);
@@ -615,6 +642,83 @@ static void test_bounds(void)
 	host_free(h);
 }
 
+static struct kmemleak_object *insert(struct host *h, unsigned long start, size_t size)
+{
+	struct kmemleak_object *obj = new_object(h, KMEMLEAK_VIRT, start, size);
+	struct kmemleak_ref clash;
+
+	if (!kmemleak_index_insert(&h->t, obj, &clash))
+		return obj;
+	kmemleak_pool_put(&h->t, obj);
+	return NULL;
+}
+
+static void erase_start(struct host *h, unsigned long start)
+{
+	struct kmemleak_lookup at;
+	struct kmemleak_object *obj = kmemleak_index_find_start(&h->t, KMEMLEAK_VIRT, start, &at);
+
+	REQUIRE(obj);
+	erase(h, obj, &at);
+	kmemleak_pool_put(&h->t, obj);
+}
+
+/* A free has to name the first byte; a wide object is found from any region. */
+static void test_start(void)
+{
+	struct host *h = host_new(6);
+	struct kmemleak_object *narrow = insert(h, HOST_DIRECT + 64, 64);
+	struct kmemleak_object *wide = insert(h, HOST_DIRECT + REGION - 64, 2 * REGION);
+	struct kmemleak_lookup at;
+
+	REQUIRE(narrow && wide);
+	check_start(h, KMEMLEAK_VIRT, HOST_DIRECT + 64, narrow);
+	check_start(h, KMEMLEAK_VIRT, HOST_DIRECT + 63, NULL);
+	check_start(h, KMEMLEAK_VIRT, HOST_DIRECT + 65, NULL);
+	check_start(h, KMEMLEAK_VIRT, HOST_DIRECT + 127, NULL);
+	check_start(h, KMEMLEAK_PHYS, HOST_DIRECT + 64, NULL);
+	check_start(h, KMEMLEAK_VIRT, HOST_DIRECT + REGION - 64, wide);
+	check_start(h, KMEMLEAK_VIRT, HOST_DIRECT + REGION, NULL);
+	/* Trimmed, it begins somewhere else. */
+	REQUIRE(kmemleak_index_find_start(&h->t, KMEMLEAK_VIRT, narrow->start, &at) == narrow);
+	kmemleak_index_trim_unlock(&h->t, narrow, HOST_DIRECT + 80, 48, NULL, &at);
+	check_start(h, KMEMLEAK_VIRT, HOST_DIRECT + 64, NULL);
+	check_start(h, KMEMLEAK_VIRT, HOST_DIRECT + 80, narrow);
+	host_free(h);
+}
+
+/* What comes where something was erased last has to fit there. */
+static void test_gap(void)
+{
+	struct host *h = host_new(6);
+	unsigned int i;
+
+	for (i = 0; i < 8; i++)
+		REQUIRE(insert(h, HOST_DIRECT + 64 * i, 64));
+	for (i = 0; i < 8; i++) {
+		unsigned long start = HOST_DIRECT + 64 * i;
+
+		erase_start(h, start);
+		check_start(h, KMEMLEAK_VIRT, start, NULL);
+		if (i < 7)
+			CHECK(!insert(h, start, 65));
+		CHECK(insert(h, start, 32));
+		CHECK(!insert(h, start, 32));
+		CHECK(insert(h, start + 32, 32));
+		erase_start(h, start + 32);
+		erase_start(h, start);
+		CHECK(insert(h, start, 64));
+	}
+	CHECK_EQ(host_nr_objects(h), 8);
+	/* Nor is there a gap any more in an index that was cleared. */
+	erase_start(h, HOST_DIRECT + 64);
+	kmemleak_tracker_disable(&h->t);
+	kmemleak_index_clear(&h->t);
+	CHECK(insert(h, HOST_DIRECT + 64, 64));
+	CHECK_EQ(host_nr_objects(h), 1);
+	host_free(h);
+}
+
 /* A reused entry is not the object that somebody remembers. */
 static void test_stale_ref(void)
 {
@@ -656,6 +760,8 @@ const struct host_case index_cases[] = {
 	{ "spaces", test_spaces },
 	{ "classes", test_classes },
 	{ "bounds", test_bounds },
+	{ "start", test_start },
+	{ "gap", test_gap },
 	{ "stale_ref", test_stale_ref },
 	{ }
 };

@@ -4,6 +4,7 @@
  * back, and a page allocator that fails is survived.
  */
 #include "host.h"
+#include "pool.h"
 
 #define MAX_OUT	20000
 
@@ -247,9 +248,15 @@ static void test_top_up(void)
 
 static u32 next_stamp(struct host *h)
 {
-	struct kmemleak_object *obj = kmemleak_pool_get(&h->t);
-	u32 stamp = obj->stamp;
+	struct kmemleak_object *obj;
+	unsigned long irq;
+	u32 stamp;
 
+	local_irq_save(irq);
+	obj = kmemleak_pool_get_irqs_off(&h->t, host_read_clock());
+	local_irq_restore(irq);
+	REQUIRE(obj);
+	stamp = obj->stamp;
 	kmemleak_pool_put(&h->t, obj);
 	return stamp;
 }
@@ -258,14 +265,19 @@ static u32 next_stamp(struct host *h)
 static void test_stamp(void)
 {
 	struct host *h = host_new(6);
-	u32 last = next_stamp(h), stamp;
+	u32 last, stamp;
 	unsigned int i;
 
+	REQUIRE(kmemleak_pool_refill(&h->t));
+	last = next_stamp(h);
 	for (i = 0; i < 1000; i++) {
 		if (host_one_in(5))
 			host_clock -= host_below(100);
 		if (host_one_in(5))
 			host_clock += host_below(1000);
+		/* What is no block does not change the order. */
+		if (host_one_in(5))
+			kmemleak_pool_put(&h->t, kmemleak_pool_get(&h->t));
 		stamp = next_stamp(h);
 		CHECK((s32)(stamp - last) > 0);
 		last = stamp;

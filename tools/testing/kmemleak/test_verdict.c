@@ -407,7 +407,9 @@ static void test_min_unref_confirm(void)
 static void test_record(void)
 {
 	const struct kmemleak_origin origin = {
-		.trace = 77, .pid = 4711, .context = KMEMLEAK_HARDIRQ,
+		.trace = 77,
+		.born = host_read_now(), .clock = host_read_clock(),
+		.pid = 4711, .context = KMEMLEAK_HARDIRQ,
 		.comm = "irq/9-acpi\0\0\0\0\0",
 	};
 	struct kmemleak_options opt = options(KMEMLEAK_ALL_RULES);
