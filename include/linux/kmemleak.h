@@ -146,8 +146,9 @@ static inline void kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
  * kmemleak_free() - a block is about to be freed
  * @ptr: its first byte
  *
- * When this returns, the detector no longer reads the block. Unknown blocks
- * are silently counted: they may be older than the detector.
+ * When this returns, the detector no longer finds the block, and reads it no more
+ * unless it is always mapped: then a scan may be reading it still, which does no
+ * harm. Unknown blocks are silently counted: they may be older than the detector.
  */
 static inline void kmemleak_free(const void *ptr)
 {

@@ -93,7 +93,7 @@ static void keep_as_root(struct kmemleak_tracker *t, struct kmemleak_ref ref)
 	if (obj) {
 		kmemleak_paint(obj, min_count, 0);
 		kmemleak_index_unlock(&at);
-		WRITE_ONCE(t->due, true);
+		kmemleak_set_due(t);
 	}
 }
 
@@ -212,7 +212,7 @@ enum kmemleak_result kmemleak_block_add(struct kmemleak_tracker *t, enum kmemlea
 		res = settle_clash(t, obj, clash);
 	/* Newborn and gray: a sweep is to find it. */
 	if (unlikely(READ_ONCE(t->marking)))
-		WRITE_ONCE(t->due, true);
+		kmemleak_set_due(t);
 	return res;
 }
 
@@ -263,7 +263,8 @@ static enum kmemleak_result unknown_free(struct kmemleak_tracker *t, enum kmemle
  * @space: of @start
  * @start: its first byte; any other address is unknown
  *
- * Context: as kmemleak_block_add(). On return nothing reads the block any more.
+ * Context: as kmemleak_block_add(). On return no marker finds the block any more;
+ * one may still be reading it if it lies in the tracker's mapped range.
  * Return: KMEMLEAK_OK, KMEMLEAK_BAD_ADDR or KMEMLEAK_NOT_FOUND.
  */
 enum kmemleak_result kmemleak_block_remove(struct kmemleak_tracker *t, enum kmemleak_space space,
@@ -290,6 +291,26 @@ enum kmemleak_result kmemleak_block_remove(struct kmemleak_tracker *t, enum kmem
 	return KMEMLEAK_OK;
 }
 
+/* The spare entry for what is behind a hole; as in fill_object(), start comes last. */
+static void fill_tail(struct kmemleak_object *tail, const struct kmemleak_object *obj,
+		      unsigned long start, size_t size)
+{
+	union kmemleak_colour colour = kmemleak_colour(obj);
+
+	/* A marker may take the whole block for queued meanwhile. */
+	colour.scanned = 0;
+	WRITE_ONCE(tail->size, size);
+	tail->trace = obj->trace;
+	tail->born = obj->born;
+	tail->stamp = obj->stamp;
+	tail->pid = obj->pid;
+	tail->comm = obj->comm;
+	WRITE_ONCE(tail->flags, obj->flags & ~KMEMLEAK_LIVE);
+	WRITE_ONCE(tail->colour.word, colour.word);
+	/* Pairs with kmemleak_index_relock() and kmemleak_index_guess(). */
+	smp_store_release(&tail->start, start);
+}
+
 /*
  * Cuts [start, last] out of a found object that reaches further; @tail is a
  * spare entry. Returns the spare if it was not needed.
@@ -305,7 +326,6 @@ static struct kmemleak_object *cut_unlock(struct kmemleak_tracker *t, struct kme
 
 	/* A running mark may have queued it by its old start: to be found again. */
 	kmemleak_paint(obj, scanned, 0);
-	WRITE_ONCE(t->due, true);
 	if (obj->flags & (KMEMLEAK_AREAS | KMEMLEAK_ALIAS)) {
 		/* Areas of a block that no longer exists as such: scan what is left. */
 		kmemleak_extra_drop(t, obj_start);
@@ -316,16 +336,7 @@ static struct kmemleak_object *cut_unlock(struct kmemleak_tracker *t, struct kme
 		return tail;
 	}
 	if (last != obj_last && tail) {
-		struct rb_node node = tail->node;
-
-		*tail = *obj;
-		tail->node = node;
-		tail->flags &= ~KMEMLEAK_LIVE;
-		/* A marker may have taken the whole block for queued meanwhile. */
-		tail->colour.scanned = 0;
-		tail->size = obj_last - last;
-		/* Pairs with kmemleak_index_relock(). */
-		smp_store_release(&tail->start, last + 1);
+		fill_tail(tail, obj, last + 1, obj_last - last);
 		kmemleak_index_trim_unlock(t, obj, obj_start, start - obj_start, tail, at);
 		return NULL;
 	}
@@ -382,6 +393,7 @@ enum kmemleak_result kmemleak_block_remove_part(struct kmemleak_tracker *t,
 		erase_unlock(t, obj, &at);
 	else
 		tail = cut_unlock(t, obj, start, last, tail, &at);
+	kmemleak_set_due(t);
 	/* All of it, the part that lies outside may be another block's. */
 	cut_opaque(t, space, start, size);
 	if (tail)

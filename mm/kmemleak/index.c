@@ -619,9 +619,9 @@ void kmemleak_index_unlock(struct kmemleak_lookup *at)
  * @obj: as returned by find or relock
  * @at: as filled in there
  *
- * Afterwards no scanner reads the block or finds the object; the caller owns
- * the entry. Interrupts stay off until the caller restores @at->irq, so that it
- * can give the entry back first.
+ * Afterwards no marker finds the object, nor reads the block unless that is always
+ * mapped; the caller owns the entry. Interrupts stay off until the caller restores
+ * @at->irq, so that it can give the entry back first.
  */
 void kmemleak_index_erase_unlock(struct kmemleak_tracker *t, struct kmemleak_object *obj,
 				 struct kmemleak_lookup *at)

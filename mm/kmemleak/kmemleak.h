@@ -260,7 +260,7 @@ struct kmemleak_pool {
 
 /**
  * struct kmemleak_shard - one tree of objects
- * @lock: guards @root, the objects in it, @cover, @last and @gap
+ * @lock: guards everything else, and the objects in @root
  * @cover: how many wide objects touch a region that hashes here; a look-up
  *	that misses here need not ask the wide tree while it is 0
  * @seq: odd while the tree, or the address or size of an object in it, is being
@@ -528,7 +528,7 @@ enum kmemleak_read {
  *	the scan
  * @spawn: calls kmemleak_mark_help() on another CPU, soon or, if there is none to
  *	be had, never; NULL: there is only one marker
- * @wait: sleeps until kmemleak_mark_ready()
+ * @wait: sleeps until kmemleak_mark_ready(), or for a while
  * @wake: who waits looks again
  * @join: returns when nobody is in kmemleak_mark_help() nor will be
  * @now: low half of jiffies
@@ -605,6 +605,13 @@ struct kmemleak_tracker {
 	struct kmemleak_options options;
 	void *private;
 };
+
+/* A sweep is to look again. Call it after the change that it is to find. */
+static inline void kmemleak_set_due(struct kmemleak_tracker *t)
+{
+	/* Pairs with sweep(). */
+	smp_store_release(&t->due, true);
+}
 
 static inline void kmemleak_count(struct kmemleak_tracker *t,
 				  enum kmemleak_counter counter)

@@ -69,8 +69,7 @@ bool kmemleak_mark_make_room(struct kmemleak_marker *m)
 static void redo(struct kmemleak_tracker *t, struct kmemleak_object *obj)
 {
 	kmemleak_paint(obj, scanned, 0);
-	/* Pairs with sweep(). */
-	WRITE_ONCE(t->due, true);
+	kmemleak_set_due(t);
 }
 
 /* Queues an object whose scanned is set; without room, a sweep will find it. */
@@ -80,8 +79,8 @@ void kmemleak_mark_push(struct kmemleak_marker *m, struct kmemleak_ref ref)
 		m->top->ref[m->top->nr++] = ref;
 	} else {
 		kmemleak_count(m->t, KMEMLEAK_CNT_MARK_OVERFLOW);
-		WRITE_ONCE(m->mark->lost, true);
 		redo(m->t, ref.obj);
+		WRITE_ONCE(m->mark->lost, true);
 	}
 	/* It may be scanned soon; no harm if there is nothing. */
 	prefetch((const void *)ref.start);
@@ -122,7 +121,8 @@ static bool in_vain(const struct kmemleak_marker *m, u16 flags, union kmemleak_c
  *
  * An entry may get a new owner on the way. Then a newborn object has a reference
  * too many, or is taken for queued; who finds it in the work list under another
- * address calls redo().
+ * address calls redo(). So also what is not to be scanned is queued: the flags
+ * may be those of the owner before.
  *
  * Return: whether the object has to be queued now.
  */
@@ -146,7 +146,7 @@ bool kmemleak_mark_refer(struct kmemleak_marker *m, struct kmemleak_object *obj,
 		if (queue)
 			new.scanned = 1;
 	} while (!kmemleak_recolour(obj, &old, new));
-	return queue && !(flags & KMEMLEAK_NO_SCAN);
+	return queue;
 }
 
 /* As kmemleak_index_find(): most often what was seen is still there. */
@@ -396,21 +396,21 @@ static bool copy_piece(struct kmemleak_marker *m, struct kmemleak_ref ref, unsig
 /* Of objects that are not read as they lie, in one piece and without a lock. */
 #define NOT_PLAIN	(KMEMLEAK_NO_SCAN | KMEMLEAK_IGNORE | KMEMLEAK_AREAS)
 
-/* Return: false if that is not for this object, or no more. */
-static bool scan_plain(struct kmemleak_marker *m, struct kmemleak_ref ref)
+/* Return: where scan_object() is to go on, or 0 if all was scanned. */
+static unsigned long scan_plain(struct kmemleak_marker *m, struct kmemleak_ref ref)
 {
 	unsigned long cursor = ALIGN(ref.start, sizeof(long)), end;
 	struct kmemleak_tracker *t = m->t;
 
 	if (!within(&m->mapped, ref.start))
-		return false;
+		return ref.start;
 	do {
 		struct kmemleak_glimpse seen;
 		unsigned long stop;
 
 		/* Between two pieces it may have gone. */
 		if (!kmemleak_index_recall(t, ref, &seen) || (seen.flags & NOT_PLAIN))
-			return false;
+			return cursor;
 		end = ref.start + seen.size;
 		if (cursor >= end)
 			break;
@@ -422,17 +422,17 @@ static bool scan_plain(struct kmemleak_marker *m, struct kmemleak_ref ref)
 		mark_step(m);
 		cursor = stop;
 	} while (cursor < end && !mark_err(m));
-	return true;
+	return 0;
 }
 
-static void scan_object(struct kmemleak_marker *m, struct kmemleak_ref ref)
+static void scan_object(struct kmemleak_marker *m, struct kmemleak_ref ref, unsigned long from)
 {
 	/* Only chooses how many copies there are; a wrong guess scans none. */
 	bool percpu = (READ_ONCE(ref.obj->flags) & KMEMLEAK_SPACE_MASK) == KMEMLEAK_PERCPU;
 	unsigned int cpu;
 
 	for (cpu = 0; cpu < (percpu ? m->t->nr_cpus : 1); cpu++) {
-		unsigned long cursor = ref.start;
+		unsigned long cursor = from;
 		bool more = true;
 		size_t len;
 
@@ -450,9 +450,12 @@ void kmemleak_mark_drain(struct kmemleak_marker *m)
 	struct kmemleak_ref ref;
 
 	for (;;) {
-		while (!mark_err(m) && pop(m, &ref))
-			if (!scan_plain(m, ref))
-				scan_object(m, ref);
+		while (!mark_err(m) && pop(m, &ref)) {
+			unsigned long from = scan_plain(m, ref);
+
+			if (from)
+				scan_object(m, ref, from);
+		}
 		if (mark_err(m) || !m->nr_candidates)
 			break;
 		refer_candidates(m);

@@ -29,7 +29,7 @@ struct bounds {
  * struct kmemleak_mark - what the markers of one mark share
  * @lock: guards @pile, @nr, @idle and @done
  * @pile: chunks that any marker may take; also read without the lock, as a hint
- * @nr: markers at work or idle
+ * @nr: markers at work or idle; also read without the lock, as a hint
  * @idle: markers that wait for a chunk; also read without the lock, as a hint
  * @done: helpers are to leave
  * @err: what ops->pause() wanted the mark to end with, or 0. Any marker writes it,

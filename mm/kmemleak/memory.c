@@ -143,14 +143,19 @@ static bool page_untouched(struct page *page)
 }
 
 /*
- * A slab's page belongs to the slab allocator: what it points at is the first free
- * slot and other pages. What the slots hold is tracked.
+ * SLUB's page points at its first free slot and at other pages. What the slots hold
+ * is tracked. SLAB can have a list of free slots in a block of its own.
  */
+static bool page_of_slub(struct page *page)
+{
+	return IS_ENABLED(CONFIG_SLUB) && PageSlab(page);
+}
+
 static bool page_in_use(struct zone *zone, unsigned long pfn)
 {
 	struct page *page = pfn_to_online_page(pfn);
 
-	return page && page_zone(page) == zone && page_count(page) && !PageSlab(page) &&
+	return page && page_zone(page) == zone && page_count(page) && !page_of_slub(page) &&
 	       !page_untouched(page);
 }
 

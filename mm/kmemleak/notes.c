@@ -45,7 +45,7 @@ enum kmemleak_result kmemleak_block_annotate(struct kmemleak_tracker *t, enum km
 	switch (note) {
 	case KMEMLEAK_NOTE_NOT_LEAK:
 		kmemleak_paint(obj, min_count, 0);
-		WRITE_ONCE(t->due, true);
+		kmemleak_set_due(t);
 		break;
 	case KMEMLEAK_NOTE_IGNORE:
 		obj->flags |= KMEMLEAK_IGNORE;
@@ -55,7 +55,7 @@ enum kmemleak_result kmemleak_block_annotate(struct kmemleak_tracker *t, enum km
 		break;
 	case KMEMLEAK_NOTE_TRANSIENT:
 		obj->flags |= KMEMLEAK_TRANSIENT;
-		WRITE_ONCE(t->due, true);
+		kmemleak_set_due(t);
 		break;
 	}
 	kmemleak_index_unlock(&at);

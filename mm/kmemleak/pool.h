@@ -33,8 +33,9 @@ static inline struct kmemleak_pool_cache *kmemleak_pool_this_cache(struct kmemle
 }
 
 /*
- * A number that orders allocations: nanoseconds, strictly ascending on one CPU, as
- * good as @clock between CPUs. Interrupts are off.
+ * A number that orders allocations: nanoseconds, strictly ascending on one CPU as
+ * long as nobody sleeps for a millisecond between reading @clock and this, as good as
+ * @clock between CPUs. Interrupts are off.
  */
 static inline u32 kmemleak_pool_stamp(struct kmemleak_pool_cache *cache, u32 clock)
 {

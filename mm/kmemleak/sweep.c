@@ -47,9 +47,9 @@ static void sweep(struct kmemleak_marker *m)
 {
 	struct kmemleak_pool_cursor cursor = { .epoch = m->epoch };
 
+	WRITE_ONCE(m->mark->lost, false);
 	/* Orders the looks after it: who sets it again has changed something before. */
 	smp_store_mb(m->t->due, false);
-	WRITE_ONCE(m->mark->lost, false);
 
 	while (!cursor.end && !mark_err(m)) {
 		unsigned int nr = kmemleak_pool_pick(m->t, &cursor, is_due, m, m->found,
@@ -207,6 +207,8 @@ int kmemleak_mark_object(struct kmemleak_marker *m, struct kmemleak_ref ref)
 	if (queue)
 		kmemleak_mark_push(m, ref);
 	kmemleak_mark_drain(m);
+	while (READ_ONCE(m->mark->lost) && !mark_err(m))
+		sweep(m);
 	return mark_err(m);
 }
 

@@ -196,6 +196,9 @@ static bool await(struct kmemleak_marker *m)
 		if (quiet)
 			m->t->ops->wake(m->t);
 		m->t->ops->wait(m->t, m);
+		/* Only the scan's own task is told to stop. */
+		if (first)
+			kmemleak_mark_pause(m);
 	}
 }
 

@@ -75,7 +75,8 @@ void kmemleak_workers_spawn(struct kmemleak_tracker *t, struct kmemleak_marker *
 
 void kmemleak_workers_wait(struct kmemleak_tracker *t, struct kmemleak_marker *m)
 {
-	wait_event_idle(wait, kmemleak_mark_ready(m));
+	/* For the scan's own task this is a pause as well, and those are short. */
+	wait_event_idle_timeout(wait, kmemleak_mark_ready(m), HZ / 10);
 }
 
 void kmemleak_workers_wake(struct kmemleak_tracker *t)

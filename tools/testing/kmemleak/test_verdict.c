@@ -226,6 +226,49 @@ static void test_changed_where(void)
 	}
 }
 
+/* The changed block leads to more than the work list can hold, and it cannot grow. */
+#define NR_CHILDREN	(0x1000 / WORD - 1)
+
+static unsigned long fail_from;
+
+static int write_and_fail(struct host *h)
+{
+	++*host_word(h, HOST_DIRECT + 0x1000 - WORD);
+	if (h->pauses >= fail_from)
+		h->fail_after = 0;
+	return 0;
+}
+
+static void test_changed_overflow(void)
+{
+	struct kmemleak_options opt = options(BIT(KMEMLEAK_RULE_CHANGED));
+	struct host *h = host_new(8);
+	struct kmemleak_leaks leaks;
+	unsigned int i;
+
+	host_map(h, HOST_DIRECT, 0x1000 + NR_CHILDREN * 256);
+	host_block(h, HOST_DIRECT, 0x1000);
+	for (i = 0; i < NR_CHILDREN; i++) {
+		unsigned long child = HOST_DIRECT + 0x1000 + i * 256;
+
+		host_block(h, child, 64);
+		host_block(h, child + 128, 64);
+		host_store(h, child, child + 128);
+		host_store(h, HOST_DIRECT + i * WORD, child);
+	}
+	CHECK_EQ(host_mark(h, &opt), 0);
+	/* A pause for each record, and one for each batch of them. */
+	fail_from = h->pauses + 1 + 2 * NR_CHILDREN + (1 + 2 * NR_CHILDREN) / 64;
+	h->pauses = 0;
+	h->on_pause = write_and_fail;
+	CHECK_EQ(host_episode(h, &opt, &leaks), 0);
+	CHECK(host_counter(h, KMEMLEAK_CNT_MARK_OVERFLOW) > 0);
+	CHECK_EQ(leaks.nr, 0);
+	kmemleak_leaks_free(&h->t, &leaks);
+	h->fail_after = -1;
+	host_free(h);
+}
+
 /* ------------------------------------------------------------- transient -- */
 
 static void test_transient(void)
@@ -787,6 +830,7 @@ const struct host_case verdict_cases[] = {
 	{ "born_lost", test_born_lost },
 	{ "changed", test_changed },
 	{ "changed_where", test_changed_where },
+	{ "changed_overflow", test_changed_overflow },
 	{ "transient", test_transient },
 	{ "confirm", test_confirm },
 	{ "moving_pointers", test_moving_pointers },
