@@ -118,20 +118,17 @@ static __always_inline void erase_unlock(struct kmemleak_tracker *t, struct kmem
 static __always_inline struct kmemleak_object *get_entry(struct kmemleak_tracker *t, u32 clock,
 							 unsigned long *irq)
 {
-	struct kmemleak_object *obj;
+	do {
+		struct kmemleak_object *obj;
 
-	local_irq_save(*irq);
-	obj = kmemleak_pool_get_irqs_off(t, clock);
-	if (likely(obj))
-		return obj;
-	local_irq_restore(*irq);
-	if (!kmemleak_pool_refill(t))
-		return NULL;
-	local_irq_save(*irq);
-	obj = kmemleak_pool_get_irqs_off(t, clock);
-	if (!obj)
+		local_irq_save(*irq);
+		obj = kmemleak_pool_get_irqs_off(t, clock);
+		if (likely(obj))
+			return obj;
 		local_irq_restore(*irq);
-	return obj;
+		/* Again if other CPUs are faster, as long as there are pages. */
+	} while (kmemleak_pool_refill(t));
+	return NULL;
 }
 
 /* What a new block does about the one in its way. Consumes @obj. */

@@ -511,60 +511,6 @@ void kmemleak_index_peek_many(struct kmemleak_tracker *t, const unsigned long *a
 	}
 }
 
-static bool look_at(struct kmemleak_shard *shard, struct kmemleak_object *obj,
-		    unsigned long addr, struct kmemleak_glimpse *seen)
-{
-	unsigned int seq = raw_read_seqcount(&shard->seq);
-	/* Pairs with fill_object(): with this start comes its size. */
-	unsigned long start = smp_load_acquire(&obj->start);
-
-	seen->ref = (struct kmemleak_ref){ obj, start };
-	seen->size = READ_ONCE(obj->size);
-	seen->flags = READ_ONCE(obj->flags);
-	/* A size that is not this start's leads to another shard at worst. */
-	seen->found = addr - start < seen->size && region_of(addr) == region_of(start) &&
-		      (seen->flags & (KMEMLEAK_LIVE | KMEMLEAK_WIDE | KMEMLEAK_SPACE_MASK)) ==
-		      KMEMLEAK_LIVE;
-	seen->sure = !(seq & 1) && !read_seqcount_retry(&shard->seq, seq);
-	return seen->sure && seen->found;
-}
-
-/**
- * kmemleak_index_guess() - is an address in this object, of all?
- * @t: tracker
- * @obj: any entry of the pool
- * @addr: any address in VIRT
- * @seen: filled in, as by kmemleak_index_peek()
- *
- * Only for narrow objects. An object that is live while nobody changes the tree
- * where @addr would be, and holds @addr, is in that tree.
- *
- * Context: any; the caller keeps the pool from giving pages back.
- * Return: false if it is not, or if only kmemleak_index_peek() can tell.
- */
-bool kmemleak_index_guess(struct kmemleak_tracker *t, struct kmemleak_object *obj,
-			  unsigned long addr, struct kmemleak_glimpse *seen)
-{
-	return look_at(shard_of_region(&t->index, region_of(addr)), obj, addr, seen);
-}
-
-/**
- * kmemleak_index_recall() - a look at a remembered object without its lock
- * @t: tracker
- * @ref: what was remembered; the object may be gone, its entry in other use
- * @seen: filled in
- *
- * Only for narrow objects in VIRT.
- *
- * Context: any; the caller keeps the pool from giving pages back.
- * Return: false if it is gone, or if only kmemleak_index_relock() can tell.
- */
-bool kmemleak_index_recall(struct kmemleak_tracker *t, struct kmemleak_ref ref,
-			   struct kmemleak_glimpse *seen)
-{
-	return kmemleak_index_guess(t, ref.obj, ref.start, seen) && seen->ref.start == ref.start;
-}
-
 /**
  * kmemleak_index_relock() - is a remembered object still the same?
  * @t: tracker

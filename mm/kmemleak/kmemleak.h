@@ -515,12 +515,89 @@ enum kmemleak_read {
 	KMEMLEAK_READ_ROOT,	/* any memory; process context, nothing held */
 };
 
+struct kmemleak_bounds {
+	unsigned long low;
+	unsigned long size;
+};
+
+static inline bool kmemleak_within(const struct kmemleak_bounds *b, unsigned long addr)
+{
+	return addr - b->low < b->size;
+}
+
+/**
+ * struct kmemleak_sieve - which words can be references
+ * @virt: bounds of all VIRT objects that can be white
+ * @percpu: the same for PERCPU
+ * @copies: where the CPUs' copies of these can lie
+ *
+ * No bounds reach down to the first page: most words are such small numbers.
+ */
+struct kmemleak_sieve {
+	struct kmemleak_bounds virt;
+	struct kmemleak_bounds percpu;
+	struct kmemleak_bounds copies;
+};
+
+/* Most words are rejected here. */
+static __always_inline bool kmemleak_sieve_keeps(const struct kmemleak_sieve *sieve,
+						 unsigned long word)
+{
+	return word >= PAGE_SIZE && (kmemleak_within(&sieve->virt, word) ||
+				     kmemleak_within(&sieve->percpu, word) ||
+				     kmemleak_within(&sieve->copies, word));
+}
+
+/* Words looked at together, since so many small ones in a row are common. */
+#define KMEMLEAK_SIEVE_STEP	8
+/* Words fetched before; the processor does that by itself, but for no new page. */
+#define KMEMLEAK_SIEVE_AHEAD	96
+
+/**
+ * kmemleak_sieve_words() - pick what may be references out of readable memory
+ * @sieve: what to keep
+ * @dst: gets the words that were kept, untagged; may be @src
+ * @src: words, which others may write meanwhile
+ * @len: bytes; of a word that is there in part nothing is read
+ *
+ * Return: number of words in @dst.
+ */
+static inline long kmemleak_sieve_words(const struct kmemleak_sieve *sieve, unsigned long *dst,
+					const unsigned long *src, size_t len)
+{
+	const struct kmemleak_sieve by = *sieve;
+	const unsigned long *end = src + len / sizeof(*src), *stop;
+	unsigned long *next = dst;
+
+	for (; src < end; src = stop) {
+		stop = end;
+		if (end - src >= KMEMLEAK_SIEVE_STEP) {
+			stop = src + KMEMLEAK_SIEVE_STEP;
+			prefetch(src + KMEMLEAK_SIEVE_AHEAD);
+			if ((READ_ONCE(src[0]) | READ_ONCE(src[1]) | READ_ONCE(src[2]) |
+			     READ_ONCE(src[3]) | READ_ONCE(src[4]) | READ_ONCE(src[5]) |
+			     READ_ONCE(src[6]) | READ_ONCE(src[7])) < PAGE_SIZE)
+				continue;
+		}
+		for (; src < stop; src++) {
+			unsigned long word = kmemleak_untag(READ_ONCE(*src));
+
+			if (unlikely(kmemleak_sieve_keeps(&by, word)))
+				*next++ = word;
+		}
+	}
+	return next - dst;
+}
+
 /**
  * struct kmemleak_ops - what a tracker's surroundings provide
  * @page_alloc: 1 << order zeroed pages or NULL; any context that @gfp allows
  * @page_free: gives them back
- * @read: copies len bytes, at most a page; false and nothing promised if they
- *	cannot be read. BLOCK: must not sleep, interrupts are off.
+ * @read: copies len bytes of tracked memory, at most a page; false and nothing
+ *	promised if they cannot be read. Must not sleep, the shard lock is held.
+ * @pick: as kmemleak_sieve_words() for any memory from addr on, at most a page;
+ *	negative and nothing promised if it cannot be read. BLOCK: must not sleep,
+ *	interrupts are off.
  * @block_addr: turns an address of a space into one that @read takes; for
  *	PERCPU, of CPU number cpu. 0 if there is none.
  * @roots: calls kmemleak_mark_range() for every root outside the index
@@ -536,8 +613,9 @@ enum kmemleak_read {
 struct kmemleak_ops {
 	void *(*page_alloc)(struct kmemleak_tracker *t, unsigned int order, gfp_t gfp);
 	void (*page_free)(struct kmemleak_tracker *t, void *page, unsigned int order);
-	bool (*read)(struct kmemleak_tracker *t, void *dst, unsigned long addr,
-		     size_t len, enum kmemleak_read how);
+	bool (*read)(struct kmemleak_tracker *t, void *dst, unsigned long addr, size_t len);
+	long (*pick)(struct kmemleak_tracker *t, unsigned long *dst, unsigned long addr,
+		     size_t len, enum kmemleak_read how, const struct kmemleak_sieve *sieve);
 	unsigned long (*block_addr)(struct kmemleak_tracker *t,
 				    enum kmemleak_space space,
 				    unsigned long addr, unsigned int cpu);
@@ -734,8 +812,6 @@ int kmemleak_pool_start(struct kmemleak_tracker *t, unsigned int nr_cpus);
 struct kmemleak_object *kmemleak_pool_get(struct kmemleak_tracker *t);
 bool kmemleak_pool_refill(struct kmemleak_tracker *t);
 void kmemleak_pool_put(struct kmemleak_tracker *t, struct kmemleak_object *obj);
-struct kmemleak_object *kmemleak_pool_next_to(struct kmemleak_tracker *t,
-					      struct kmemleak_object *obj, int step);
 unsigned int kmemleak_pool_pick(struct kmemleak_tracker *t, struct kmemleak_pool_cursor *cursor,
 				bool (*want)(const struct kmemleak_object *obj, const void *arg),
 				const void *arg, struct kmemleak_ref *picked, unsigned int max);
@@ -789,10 +865,6 @@ void kmemleak_index_peek(struct kmemleak_tracker *t, enum kmemleak_space space,
 #define KMEMLEAK_PEEKS	16
 void kmemleak_index_peek_many(struct kmemleak_tracker *t, const unsigned long *addr,
 			      struct kmemleak_glimpse *seen, unsigned int nr);
-bool kmemleak_index_recall(struct kmemleak_tracker *t, struct kmemleak_ref ref,
-			   struct kmemleak_glimpse *seen);
-bool kmemleak_index_guess(struct kmemleak_tracker *t, struct kmemleak_object *obj,
-			  unsigned long addr, struct kmemleak_glimpse *seen);
 struct kmemleak_object *kmemleak_index_relock(struct kmemleak_tracker *t,
 					      struct kmemleak_ref ref,
 					      struct kmemleak_lookup *at);
@@ -831,6 +903,8 @@ int kmemleak_mark_object(struct kmemleak_marker *m, struct kmemleak_ref ref);
 void kmemleak_mark_end(struct kmemleak_marker *m);
 /* For ops->roots(). Return: 0, or what ops->pause() wants the scan to end with. */
 int kmemleak_mark_range(struct kmemleak_marker *m, unsigned long start, unsigned long end);
+unsigned int kmemleak_mark_left(struct kmemleak_marker *m, struct kmemleak_pool_cursor *cursor,
+				struct kmemleak_ref *left, unsigned int max);
 const struct kmemleak_options *kmemleak_mark_options(const struct kmemleak_marker *m);
 /* For ops->spawn() and ops->wait(). */
 void kmemleak_mark_help(struct kmemleak_marker *m);
@@ -845,6 +919,8 @@ bool kmemleak_object_white(const struct kmemleak_tracker *t, const struct kmemle
  */
 bool kmemleak_verdict_is_root(const struct kmemleak_options *opt, u32 now,
 			      const struct kmemleak_object *obj);
+bool kmemleak_verdict_looks_at(const struct kmemleak_tracker *t,
+			       const struct kmemleak_object *obj);
 int kmemleak_verdict(struct kmemleak_tracker *t, const struct kmemleak_options *opt,
 		     struct kmemleak_leaks *leaks);
 

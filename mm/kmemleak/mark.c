@@ -8,13 +8,16 @@
  * over the whole index repeat until none of that kind is found. The same sweep
  * finds the roots among the objects and the objects born during the mark.
  *
- * Contents are copied, at most a page at a time. What is always mapped is read
- * without a lock: a block that is freed meanwhile, and what its memory becomes,
- * adds references that nobody has, which hides a leak from this scan at worst.
- * Anything else is read under the lock of the object's shard: that is what a free
- * has to wait for, and all it has to wait for.
+ * Memory is looked through at most a page at a time; what may be references is
+ * copied, then followed. What is always mapped is read without a lock: a block
+ * that is freed meanwhile, and what its memory becomes, adds references that
+ * nobody has, which hides a leak from this scan at worst. Anything else is read
+ * under the lock of the object's shard: that is what a free has to wait for, and
+ * all it has to wait for.
  */
+#include "index.h"
 #include "mark.h"
+#include "pool.h"
 
 const struct kmemleak_options *kmemleak_mark_options(const struct kmemleak_marker *m)
 {
@@ -72,18 +75,16 @@ static void redo(struct kmemleak_tracker *t, struct kmemleak_object *obj)
 	kmemleak_set_due(t);
 }
 
-/* Queues an object whose scanned is set; without room, a sweep will find it. */
-void kmemleak_mark_push(struct kmemleak_marker *m, struct kmemleak_ref ref)
+/* kmemleak_mark_push() with a full chunk on top. */
+void kmemleak_mark_push_slowly(struct kmemleak_marker *m, struct kmemleak_ref ref)
 {
-	if (m->top->nr < CHUNK_REFS || kmemleak_mark_make_room(m)) {
+	if (kmemleak_mark_make_room(m)) {
 		m->top->ref[m->top->nr++] = ref;
-	} else {
-		kmemleak_count(m->t, KMEMLEAK_CNT_MARK_OVERFLOW);
-		redo(m->t, ref.obj);
-		WRITE_ONCE(m->mark->lost, true);
+		return;
 	}
-	/* It may be scanned soon; no harm if there is nothing. */
-	prefetch((const void *)ref.start);
+	kmemleak_count(m->t, KMEMLEAK_CNT_MARK_OVERFLOW);
+	redo(m->t, ref.obj);
+	WRITE_ONCE(m->mark->lost, true);
 }
 
 static bool pop(struct kmemleak_marker *m, struct kmemleak_ref *ref)
@@ -113,20 +114,17 @@ static bool in_vain(const struct kmemleak_marker *m, u16 flags, union kmemleak_c
 	return colour.epoch == m->epoch && colour.scanned && !(flags & KMEMLEAK_ALIAS);
 }
 
-/**
- * kmemleak_mark_refer() - count a reference
- * @m: a marker
- * @obj: an object, or an entry that was one a moment ago
- * @flags: its flags
+/*
+ * Counts a reference to an object, or to an entry that was one a moment ago.
+ * Return: whether the object has to be queued now.
  *
  * An entry may get a new owner on the way. Then a newborn object has a reference
  * too many, or is taken for queued; who finds it in the work list under another
  * address calls redo(). So also what is not to be scanned is queued: the flags
  * may be those of the owner before.
- *
- * Return: whether the object has to be queued now.
  */
-bool kmemleak_mark_refer(struct kmemleak_marker *m, struct kmemleak_object *obj, u16 flags)
+static __always_inline bool count_reference(const struct kmemleak_marker *m,
+					    struct kmemleak_object *obj, u16 flags)
 {
 	union kmemleak_colour old = kmemleak_colour(obj), new;
 	bool queue;
@@ -179,7 +177,7 @@ static void refer_locked(struct kmemleak_marker *m, enum kmemleak_space space, u
 	obj = find_seen(m, space, addr, seen, &at);
 	if (!obj)
 		return;
-	queue = kmemleak_mark_refer(m, obj, obj->flags);
+	queue = count_reference(m, obj, obj->flags);
 	ref = (struct kmemleak_ref){ obj, obj->start };
 	/* An alias of an alias would be a caller's mistake, and could be a loop. */
 	surplus = !by_alias && (obj->flags & KMEMLEAK_ALIAS) &&
@@ -205,8 +203,9 @@ static unsigned long *settled_slot(const struct kmemleak_marker *m, unsigned lon
  * What has moved on since the glimpse is not missed: a block born meanwhile is
  * gray, and one that is to be scanned once more is found by a sweep.
  */
-static void refer_seen(struct kmemleak_marker *m, enum kmemleak_space space, unsigned long addr,
-		       const struct kmemleak_glimpse *seen, bool by_alias)
+static __always_inline void refer_seen(struct kmemleak_marker *m, enum kmemleak_space space,
+				       unsigned long addr, const struct kmemleak_glimpse *seen,
+				       bool by_alias)
 {
 	struct kmemleak_object *obj = seen->ref.obj;
 
@@ -217,7 +216,7 @@ static void refer_seen(struct kmemleak_marker *m, enum kmemleak_space space, uns
 		return;
 	}
 	m->last = obj;
-	if (kmemleak_mark_refer(m, obj, seen->flags))
+	if (count_reference(m, obj, seen->flags))
 		kmemleak_mark_push(m, seen->ref);
 	/* Words come again and again: the links of a list, the parent of all. */
 	if (space == KMEMLEAK_VIRT && in_vain(m, seen->flags, kmemleak_colour(obj)))
@@ -254,34 +253,59 @@ static void refer_candidates(struct kmemleak_marker *m)
 
 static void mark_percpu(struct kmemleak_marker *m, unsigned long ptr)
 {
-	if (within(&m->percpu, ptr) &&
+	if (kmemleak_within(&m->sieve.percpu, ptr) &&
 	    kmemleak_index_may_hold(&m->t->index, KMEMLEAK_PERCPU, ptr))
 		refer(m, KMEMLEAK_PERCPU, ptr, false);
 }
 
-/* Where the chain goes on like that, so many blocks on are wanted soon. */
-#define AHEAD	4
+/* Where a chain goes on as it did, blocks so many steps on are wanted soon. */
+#define AHEAD	6
 
-/* Blocks that were allocated one after the other often point at each other. */
-static bool find_near(const struct kmemleak_marker *m, unsigned long addr,
-		      struct kmemleak_glimpse *seen)
+static __always_inline void prefetch_ahead(const struct kmemleak_marker *m,
+					   struct kmemleak_object *obj)
 {
-	int step;
+	struct kmemleak_object *next = kmemleak_pool_next_to(m->t, obj, m->step * AHEAD);
 
-	for (step = 1; m->last && step >= -1; step -= 2) {
-		struct kmemleak_object *obj = kmemleak_pool_next_to(m->t, m->last, step);
+	if (next) {
+		unsigned long start = READ_ONCE(next->start);
+
+		prefetch((const void *)start);
+		prefetch((const void *)(start + L1_CACHE_BYTES));
+	}
+	next = kmemleak_pool_next_to(m->t, obj, m->step * 2 * AHEAD);
+	if (next)
+		prefetch(&next->flags);
+}
+
+static __always_inline bool beside(struct kmemleak_marker *m, struct kmemleak_object *from,
+				   unsigned long addr, struct kmemleak_glimpse *seen)
+{
+	int i;
+
+	for (i = 0; from && i < 2; i++) {
+		struct kmemleak_object *obj = kmemleak_pool_next_to(m->t, from, m->step);
 
 		if (obj && kmemleak_index_guess(m->t, obj, addr, seen)) {
-			obj = kmemleak_pool_next_to(m->t, obj, step * AHEAD);
-			if (obj)
-				prefetch((void *)READ_ONCE(obj->start));
+			prefetch_ahead(m, obj);
 			return true;
 		}
+		m->step = -m->step;
 	}
 	return false;
 }
 
-static void mark_virt(struct kmemleak_marker *m, unsigned long word)
+/*
+ * Blocks that were allocated one after the other often point at each other, or one
+ * block at several of them.
+ */
+static __always_inline bool find_near(struct kmemleak_marker *m, unsigned long addr,
+				      struct kmemleak_glimpse *seen)
+{
+	return beside(m, m->here, addr, seen) ||
+	       (m->last != m->here && beside(m, m->last, addr, seen));
+}
+
+static __always_inline void mark_virt(struct kmemleak_marker *m, unsigned long word)
 {
 	struct kmemleak_glimpse seen;
 
@@ -301,28 +325,31 @@ static void mark_word(struct kmemleak_marker *m, unsigned long word)
 	struct kmemleak_tracker *t = m->t;
 	unsigned int i;
 
-	if (within(&m->virt, word))
+	if (kmemleak_within(&m->sieve.virt, word))
 		mark_virt(m, word);
 	mark_percpu(m, word);
 	for (i = 0; i < t->nr_cpu_offsets; i++)
 		mark_percpu(m, word - t->cpu_offset[i]);
 }
 
-/* Most words are rejected here, by bounds that stay in registers. */
-static void mark_buffer(struct kmemleak_marker *m, size_t len)
+/*
+ * Picks what may be references from memory. Return: how many there are, or
+ * negative if the memory could not be read.
+ */
+static long pick(struct kmemleak_marker *m, unsigned long addr, size_t len, enum kmemleak_read how)
 {
-	const unsigned long *next = m->buffer, *end = next + len / sizeof(*next);
-	const struct bounds virt = m->virt, percpu = m->percpu, copies = m->copies;
+	return m->t->ops->pick(m->t, m->words, addr, len, how, &m->sieve);
+}
 
-	while (next < end) {
-		unsigned long word = kmemleak_untag(*next++);
+/* Follows what pick() found, with nothing held. */
+static void mark_picked(struct kmemleak_marker *m, long nr)
+{
+	long i;
 
-		/* No bounds reach down to there, and most words are such numbers. */
-		if (word < PAGE_SIZE)
-			continue;
-		if (within(&virt, word) || within(&percpu, word) || within(&copies, word))
-			mark_word(m, word);
-	}
+	if (nr < 0)
+		kmemleak_count(m->t, KMEMLEAK_CNT_UNREADABLE);
+	for (i = 0; i < nr; i++)
+		mark_word(m, m->words[i]);
 }
 
 /* ------------------------------------------------------------ contents -- */
@@ -356,11 +383,11 @@ static bool next_part(struct kmemleak_marker *m, const struct kmemleak_object *o
 }
 
 /*
- * Copies the next piece of an object to the buffer. @cursor is where the last
- * piece ended, *@len: bytes in the buffer. Return: whether there may be more.
+ * Picks from the next piece of an object. @cursor is where the last piece ended,
+ * *@nr: as pick() says. Return: whether there may be more.
  */
-static bool copy_piece(struct kmemleak_marker *m, struct kmemleak_ref ref, unsigned int cpu,
-		       unsigned long *cursor, size_t *len)
+static bool pick_piece(struct kmemleak_marker *m, struct kmemleak_ref ref, unsigned int cpu,
+		       unsigned long *cursor, long *nr)
 {
 	struct kmemleak_tracker *t = m->t;
 	struct kmemleak_lookup at;
@@ -368,10 +395,10 @@ static bool copy_piece(struct kmemleak_marker *m, struct kmemleak_ref ref, unsig
 	unsigned long start, end, addr;
 	bool more;
 
-	*len = 0;
+	*nr = 0;
 	obj = kmemleak_index_relock(t, ref, &at);
 	if (!obj) {
-		/* Gone, or its successor was taken for it, see kmemleak_mark_refer(). */
+		/* Gone, or its successor was taken for it, see count_reference(). */
 		redo(t, ref.obj);
 		return false;
 	}
@@ -383,12 +410,9 @@ static bool copy_piece(struct kmemleak_marker *m, struct kmemleak_ref ref, unsig
 	end = piece_end(start, end);
 	more = end - obj->start < obj->size;
 	addr = t->ops->block_addr(t, kmemleak_object_space(obj), start, cpu);
-	if (addr && t->ops->read(t, m->buffer, addr, end - start, KMEMLEAK_READ_BLOCK))
-		*len = end - start;
+	if (addr)
+		*nr = pick(m, addr, end - start, KMEMLEAK_READ_BLOCK);
 	kmemleak_index_unlock(&at);
-
-	if (addr && !*len)
-		kmemleak_count(t, KMEMLEAK_CNT_UNREADABLE);
 	*cursor = end;
 	return more;
 }
@@ -402,8 +426,9 @@ static unsigned long scan_plain(struct kmemleak_marker *m, struct kmemleak_ref r
 	unsigned long cursor = ALIGN(ref.start, sizeof(long)), end;
 	struct kmemleak_tracker *t = m->t;
 
-	if (!within(&m->mapped, ref.start))
+	if (!kmemleak_within(&m->mapped, ref.start))
 		return ref.start;
+	m->here = ref.obj;
 	do {
 		struct kmemleak_glimpse seen;
 		unsigned long stop;
@@ -415,10 +440,7 @@ static unsigned long scan_plain(struct kmemleak_marker *m, struct kmemleak_ref r
 		if (cursor >= end)
 			break;
 		stop = piece_end(cursor, end);
-		if (t->ops->read(t, m->buffer, cursor, stop - cursor, KMEMLEAK_READ_MAPPED))
-			mark_buffer(m, stop - cursor);
-		else
-			kmemleak_count(t, KMEMLEAK_CNT_UNREADABLE);
+		mark_picked(m, pick(m, cursor, stop - cursor, KMEMLEAK_READ_MAPPED));
 		mark_step(m);
 		cursor = stop;
 	} while (cursor < end && !mark_err(m));
@@ -434,11 +456,11 @@ static void scan_object(struct kmemleak_marker *m, struct kmemleak_ref ref, unsi
 	for (cpu = 0; cpu < (percpu ? m->t->nr_cpus : 1); cpu++) {
 		unsigned long cursor = from;
 		bool more = true;
-		size_t len;
+		long nr;
 
 		while (more && !mark_err(m)) {
-			more = copy_piece(m, ref, cpu, &cursor, &len);
-			mark_buffer(m, len);
+			more = pick_piece(m, ref, cpu, &cursor, &nr);
+			mark_picked(m, nr);
 			mark_step(m);
 		}
 	}
@@ -456,6 +478,7 @@ void kmemleak_mark_drain(struct kmemleak_marker *m)
 			if (from)
 				scan_object(m, ref, from);
 		}
+		m->here = NULL;
 		if (mark_err(m) || !m->nr_candidates)
 			break;
 		refer_candidates(m);
@@ -477,10 +500,7 @@ int kmemleak_mark_range(struct kmemleak_marker *m, unsigned long start, unsigned
 	while (start < end && !mark_err(m)) {
 		unsigned long stop = piece_end(start, end);
 
-		if (m->t->ops->read(m->t, m->buffer, start, stop - start, KMEMLEAK_READ_ROOT))
-			mark_buffer(m, stop - start);
-		else
-			kmemleak_count(m->t, KMEMLEAK_CNT_UNREADABLE);
+		mark_picked(m, pick(m, start, stop - start, KMEMLEAK_READ_ROOT));
 		kmemleak_mark_drain(m);
 		mark_step(m);
 		start = stop;

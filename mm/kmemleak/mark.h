@@ -20,11 +20,6 @@ struct chunk {
 
 #define CHUNK_REFS	((PAGE_SIZE - sizeof(struct chunk)) / sizeof(struct kmemleak_ref))
 
-struct bounds {
-	unsigned long low;
-	unsigned long size;
-};
-
 /**
  * struct kmemleak_mark - what the markers of one mark share
  * @lock: guards @pile, @nr, @idle and @done
@@ -35,6 +30,10 @@ struct bounds {
  * @err: what ops->pause() wanted the mark to end with, or 0. Any marker writes it,
  *	all look at it now and then
  * @lost: some work list could not take an object since the last sweep
+ * @left: what the verdict has to look at, as the last sweep saw it; written by the
+ *	first marker alone
+ * @nr_left: pages that it takes
+ * @left_all: there was room for all of it
  * @first: the scan's own marker
  * @helper: the others
  * @nr_helpers: how many were asked for
@@ -47,6 +46,9 @@ struct kmemleak_mark {
 	bool done;
 	int err;
 	bool lost;
+	struct chunk *left;
+	unsigned int nr_left;
+	bool left_all;
 	struct kmemleak_marker *first;
 	struct kmemleak_marker *helper[KMEMLEAK_MAX_WORKERS - 1];
 	unsigned int nr_helpers;
@@ -71,13 +73,12 @@ static_assert(sizeof(unsigned long) << SETTLED_BITS <= PAGE_SIZE);
  * @candidate: words that may be references to VIRT objects, not looked up yet
  * @nr_candidates: how many
  * @seen: where they lead to; not on the stack, where it would stay behind
- * @buffer: a page that contents are copied to
- * @last: the object that was found last, where the next one may be near; NULL: none
+ * @words: a page for the words of some memory that may be references
+ * @here: the object that is being scanned, NULL: none, or not as it lies
+ * @last: the object that was found last, NULL: none
+ * @step: 1 or -1: where beside these the next one was found
  * @settled: a page of words whose objects a further reference does not change
- * @virt: bounds of all VIRT objects that could be white when the mark began;
- *	who is born later is not white in it
- * @percpu: the same for PERCPU
- * @copies: where the CPUs' copies of these can lie
+ * @sieve: by the bounds when the mark began; who is born later is not white in it
  * @mapped: the tracker's
  */
 struct kmemleak_marker {
@@ -93,22 +94,17 @@ struct kmemleak_marker {
 	unsigned long candidate[KMEMLEAK_PEEKS];
 	unsigned int nr_candidates;
 	struct kmemleak_glimpse seen[KMEMLEAK_PEEKS];
-	void *buffer;
+	unsigned long *words;
+	struct kmemleak_object *here;
 	struct kmemleak_object *last;
+	int step;
 	unsigned long *settled;
-	struct bounds virt;
-	struct bounds percpu;
-	struct bounds copies;
-	struct bounds mapped;
+	struct kmemleak_sieve sieve;
+	struct kmemleak_bounds mapped;
 };
 
 static_assert(sizeof(struct kmemleak_marker) <= PAGE_SIZE);
 static_assert(sizeof(struct kmemleak_mark) <= PAGE_SIZE);
-
-static inline bool within(const struct bounds *b, unsigned long addr)
-{
-	return addr - b->low < b->size;
-}
 
 static inline int mark_err(const struct kmemleak_marker *m)
 {
@@ -128,10 +124,22 @@ static inline void mark_step(struct kmemleak_marker *m)
 }
 
 /* mark.c */
-void kmemleak_mark_push(struct kmemleak_marker *m, struct kmemleak_ref ref);
+void kmemleak_mark_push_slowly(struct kmemleak_marker *m, struct kmemleak_ref ref);
 void kmemleak_mark_drain(struct kmemleak_marker *m);
-bool kmemleak_mark_refer(struct kmemleak_marker *m, struct kmemleak_object *obj, u16 flags);
 bool kmemleak_mark_make_room(struct kmemleak_marker *m);
+
+/* Queues an object whose scanned is set; without room, a sweep will find it. */
+static __always_inline void kmemleak_mark_push(struct kmemleak_marker *m, struct kmemleak_ref ref)
+{
+	struct chunk *top = m->top;
+
+	if (likely(top->nr < CHUNK_REFS))
+		top->ref[top->nr++] = ref;
+	else
+		kmemleak_mark_push_slowly(m, ref);
+	/* It may be scanned soon; no harm if there is nothing. */
+	prefetch((const void *)ref.start);
+}
 
 /* work.c */
 struct kmemleak_marker *kmemleak_marker_new(struct kmemleak_tracker *t, struct kmemleak_mark *mark);

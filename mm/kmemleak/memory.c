@@ -11,6 +11,7 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
+#include <linux/prefetch.h>
 #include <linux/sched.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/task.h>
@@ -58,7 +59,7 @@ static bool is_plain_memory(unsigned long addr)
  * User-mode Linux has no fault handling for kernel addresses and would ask the
  * host about every access; what is tracked or a root there is always mapped.
  */
-static bool copy(void *dst, unsigned long addr, size_t len)
+static bool read_block(struct kmemleak_tracker *t, void *dst, unsigned long addr, size_t len)
 {
 	if (IS_ENABLED(CONFIG_UML)) {
 		memcpy(dst, (void *)addr, len);
@@ -67,12 +68,38 @@ static bool copy(void *dst, unsigned long addr, size_t len)
 	return !copy_from_kernel_nofault(dst, (void *)addr, len);
 }
 
-static bool read_memory(struct kmemleak_tracker *t, void *dst, unsigned long addr, size_t len,
-			enum kmemleak_read how)
+/* As kmemleak_sieve_words(), for memory that may not be there. */
+static long sieve_nofault(const struct kmemleak_sieve *sieve, unsigned long *dst,
+			  const unsigned long *src, size_t len)
+{
+	const struct kmemleak_sieve by = *sieve;
+	const unsigned long *end = src + len / sizeof(*src);
+	unsigned long *next = dst, word;
+
+	if (!copy_from_kernel_nofault_allowed(src, len))
+		return -ERANGE;
+	pagefault_disable();
+	for (; src < end; src++) {
+		__get_kernel_nofault(&word, src, unsigned long, fault);
+		word = kmemleak_untag(word);
+		if (unlikely(kmemleak_sieve_keeps(&by, word)))
+			*next++ = word;
+	}
+	pagefault_enable();
+	return next - dst;
+fault:
+	pagefault_enable();
+	return -EFAULT;
+}
+
+static long pick_words(struct kmemleak_tracker *t, unsigned long *dst, unsigned long addr,
+		       size_t len, enum kmemleak_read how, const struct kmemleak_sieve *sieve)
 {
 	if (how == KMEMLEAK_READ_ROOT && !is_plain_memory(addr))
-		return false;
-	return copy(dst, addr, len);
+		return -EFAULT;
+	if (IS_ENABLED(CONFIG_UML))
+		return kmemleak_sieve_words(sieve, dst, (void *)addr, len);
+	return sieve_nofault(sieve, dst, (void *)addr, len);
 }
 
 static unsigned long block_addr(struct kmemleak_tracker *t, enum kmemleak_space space,
@@ -151,10 +178,15 @@ static bool page_of_slub(struct page *page)
 	return IS_ENABLED(CONFIG_SLUB) && PageSlab(page);
 }
 
+/* Struct pages are a line each, and looked at one after the other. */
+#define PAGES_AHEAD	8
+
 static bool page_in_use(struct zone *zone, unsigned long pfn)
 {
 	struct page *page = pfn_to_online_page(pfn);
 
+	/* No harm if there is nothing. */
+	prefetch(page + PAGES_AHEAD);
 	return page && page_zone(page) == zone && page_count(page) && !page_of_slub(page) &&
 	       !page_untouched(page);
 }
@@ -229,7 +261,8 @@ static u32 now(void)
 const struct kmemleak_ops kmemleak_kernel_ops = {
 	.page_alloc = page_alloc,
 	.page_free = page_free,
-	.read = read_memory,
+	.read = read_block,
+	.pick = pick_words,
 	.block_addr = block_addr,
 	.roots = mark_roots,
 	.pause = pause_scan,

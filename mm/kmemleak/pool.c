@@ -85,9 +85,11 @@ int kmemleak_pool_start(struct kmemleak_tracker *t, unsigned int nr_cpus)
 	return 0;
 }
 
+/* One entry, and more for a CPU whose list is empty, in the order they have here. */
 static struct kmemleak_object *get_shared(struct kmemleak_pool *pool,
 					  struct kmemleak_pool_cache *cache)
 {
+	struct kmemleak_object **end = cache ? &cache->free : NULL;
 	struct kmemleak_object *obj;
 
 	raw_spin_lock(&pool->lock);
@@ -98,11 +100,14 @@ static struct kmemleak_object *get_shared(struct kmemleak_pool *pool,
 			pool->in_use++;
 	}
 	while (cache && cache->nr_free < BATCH && pool->free) {
-		kmemleak_pool_push(&cache->free, kmemleak_pool_pop(&pool->free));
+		*end = kmemleak_pool_pop(&pool->free);
+		end = &(*end)->next_free;
 		cache->nr_free++;
 		pool->nr_free--;
 	}
 	raw_spin_unlock(&pool->lock);
+	if (cache)
+		*end = NULL;
 	return obj;
 }
 
@@ -193,10 +198,12 @@ bool kmemleak_pool_refill(struct kmemleak_tracker *t)
  */
 struct kmemleak_object *kmemleak_pool_get(struct kmemleak_tracker *t)
 {
-	struct kmemleak_object *obj = get_irqs_on(&t->pool);
+	struct kmemleak_object *obj;
 
-	if (unlikely(!obj) && kmemleak_pool_refill(t))
+	do {
 		obj = get_irqs_on(&t->pool);
+		/* Again if other CPUs are faster, as long as there are pages. */
+	} while (unlikely(!obj) && kmemleak_pool_refill(t));
 	return obj;
 }
 
@@ -248,34 +255,11 @@ void kmemleak_pool_put(struct kmemleak_tracker *t, struct kmemleak_object *obj)
 	local_irq_restore(irq);
 }
 
-/**
- * kmemleak_pool_next_to() - the entry that lies beside another one
- * @t: tracker
- * @obj: any entry of the pool
- * @step: how far, negative: before it
- *
- * Entries are handed out as they lie, so neighbours are often of blocks that were
- * allocated one after the other.
- *
- * Context: any.
- * Return: an entry, free or not, or NULL at the end of a page.
- */
-struct kmemleak_object *kmemleak_pool_next_to(struct kmemleak_tracker *t,
-					      struct kmemleak_object *obj, int step)
-{
-	union kmemleak_entry *entry = (union kmemleak_entry *)obj + step;
-	unsigned long offset = (unsigned long)entry & ~PAGE_MASK;
-
-	/* The first place of a page is not an entry; the reserve is no page. */
-	if (offset < sizeof(*entry) || offset > PAGE_SIZE - sizeof(*entry) ||
-	    ((unsigned long)entry ^ (unsigned long)obj) & PAGE_MASK ||
-	    (union kmemleak_entry *)obj - t->pool.reserve < t->pool.reserve_nr)
-		return NULL;
-	return &entry->object;
-}
-
 /* Entries looked at in one go, a few microseconds. */
 #define PICK_ENTRIES	4096
+
+/* Entries that are fetched before they are looked at. */
+#define PICK_AHEAD	8
 
 static bool next_page(struct kmemleak_pool *pool, struct kmemleak_pool_cursor *cursor)
 {
@@ -318,30 +302,40 @@ unsigned int kmemleak_pool_pick(struct kmemleak_tracker *t, struct kmemleak_pool
 	struct kmemleak_object seen = { };
 
 	while (budget && n < max && !cursor->end) {
-		union kmemleak_entry *entries = (union kmemleak_entry *)cursor->page + 1;
-		unsigned long nr = ENTRIES_PER_PAGE;
-		struct kmemleak_object *obj;
+		union kmemleak_entry *entry, *end;
 
-		if (!cursor->page) {
-			entries = pool->reserve;
-			nr = pool->reserve_nr;
-		}
-		if (cursor->next == nr) {
+		entry = cursor->page ? (union kmemleak_entry *)cursor->page + 1 : pool->reserve;
+		end = entry + (cursor->page ? ENTRIES_PER_PAGE : pool->reserve_nr);
+		entry += cursor->next;
+		if (end - entry > budget)
+			end = entry + budget;
+		cursor->next += end - entry;
+		budget -= end - entry;
+		if (entry == end) {
 			cursor->end = !next_page(pool, cursor);
 			continue;
 		}
-		obj = &entries[cursor->next++].object;
-		budget--;
-		seen.flags = READ_ONCE(obj->flags);
-		if (!(seen.flags & KMEMLEAK_LIVE))
-			continue;
-		seen.colour = kmemleak_colour(obj);
-		if (cursor->epoch && seen.colour.epoch == cursor->epoch && seen.colour.scanned &&
-		    !seen.colour.unref && !(seen.flags & KMEMLEAK_TRANSIENT))
-			continue;
-		seen.born = READ_ONCE(obj->born);
-		if (want(&seen, arg))
+		for (; entry < end; entry++) {
+			struct kmemleak_object *obj = &entry->object;
+
+			prefetch(&entry[PICK_AHEAD].object.flags);
+			seen.flags = READ_ONCE(obj->flags);
+			if (!(seen.flags & KMEMLEAK_LIVE))
+				continue;
+			seen.colour = kmemleak_colour(obj);
+			if (cursor->epoch && seen.colour.epoch == cursor->epoch &&
+			    seen.colour.scanned && !seen.colour.unref &&
+			    !(seen.flags & KMEMLEAK_TRANSIENT))
+				continue;
+			seen.born = READ_ONCE(obj->born);
+			if (!want(&seen, arg))
+				continue;
 			picked[n++] = (struct kmemleak_ref){ obj, READ_ONCE(obj->start) };
+			if (n == max) {
+				cursor->next -= end - entry - 1;
+				break;
+			}
+		}
 	}
 	return n;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The ways of an entry between a CPU's free list and a block, which each
- * allocation and each free goes: inline, for core.c. What is rare is in pool.c.
+ * allocation and each free goes: inline, for core.c. And from one entry to its
+ * neighbour, for mark.c. What is rare is in pool.c.
  */
 #ifndef _KMEMLEAK_POOL_H
 #define _KMEMLEAK_POOL_H
@@ -97,6 +98,33 @@ static __always_inline void kmemleak_pool_put_irqs_off(struct kmemleak_tracker *
 	kmemleak_pool_push(&cache->free, obj);
 	cache->nr_free++;
 	WRITE_ONCE(cache->in_use, cache->in_use - 1);
+}
+
+/**
+ * kmemleak_pool_next_to() - the entry that lies beside another one
+ * @t: tracker
+ * @obj: any entry of the pool
+ * @step: how far, negative: before it
+ *
+ * Entries are handed out as they lie, so neighbours are often of blocks that were
+ * allocated one after the other.
+ *
+ * Context: any.
+ * Return: an entry, free or not, or NULL at the end of a page or of the reserve.
+ */
+static inline struct kmemleak_object *
+kmemleak_pool_next_to(const struct kmemleak_tracker *t, struct kmemleak_object *obj, int step)
+{
+	union kmemleak_entry *entry = (union kmemleak_entry *)obj + step;
+	unsigned long offset = (unsigned long)entry & ~PAGE_MASK;
+
+	if ((union kmemleak_entry *)obj - t->pool.reserve < t->pool.reserve_nr)
+		return entry - t->pool.reserve < t->pool.reserve_nr ? &entry->object : NULL;
+	/* The first place of a page is not an entry. */
+	if (((unsigned long)entry ^ (unsigned long)obj) & PAGE_MASK ||
+	    offset < sizeof(*entry) || offset > PAGE_SIZE - sizeof(*entry))
+		return NULL;
+	return &entry->object;
 }
 
 #endif /* _KMEMLEAK_POOL_H */

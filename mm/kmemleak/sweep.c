@@ -9,6 +9,9 @@
 /* Newborn objects are found by every sweep of a busy system; this many do. */
 #define MAX_SWEEPS	8
 
+/* Chunks of objects left for the verdict; where it is more, all are looked at again. */
+#define MAX_LEFT	16
+
 /* Asked of a copy that was made without the lock, then of the object. */
 static bool is_due(const struct kmemleak_object *obj, const void *arg)
 {
@@ -20,6 +23,88 @@ static bool is_due(const struct kmemleak_object *obj, const void *arg)
 	if (colour.epoch == m->epoch && colour.count >= colour.min_count)
 		return !colour.scanned;
 	return kmemleak_verdict_is_root(m->opt, m->now, obj);
+}
+
+static bool looks_at(const struct kmemleak_object *obj, const void *arg)
+{
+	const struct kmemleak_marker *m = arg;
+
+	return kmemleak_verdict_looks_at(m->t, obj);
+}
+
+static bool is_wanted(const struct kmemleak_object *obj, const void *arg)
+{
+	const struct kmemleak_marker *m = arg;
+
+	return is_due(obj, m) || (m->mark->left_all && looks_at(obj, m));
+}
+
+/* What a sweep leaves for the verdict: nothing yet. */
+static void clear_left(struct kmemleak_mark *mark)
+{
+	struct kmemleak_tracker *t = mark->first->t;
+	struct chunk *c;
+
+	while ((c = mark->left)) {
+		mark->left = c->below;
+		t->ops->page_free(t, c, 0);
+	}
+	mark->nr_left = 0;
+	mark->left_all = true;
+}
+
+static void leave(struct kmemleak_marker *m, struct kmemleak_ref ref)
+{
+	struct kmemleak_mark *mark = m->mark;
+	struct chunk *c = mark->left;
+
+	if (!c || c->nr == CHUNK_REFS) {
+		c = mark->nr_left < MAX_LEFT ? m->t->ops->page_alloc(m->t, 0, GFP_MARK) : NULL;
+		if (!c) {
+			mark->left_all = false;
+			return;
+		}
+		c->below = mark->left;
+		mark->left = c;
+		mark->nr_left++;
+	}
+	c->ref[c->nr++] = ref;
+}
+
+/**
+ * kmemleak_mark_left() - objects that the verdict has to look at
+ * @m: the mark, after its run
+ * @cursor: zeroed to begin
+ * @left: filled in, to be looked at again with kmemleak_index_relock()
+ * @max: how many fit
+ *
+ * Each is told once. A sweep has seen them on its way, unless there were too many.
+ *
+ * Return: how many there are in @left; none is not the end, @cursor->end is.
+ */
+unsigned int kmemleak_mark_left(struct kmemleak_marker *m, struct kmemleak_pool_cursor *cursor,
+				struct kmemleak_ref *left, unsigned int max)
+{
+	struct kmemleak_mark *mark = m->mark;
+	struct chunk *c = mark->left;
+	unsigned int nr;
+
+	if (!mark->left_all) {
+		cursor->epoch = m->epoch;
+		return kmemleak_pool_pick(m->t, cursor, looks_at, m, left, max);
+	}
+	if (!c) {
+		cursor->end = true;
+		return 0;
+	}
+	nr = min_t(unsigned long, max, c->nr);
+	c->nr -= nr;
+	memcpy(left, c->ref + c->nr, nr * sizeof(*left));
+	if (!c->nr) {
+		mark->left = c->below;
+		m->t->ops->page_free(m->t, c, 0);
+	}
+	return nr;
 }
 
 /* An object is reached, whoever points at it. Return: whether to queue it now. */
@@ -42,30 +127,37 @@ static bool take(struct kmemleak_marker *m, struct kmemleak_object *obj)
 	return !(obj->flags & KMEMLEAK_NO_SCAN);
 }
 
-/* Scans every gray object not yet scanned, and what that leads to. */
+/*
+ * Scans every gray object not yet scanned, and what that leads to. What is white
+ * after the last sweep was so when that passed.
+ */
 static void sweep(struct kmemleak_marker *m)
 {
 	struct kmemleak_pool_cursor cursor = { .epoch = m->epoch };
 
+	clear_left(m->mark);
 	WRITE_ONCE(m->mark->lost, false);
 	/* Orders the looks after it: who sets it again has changed something before. */
 	smp_store_mb(m->t->due, false);
 
 	while (!cursor.end && !mark_err(m)) {
-		unsigned int nr = kmemleak_pool_pick(m->t, &cursor, is_due, m, m->found,
+		unsigned int nr = kmemleak_pool_pick(m->t, &cursor, is_wanted, m, m->found,
 						     SWEEP_BATCH);
 		unsigned int i;
 
 		for (i = 0; i < nr; i++) {
 			struct kmemleak_lookup at;
 			struct kmemleak_object *obj;
-			bool queue;
+			bool queue, look;
 
 			obj = kmemleak_index_relock(m->t, m->found[i], &at);
 			if (!obj)
 				continue;
 			queue = is_due(obj, m) && take(m, obj);
+			look = kmemleak_verdict_looks_at(m->t, obj);
 			kmemleak_index_unlock(&at);
+			if (look)
+				leave(m, m->found[i]);
 			/* The work list is empty before this, so it takes them all. */
 			if (queue)
 				kmemleak_mark_push(m, m->found[i]);
@@ -98,8 +190,8 @@ static void next_epoch(struct kmemleak_tracker *t)
 	WRITE_ONCE(t->epoch, t->epoch + 1);
 }
 
-static struct bounds bounds_from(const struct kmemleak_index *idx, unsigned int first,
-				 unsigned int last)
+static struct kmemleak_bounds bounds_from(const struct kmemleak_index *idx, unsigned int first,
+					  unsigned int last)
 {
 	unsigned long low = ULONG_MAX, high = 0;
 	unsigned int i;
@@ -111,10 +203,11 @@ static struct bounds bounds_from(const struct kmemleak_index *idx, unsigned int 
 	}
 	/* Small numbers are no pointers, though per-cpu ones can lie around them. */
 	low = max(low, PAGE_SIZE);
-	return (struct bounds){ low, low < high ? high - low : 0 };
+	return (struct kmemleak_bounds){ low, low < high ? high - low : 0 };
 }
 
-static struct bounds bounds_of_copies(const struct kmemleak_tracker *t, struct bounds percpu)
+static struct kmemleak_bounds bounds_of_copies(const struct kmemleak_tracker *t,
+					       struct kmemleak_bounds percpu)
 {
 	unsigned long low = ULONG_MAX, high = 0;
 	unsigned int i;
@@ -124,8 +217,8 @@ static struct bounds bounds_of_copies(const struct kmemleak_tracker *t, struct b
 		high = max(high, t->cpu_offset[i]);
 	}
 	if (!percpu.size || low > high)
-		return (struct bounds){ };
-	return (struct bounds){ percpu.low + low, percpu.size + (high - low) };
+		return (struct kmemleak_bounds){ };
+	return (struct kmemleak_bounds){ percpu.low + low, percpu.size + (high - low) };
 }
 
 /**
@@ -153,11 +246,11 @@ struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
 	next_epoch(t);
 	m->epoch = t->epoch;
 	m->now = t->ops->now();
-	m->virt = bounds_from(&t->index, 0, KMEMLEAK_NR_CLASSES - 1);
-	m->percpu = bounds_from(&t->index, KMEMLEAK_NR_CLASSES + KMEMLEAK_PERCPU,
-				KMEMLEAK_NR_CLASSES + KMEMLEAK_PERCPU);
-	m->copies = bounds_of_copies(t, m->percpu);
-	m->mapped = (struct bounds){ t->mapped, t->mapped_end - t->mapped };
+	m->sieve.virt = bounds_from(&t->index, 0, KMEMLEAK_NR_CLASSES - 1);
+	m->sieve.percpu = bounds_from(&t->index, KMEMLEAK_NR_CLASSES + KMEMLEAK_PERCPU,
+				      KMEMLEAK_NR_CLASSES + KMEMLEAK_PERCPU);
+	m->sieve.copies = bounds_of_copies(t, m->sieve.percpu);
+	m->mapped = (struct kmemleak_bounds){ t->mapped, t->mapped_end - t->mapped };
 	/* Pairs with fill_object(). */
 	smp_store_release(&t->marking, !!(opt->rules & BIT(KMEMLEAK_RULE_BORN)));
 	return m;
@@ -221,6 +314,7 @@ void kmemleak_mark_end(struct kmemleak_marker *m)
 	struct kmemleak_tracker *t = m->t;
 	struct kmemleak_mark *mark = m->mark;
 
+	clear_left(mark);
 	kmemleak_marker_free(m);
 	t->ops->page_free(t, mark, 0);
 }

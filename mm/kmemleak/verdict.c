@@ -49,24 +49,26 @@ bool kmemleak_verdict_is_root(const struct kmemleak_options *opt, u32 now,
 	       (s32)(now - obj->born) < (s32)min_t(unsigned long, opt->min_age, S32_MAX);
 }
 
+/**
+ * kmemleak_verdict_looks_at() - does a mark leave an object for the verdict?
+ * @t: tracker
+ * @obj: the object, or a copy made without a lock
+ */
+bool kmemleak_verdict_looks_at(const struct kmemleak_tracker *t, const struct kmemleak_object *obj)
+{
+	return kmemleak_colour(obj).unref || (obj->flags & KMEMLEAK_TRANSIENT) ||
+	       kmemleak_object_white(t, obj);
+}
+
 struct judge {
 	struct kmemleak_tracker *t;
 	const struct kmemleak_options *opt;
 	struct kmemleak_leaks *leaks;
 	struct kmemleak_marker *m;
-	struct kmemleak_ref picked[JUDGE_BATCH];
+	struct kmemleak_ref left[JUDGE_BATCH];
 	u8 *page;
 	int err;	/* what ops->pause() wanted the episode to end with */
 };
-
-/* Asked of a copy that was made without the lock. */
-static bool is_of_interest(const struct kmemleak_object *obj, const void *arg)
-{
-	const struct judge *j = arg;
-
-	return obj->colour.unref || (obj->flags & KMEMLEAK_TRANSIENT) ||
-	       kmemleak_object_white(j->t, obj);
-}
 
 /* Return: whether it looks lost. */
 static bool judge_locked(struct judge *j, struct kmemleak_object *obj)
@@ -114,7 +116,7 @@ static bool checksum(struct judge *j, struct kmemleak_ref ref, u32 *crc, struct 
 		}
 		addr = t->ops->block_addr(t, space, obj->start + offset, cpu);
 		len = min(obj->size - offset, PAGE_SIZE - ((obj->start + offset) & ~PAGE_MASK));
-		ok = addr && t->ops->read(t, j->page, addr, len, KMEMLEAK_READ_BLOCK);
+		ok = addr && t->ops->read(t, j->page, addr, len);
 		kmemleak_index_unlock(&at);
 
 		if (ok) {
@@ -163,12 +165,11 @@ static void make_record(struct judge *j, struct kmemleak_ref ref)
 
 static int collect(struct judge *j)
 {
-	struct kmemleak_pool_cursor cursor = { .epoch = j->t->epoch };
+	struct kmemleak_pool_cursor cursor = { };
 	int ret = 0;
 
 	while (!cursor.end && !ret) {
-		unsigned int nr = kmemleak_pool_pick(j->t, &cursor, is_of_interest, j, j->picked,
-						     JUDGE_BATCH);
+		unsigned int nr = kmemleak_mark_left(j->m, &cursor, j->left, JUDGE_BATCH);
 		unsigned int i;
 
 		for (i = 0; i < nr && !j->err; i++) {
@@ -176,13 +177,13 @@ static int collect(struct judge *j)
 			struct kmemleak_object *obj;
 			bool white;
 
-			obj = kmemleak_index_relock(j->t, j->picked[i], &at);
+			obj = kmemleak_index_relock(j->t, j->left[i], &at);
 			if (!obj)
 				continue;
 			white = judge_locked(j, obj);
 			kmemleak_index_unlock(&at);
 			if (white)
-				make_record(j, j->picked[i]);
+				make_record(j, j->left[i]);
 		}
 		ret = j->err ?: j->t->ops->pause(j->t);
 	}

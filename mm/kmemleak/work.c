@@ -25,8 +25,8 @@ void kmemleak_marker_free(struct kmemleak_marker *m)
 	}
 	if (m->spare)
 		t->ops->page_free(t, m->spare, 0);
-	if (m->buffer)
-		t->ops->page_free(t, m->buffer, 0);
+	if (m->words)
+		t->ops->page_free(t, m->words, 0);
 	if (m->settled)
 		t->ops->page_free(t, m->settled, 0);
 	t->ops->page_free(t, m, 0);
@@ -40,9 +40,10 @@ struct kmemleak_marker *kmemleak_marker_new(struct kmemleak_tracker *t, struct k
 		return NULL;
 	m->t = t;
 	m->mark = mark;
-	m->buffer = t->ops->page_alloc(t, 0, GFP_MARK);
+	m->step = 1;
+	m->words = t->ops->page_alloc(t, 0, GFP_MARK);
 	m->settled = t->ops->page_alloc(t, 0, GFP_MARK);
-	if (m->buffer && m->settled && kmemleak_mark_make_room(m))
+	if (m->words && m->settled && kmemleak_mark_make_room(m))
 		return m;
 	kmemleak_marker_free(m);
 	return NULL;
@@ -63,9 +64,7 @@ static void call_helper(struct kmemleak_marker *first)
 	m->opt = first->opt;
 	m->epoch = first->epoch;
 	m->now = first->now;
-	m->virt = first->virt;
-	m->percpu = first->percpu;
-	m->copies = first->copies;
+	m->sieve = first->sieve;
 	m->mapped = first->mapped;
 	mark->helper[mark->nr_helpers++] = m;
 	t->ops->spawn(t, m);

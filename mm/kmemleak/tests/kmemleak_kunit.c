@@ -89,13 +89,19 @@ static void world_page_free(struct kmemleak_tracker *t, void *page, unsigned int
 	free_pages((unsigned long)page, order);
 }
 
-static bool world_read(struct kmemleak_tracker *t, void *dst, unsigned long addr,
-		       size_t len, enum kmemleak_read how)
+static bool world_read(struct kmemleak_tracker *t, void *dst, unsigned long addr, size_t len)
 {
 	if (addr < FAKE_BASE || addr - FAKE_BASE > FAKE_SIZE - len)
 		return false;
 	memcpy(dst, world_of(t)->mem + (addr - FAKE_BASE), len);
 	return true;
+}
+
+static long world_pick(struct kmemleak_tracker *t, unsigned long *dst, unsigned long addr,
+		       size_t len, enum kmemleak_read how, const struct kmemleak_sieve *sieve)
+{
+	return world_read(t, dst, addr, len) ? kmemleak_sieve_words(sieve, dst, dst, len) :
+					       -EFAULT;
 }
 
 static unsigned long world_block_addr(struct kmemleak_tracker *t, enum kmemleak_space space,
@@ -133,6 +139,7 @@ static const struct kmemleak_ops world_ops = {
 	.page_alloc = world_page_alloc,
 	.page_free = world_page_free,
 	.read = world_read,
+	.pick = world_pick,
 	.block_addr = world_block_addr,
 	.roots = world_roots,
 	.pause = world_pause,

@@ -401,8 +401,8 @@ static struct host_segment *segment_of(struct host *h, unsigned long addr, size_
 	return NULL;
 }
 
-static bool host_read(struct kmemleak_tracker *t, void *dst, unsigned long addr,
-		      size_t len, enum kmemleak_read how)
+static bool read_as(struct kmemleak_tracker *t, void *dst, unsigned long addr, size_t len,
+		    enum kmemleak_read how)
 {
 	struct host *h = host_of(t);
 	struct host_segment *seg = segment_of(h, addr, len);
@@ -432,6 +432,18 @@ static bool host_read(struct kmemleak_tracker *t, void *dst, unsigned long addr,
 	}
 	memcpy(dst, src, len);
 	return true;
+}
+
+static bool host_read(struct kmemleak_tracker *t, void *dst, unsigned long addr, size_t len)
+{
+	return read_as(t, dst, addr, len, KMEMLEAK_READ_BLOCK);
+}
+
+static long host_pick(struct kmemleak_tracker *t, unsigned long *dst, unsigned long addr,
+		      size_t len, enum kmemleak_read how, const struct kmemleak_sieve *sieve)
+{
+	return read_as(t, dst, addr, len, how) ? kmemleak_sieve_words(sieve, dst, dst, len) :
+						 -EFAULT;
 }
 
 static unsigned long host_block_addr(struct kmemleak_tracker *t, enum kmemleak_space space,
@@ -524,6 +536,7 @@ const struct kmemleak_ops host_ops = {
 	.page_alloc = host_page_alloc,
 	.page_free = host_page_free,
 	.read = host_read,
+	.pick = host_pick,
 	.block_addr = host_block_addr,
 	.roots = host_mark_roots,
 	.pause = host_pause,

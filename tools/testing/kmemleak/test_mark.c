@@ -36,6 +36,52 @@ static void check_graph(struct graph *g)
 	}
 }
 
+/* Words alone in a row of small ones, at any place, of any length of memory. */
+static void test_sieve(void)
+{
+	const struct kmemleak_sieve sieve = {
+		.virt = { HOST_DIRECT, 0x1000 },
+		.percpu = { PAGE_SIZE, 0x100 },
+		.copies = { HOST_IMAGE, 0x10 },
+	};
+	static const struct {
+		unsigned long word;
+		bool kept;
+	} kind[] = {
+		{ 0, false }, { 1, false }, { PAGE_SIZE - 1, false },
+		{ PAGE_SIZE, true }, { PAGE_SIZE + 0xff, true }, { PAGE_SIZE + 0x100, false },
+		{ HOST_DIRECT - 1, false }, { HOST_DIRECT, true },
+		{ HOST_DIRECT + 0xfff, true }, { HOST_DIRECT + 0x1000, false },
+		{ HOST_IMAGE - 1, false }, { HOST_IMAGE, true },
+		{ HOST_IMAGE + 0xf, true }, { HOST_IMAGE + 0x10, false },
+		{ ULONG_MAX, false },
+	};
+	unsigned long src[40], dst[40], want[40];
+	unsigned int i, round;
+
+	for (round = 0; round < 20000 && !host_failures; round++) {
+		unsigned int nr = host_below(ARRAY_SIZE(src)), few = 1 + host_below(20);
+		long nr_want = 0;
+
+		for (i = 0; i < nr; i++) {
+			unsigned int k = host_one_in(few) ? host_below(ARRAY_SIZE(kind)) : 0;
+
+			src[i] = kind[k].word;
+			if (kind[k].kept)
+				want[nr_want++] = src[i];
+		}
+		/* Half a word behind the last is not looked at, a whole one is not there. */
+		if (nr < ARRAY_SIZE(src))
+			src[nr] = HOST_DIRECT;
+		CHECK_EQ(kmemleak_sieve_words(&sieve, dst, src, nr * WORD + host_below(WORD)),
+			 nr_want);
+		CHECK(!memcmp(dst, want, nr_want * WORD));
+		/* In place as well. */
+		CHECK_EQ(kmemleak_sieve_words(&sieve, src, src, nr * WORD), nr_want);
+		CHECK(!memcmp(src, want, nr_want * WORD));
+	}
+}
+
 static void random_graphs_by(const struct kmemleak_options *opt, unsigned int features,
 			     unsigned int graphs, unsigned int nr)
 {
@@ -753,6 +799,7 @@ static void test_blocks_change(void)
 }
 
 const struct host_case mark_cases[] = {
+	{ "sieve", test_sieve },
 	{ "plain", test_plain },
 	{ "wide", test_wide },
 	{ "percpu", test_percpu },

@@ -58,6 +58,32 @@ static u32 reported_with(struct host *h, unsigned long rules)
 	return reported(h, &opt);
 }
 
+/* As many as the last sweep can note, and more: none is forgotten, none told twice. */
+static void test_many(void)
+{
+	static const unsigned int many[] = { 300, 4000, 6000 };
+	struct kmemleak_options opt = options(KMEMLEAK_ALL_RULES);
+	unsigned int i, k;
+
+	for (k = 0; k < ARRAY_SIZE(many); k++) {
+		struct host *h = host_new(6);
+		struct kmemleak_leaks leaks;
+
+		host_map(h, HOST_DIRECT, 0x80000);
+		host_map(h, HOST_IMAGE, PAGE_SIZE);
+		host_add_root(h, HOST_IMAGE, HOST_IMAGE + PAGE_SIZE);
+		for (i = 0; i < many[k]; i++)
+			host_block(h, at(i), 64);
+		host_store(h, HOST_IMAGE, at(7));
+		CHECK_EQ(host_episode(h, &opt, &leaks), 0);
+		CHECK_EQ(leaks.nr, many[k] - 1);
+		for (i = 0; i < many[k] && !host_failures; i++)
+			CHECK_EQ(host_reported(&leaks, at(i)), i != 7);
+		kmemleak_leaks_free(&h->t, &leaks);
+		host_free(h);
+	}
+}
+
 /* ------------------------------------------------------------------- age -- */
 
 static void test_age(void)
@@ -824,6 +850,7 @@ static void test_failing_entries(void)
 }
 
 const struct host_case verdict_cases[] = {
+	{ "many", test_many },
 	{ "age", test_age },
 	{ "age_wrap", test_age_wrap },
 	{ "born", test_born },
