@@ -472,6 +472,11 @@ struct kmemleak_options {
  * @pid: allocating task
  * @crc: checksum of the contents when judged
  * @flags: KMEMLEAK_* as of judgement
+ * @live_count: references from what is live, for group.c
+ * @root: no other leak points at it, or it was chosen for a cycle of them
+ * @below: leaks that are reached from this one and from no root before it; 0 if it
+ *	is no root
+ * @below_bytes: their size
  * @comm: name of the allocating task, NUL-terminated
  * @dump_len: valid bytes in @dump
  * @dump: first bytes of the contents (per-cpu: of CPU 0's copy)
@@ -487,6 +492,10 @@ struct kmemleak_leak {
 	u32 crc;
 	u16 flags;
 	u8 dump_len;
+	u8 live_count;
+	bool root;
+	unsigned long below;
+	unsigned long below_bytes;
 	char comm[KMEMLEAK_COMM_LEN];
 	u8 dump[KMEMLEAK_DUMP_LEN];
 };
@@ -900,12 +909,20 @@ struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
 					    const struct kmemleak_options *opt);
 int kmemleak_mark_run(struct kmemleak_marker *m);
 int kmemleak_mark_object(struct kmemleak_marker *m, struct kmemleak_ref ref);
+/* What one object alone points at becomes gray; it is not scanned. */
+int kmemleak_mark_children(struct kmemleak_marker *m, struct kmemleak_ref ref);
+/* Objects reached and their bytes, by references, since the mark began. */
+unsigned long kmemleak_mark_reached(const struct kmemleak_marker *m, unsigned long *bytes);
+/* An object becomes white again, as if this mark had not reached it. */
+void kmemleak_mark_undo(struct kmemleak_marker *m, struct kmemleak_ref ref, unsigned int count);
+void kmemleak_mark_forget(struct kmemleak_marker *m);
 void kmemleak_mark_end(struct kmemleak_marker *m);
 /* For ops->roots(). Return: 0, or what ops->pause() wants the scan to end with. */
 int kmemleak_mark_range(struct kmemleak_marker *m, unsigned long start, unsigned long end);
 unsigned int kmemleak_mark_left(struct kmemleak_marker *m, struct kmemleak_pool_cursor *cursor,
 				struct kmemleak_ref *left, unsigned int max);
 const struct kmemleak_options *kmemleak_mark_options(const struct kmemleak_marker *m);
+struct kmemleak_tracker *kmemleak_mark_tracker(const struct kmemleak_marker *m);
 /* For ops->spawn() and ops->wait(). */
 void kmemleak_mark_help(struct kmemleak_marker *m);
 bool kmemleak_mark_ready(const struct kmemleak_marker *m);
@@ -923,6 +940,12 @@ bool kmemleak_verdict_looks_at(const struct kmemleak_tracker *t,
 			       const struct kmemleak_object *obj);
 int kmemleak_verdict(struct kmemleak_tracker *t, const struct kmemleak_options *opt,
 		     struct kmemleak_leaks *leaks);
+
+/*
+ * group.c: which leaks hang on which. Context: after a mark that left all of
+ * @leaks white; they are again afterwards. Return: 0, or what ops->pause() said.
+ */
+int kmemleak_group(struct kmemleak_marker *m, struct kmemleak_leaks *leaks);
 
 /* leaks.c: sets of leak records */
 void kmemleak_leaks_init(struct kmemleak_leaks *leaks);

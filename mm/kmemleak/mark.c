@@ -24,6 +24,11 @@ const struct kmemleak_options *kmemleak_mark_options(const struct kmemleak_marke
 	return m->opt;
 }
 
+struct kmemleak_tracker *kmemleak_mark_tracker(const struct kmemleak_marker *m)
+{
+	return m->t;
+}
+
 /**
  * kmemleak_object_white() - did the last mark fail to reach it?
  * @t: tracker
@@ -123,7 +128,7 @@ static bool in_vain(const struct kmemleak_marker *m, u16 flags, union kmemleak_c
  * address calls redo(). So also what is not to be scanned is queued: the flags
  * may be those of the owner before.
  */
-static __always_inline bool count_reference(const struct kmemleak_marker *m,
+static __always_inline bool count_reference(struct kmemleak_marker *m,
 					    struct kmemleak_object *obj, u16 flags)
 {
 	union kmemleak_colour old = kmemleak_colour(obj), new;
@@ -144,6 +149,10 @@ static __always_inline bool count_reference(const struct kmemleak_marker *m,
 		if (queue)
 			new.scanned = 1;
 	} while (!kmemleak_recolour(obj, &old, new));
+	if (queue) {
+		m->reached++;
+		m->reached_bytes += READ_ONCE(obj->size);
+	}
 	return queue;
 }
 
@@ -177,6 +186,10 @@ static void refer_locked(struct kmemleak_marker *m, enum kmemleak_space space, u
 	obj = find_seen(m, space, addr, seen, &at);
 	if (!obj)
 		return;
+	if (obj == m->self) {
+		kmemleak_index_unlock(&at);
+		return;
+	}
 	queue = count_reference(m, obj, obj->flags);
 	ref = (struct kmemleak_ref){ obj, obj->start };
 	/* An alias of an alias would be a caller's mistake, and could be a loop. */
@@ -215,6 +228,8 @@ static __always_inline void refer_seen(struct kmemleak_marker *m, enum kmemleak_
 		refer_locked(m, space, addr, seen, by_alias);
 		return;
 	}
+	if (obj == m->self)
+		return;
 	m->last = obj;
 	if (count_reference(m, obj, seen->flags))
 		kmemleak_mark_push(m, seen->ref);
@@ -466,23 +481,101 @@ static void scan_object(struct kmemleak_marker *m, struct kmemleak_ref ref, unsi
 	}
 }
 
+static void scan_once(struct kmemleak_marker *m, struct kmemleak_ref ref)
+{
+	unsigned long from = scan_plain(m, ref);
+
+	if (from)
+		scan_object(m, ref, from);
+}
+
 /* Scans what is queued, and what that leads to. */
 void kmemleak_mark_drain(struct kmemleak_marker *m)
 {
 	struct kmemleak_ref ref;
 
 	for (;;) {
-		while (!mark_err(m) && pop(m, &ref)) {
-			unsigned long from = scan_plain(m, ref);
-
-			if (from)
-				scan_object(m, ref, from);
-		}
+		while (!mark_err(m) && pop(m, &ref))
+			scan_once(m, ref);
 		m->here = NULL;
 		if (mark_err(m) || !m->nr_candidates)
 			break;
 		refer_candidates(m);
 	}
+}
+
+/**
+ * kmemleak_mark_children() - what does one object point at?
+ * @m: the mark, after it has run
+ * @ref: the object
+ *
+ * White objects that it points at become gray, as often as it takes; these are not
+ * scanned. References to itself do not count.
+ *
+ * Context: process, may sleep.
+ * Return: 0, or what ops->pause() said.
+ */
+int kmemleak_mark_children(struct kmemleak_marker *m, struct kmemleak_ref ref)
+{
+	struct kmemleak_ref child;
+
+	m->self = ref.obj;
+	scan_once(m, ref);
+	while (m->nr_candidates && !mark_err(m))
+		refer_candidates(m);
+	m->self = NULL;
+	m->here = NULL;
+	while (pop(m, &child))
+		;
+	return mark_err(m);
+}
+
+/**
+ * kmemleak_mark_undo() - make an object white again
+ * @m: the mark, after it has run
+ * @ref: the object
+ * @count: references that it has all the same, fewer than it takes
+ *
+ * Words that led to it are still settled, see kmemleak_mark_forget().
+ */
+void kmemleak_mark_undo(struct kmemleak_marker *m, struct kmemleak_ref ref, unsigned int count)
+{
+	struct kmemleak_lookup at;
+	struct kmemleak_object *obj = kmemleak_index_relock(m->t, ref, &at);
+	union kmemleak_colour old, new;
+
+	if (!obj)
+		return;
+	old = kmemleak_colour(obj);
+	do {
+		new = old;
+		new.epoch = m->epoch;
+		new.count = count;
+		new.scanned = 0;
+	} while (!kmemleak_recolour(obj, &old, new));
+	kmemleak_index_unlock(&at);
+}
+
+/**
+ * kmemleak_mark_forget() - ask of all words again
+ * @m: the mark, after it has run
+ */
+void kmemleak_mark_forget(struct kmemleak_marker *m)
+{
+	memset(m->settled, 0, sizeof(*m->settled) << SETTLED_BITS);
+}
+
+/**
+ * kmemleak_mark_reached() - how much was reached by references
+ * @m: the mark
+ * @bytes: filled in
+ *
+ * Return: objects, since the mark began.
+ */
+unsigned long kmemleak_mark_reached(const struct kmemleak_marker *m, unsigned long *bytes)
+{
+	*bytes = m->reached_bytes;
+	return m->reached;
 }
 
 /**

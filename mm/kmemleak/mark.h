@@ -80,6 +80,9 @@ static_assert(sizeof(unsigned long) << SETTLED_BITS <= PAGE_SIZE);
  * @settled: a page of words whose objects a further reference does not change
  * @sieve: by the bounds when the mark began; who is born later is not white in it
  * @mapped: the tracker's
+ * @self: an object whose references to itself do not count, or NULL
+ * @reached: objects that references have reached
+ * @reached_bytes: their size
  */
 struct kmemleak_marker {
 	struct kmemleak_tracker *t;
@@ -101,6 +104,9 @@ struct kmemleak_marker {
 	unsigned long *settled;
 	struct kmemleak_sieve sieve;
 	struct kmemleak_bounds mapped;
+	const struct kmemleak_object *self;
+	unsigned long reached;
+	unsigned long reached_bytes;
 };
 
 static_assert(sizeof(struct kmemleak_marker) <= PAGE_SIZE);

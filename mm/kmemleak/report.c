@@ -97,6 +97,16 @@ static void emit_dump(struct seq_file *m, const struct kmemleak_leak *leak, bool
 	}
 }
 
+/* Only of leaks that have to do with others. */
+static void emit_place(struct seq_file *m, const struct kmemleak_leak *leak)
+{
+	if (!leak->root)
+		emit(m, "  reached from other lost blocks\n");
+	else if (leak->below)
+		emit(m, "  root of a lost structure: %lu more blocks, %lu bytes\n", leak->below,
+		     leak->below_bytes);
+}
+
 static void emit_trace(struct seq_file *m, u32 trace)
 {
 	unsigned long *entries;
@@ -122,6 +132,7 @@ void kmemleak_report_leak(struct seq_file *m, const struct kmemleak_leak *leak)
 	     leak->ref.start, leak->size);
 	emit_origin(m, leak->flags, leak->comm, leak->pid, leak->born);
 	emit_dump(m, leak, percpu);
+	emit_place(m, leak);
 	emit(m, "  backtrace (crc %x):\n", leak->crc);
 	emit_trace(m, leak->trace);
 }

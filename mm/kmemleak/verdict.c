@@ -236,14 +236,29 @@ static void keep_white(struct judge *j)
 			if (rule_on(j->opt, KMEMLEAK_RULE_MIN_UNREF) &&
 			    unref < min_t(unsigned int, j->opt->min_unref_scans, U8_MAX))
 				keep = false;
-			if (keep && !(obj->flags & KMEMLEAK_REPORTED)) {
-				obj->flags |= KMEMLEAK_REPORTED;
-				j->leaks->nr_new++;
-			}
 			kmemleak_index_unlock(&at);
 		}
 		if (!keep)
 			drop(j, leak);
+	}
+}
+
+/* The set will be published: who is in it for the first time? */
+static void count_new(struct judge *j)
+{
+	struct kmemleak_leak *leak;
+
+	list_for_each_entry(leak, &j->leaks->list, list) {
+		struct kmemleak_lookup at;
+		struct kmemleak_object *obj = kmemleak_index_relock(j->t, leak->ref, &at);
+
+		if (!obj)
+			continue;
+		if (!(obj->flags & KMEMLEAK_REPORTED)) {
+			obj->flags |= KMEMLEAK_REPORTED;
+			j->leaks->nr_new++;
+		}
+		kmemleak_index_unlock(&at);
 	}
 }
 
@@ -264,10 +279,13 @@ static int judge(struct judge *j)
 		ret = mark(j);
 	if (!ret)
 		ret = recheck_contents(j);
-	if (!ret) {
-		keep_white(j);
-		kmemleak_leaks_sort(j->t, j->leaks);
-	}
+	if (ret)
+		return ret;
+	keep_white(j);
+	kmemleak_leaks_sort(j->t, j->leaks);
+	ret = kmemleak_group(j->m, j->leaks);
+	if (!ret)
+		count_new(j);
 	return ret;
 }
 

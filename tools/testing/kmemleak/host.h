@@ -26,6 +26,7 @@ extern const struct host_case index_cases[], pool_cases[], extra_cases[];
 extern const struct host_case ranges_cases[], names_cases[], core_cases[];
 extern const struct host_case mark_cases[], verdict_cases[], leaks_cases[];
 extern const struct host_case command_cases[], thread_cases[], host_cases[];
+extern const struct host_case group_cases[];
 
 /* How many checks of the running case did not hold. */
 extern unsigned int host_failures;

@@ -31,6 +31,7 @@ static const struct {
 	{ "core", core_cases },
 	{ "mark", mark_cases },
 	{ "verdict", verdict_cases },
+	{ "group", group_cases },
 	{ "leaks", leaks_cases },
 	{ "command", command_cases },
 	{ "threads", thread_cases },

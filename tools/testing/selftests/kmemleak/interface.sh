@@ -71,8 +71,14 @@ well_formed() {
 		left -= row
 		next
 	}
-	/^  backtrace \(crc [0-9a-f]+\):$/ {
+	/^  (root of a lost structure: [1-9][0-9]* more blocks, [1-9][0-9]* bytes|reached from other lost blocks)$/ {
 		if (state != "dump" || left != 0)
+			bad("place after " state " with " left " bytes left")
+		state = "place"
+		next
+	}
+	/^  backtrace \(crc [0-9a-f]+\):$/ {
+		if ((state != "dump" && state != "place") || left != 0)
 			bad("trace after " state " with " left " bytes left")
 		state = "trace"
 		next

@@ -75,6 +75,20 @@ context() {
 	esac
 }
 
+# Of a lost structure one block is the root, and the others hang on it.
+structure() {
+	case $1 in
+	list) more=3 ;;
+	cycle) more=2 ;;
+	*) return 0 ;;
+	esac
+	roots=$(grep -c "^  root of a lost structure: $more more blocks, " "$KM_REPORT")
+	others=$(grep -c '^  reached from other lost blocks$' "$KM_REPORT")
+	km_note "$roots roots, $others others"
+	# What a stray reference hides takes a whole structure with it.
+	[ "$roots" -ge $((loads - loads / 8)) ] && [ "$others" -eq $((roots * more)) ]
+}
+
 # What stays lost is made to be forgotten, for the next recipe.
 forget() {
 	echo clear > "$KM_FILE"
@@ -83,7 +97,7 @@ forget() {
 
 # As many loads as there are scenes, see km_scenes.
 alone() {
-	run "$1" "$2" "$KM_SCENES" && verdicts "$KM_MOST" && context "$1"
+	run "$1" "$2" "$KM_SCENES" && verdicts "$KM_MOST" && context "$1" && structure "$1"
 	status=$?
 	forget
 	return "$status"
@@ -93,7 +107,7 @@ alone() {
 one_by_one() {
 	good=0
 	for turn in 1 2 3 4; do
-		run "$1" "$2" 1 && verdicts 100 && good=$((good + 1))
+		run "$1" "$2" 1 && verdicts 100 && structure "$1" && good=$((good + 1))
 		forget
 		km_note "turn $turn: $good good"
 	done

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which leaks hang on which: shapes whose answer is known, and random graphs
+ * against the definition.
+ */
+#include "graph.h"
+
+#define WORD	sizeof(long)
+#define NR	16
+
+static const struct kmemleak_options opt = {
+	.rules = KMEMLEAK_ALL_RULES,
+	.min_unref_scans = 1,
+};
+
+static unsigned long at(unsigned int i)
+{
+	return HOST_DIRECT + i * 256;
+}
+
+/* Blocks of 64 bytes, each a jiffy younger than the one before; nobody knows them. */
+static struct host *lost_new(unsigned int nr)
+{
+	struct host *h = host_new(6);
+	unsigned int i;
+
+	host_map(h, HOST_DIRECT, NR * 256);
+	host_map(h, HOST_IMAGE, 64);
+	host_add_root(h, HOST_IMAGE, HOST_IMAGE + 64);
+	for (i = 0; i < nr; i++) {
+		host_now++;
+		host_block(h, at(i), 64);
+	}
+	return h;
+}
+
+static void point(struct host *h, unsigned int from, unsigned int slot, unsigned int to)
+{
+	host_store(h, at(from) + slot * WORD, at(to) + 5);
+}
+
+static const struct kmemleak_leak *leak_of(const struct kmemleak_leaks *leaks, unsigned long start)
+{
+	const struct kmemleak_leak *leak;
+
+	list_for_each_entry(leak, &leaks->list, list)
+		if (leak->ref.start == start)
+			return leak;
+	return NULL;
+}
+
+struct expected {
+	bool root;
+	unsigned long below;
+};
+
+static void check_all(struct host *h, const struct expected *want, unsigned int nr)
+{
+	struct kmemleak_leaks leaks;
+	unsigned int i, scan;
+
+	/* And once more, as it leaves no trace. */
+	for (scan = 0; scan < 2; scan++) {
+		CHECK_EQ(host_episode(h, &opt, &leaks), 0);
+		CHECK_EQ(leaks.nr, nr);
+		CHECK_EQ(leaks.nr_new, scan ? 0 : nr);
+		for (i = 0; i < nr; i++) {
+			const struct kmemleak_leak *leak = leak_of(&leaks, at(i));
+
+			REQUIRE(leak);
+			CHECK_EQ(leak->root, want[i].root);
+			CHECK_EQ(leak->below, want[i].below);
+			CHECK_EQ(leak->below_bytes, want[i].below * 64);
+			CHECK(host_white(h, KMEMLEAK_VIRT, at(i)));
+		}
+		kmemleak_leaks_free(&h->t, &leaks);
+	}
+	host_free(h);
+}
+
+static void test_alone(void)
+{
+	struct host *h = lost_new(3);
+
+	/* A list head that is empty points at itself. */
+	point(h, 1, 0, 1);
+	check_all(h, (struct expected[]){ { true }, { true }, { true } }, 3);
+}
+
+static void test_tree(void)
+{
+	struct host *h = lost_new(6);
+
+	/* The root is the youngest, and two share what is below them. */
+	point(h, 5, 0, 0);
+	point(h, 5, 1, 1);
+	point(h, 5, 7, 2);
+	point(h, 0, 3, 3);
+	point(h, 1, 4, 3);
+	check_all(h, (struct expected[]){
+		{ false }, { false }, { false }, { false }, { true }, { true, 4 } }, 6);
+}
+
+/* As a vmalloc block: one reference is its own area's, and it takes two. */
+static void test_half_known(void)
+{
+	struct host *h = lost_new(3);
+
+	host_now++;
+	CHECK_EQ(kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, at(1)), KMEMLEAK_OK);
+	CHECK_EQ(host_add(h, KMEMLEAK_VIRT, at(1), 64, 2), KMEMLEAK_OK);
+	host_store(h, HOST_IMAGE, at(1));
+	point(h, 0, 0, 1);
+	point(h, 1, 0, 2);
+	point(h, 2, 0, 0);
+	check_all(h, (struct expected[]){ { true, 2 }, { false }, { false } }, 3);
+}
+
+static void test_two_roots(void)
+{
+	struct host *h = lost_new(3);
+
+	/* The first one gets what both have. */
+	point(h, 0, 0, 2);
+	point(h, 1, 0, 2);
+	check_all(h, (struct expected[]){ { true, 1 }, { true }, { false } }, 3);
+}
+
+static void test_cycle(void)
+{
+	struct host *h = lost_new(5);
+
+	/* A ring of 1, 2 and 3, of which the oldest stands for it, and what hangs on it. */
+	point(h, 1, 0, 2);
+	point(h, 2, 0, 3);
+	point(h, 3, 0, 1);
+	point(h, 2, 1, 4);
+	check_all(h, (struct expected[]){
+		{ true }, { true, 3 }, { false }, { false }, { false } }, 5);
+}
+
+static void test_cycle_below(void)
+{
+	struct host *h = lost_new(4);
+
+	/* A doubly linked list, and a block that points into it. */
+	point(h, 0, 0, 1);
+	point(h, 1, 0, 0);
+	point(h, 1, 1, 2);
+	point(h, 2, 0, 1);
+	point(h, 3, 0, 1);
+	check_all(h, (struct expected[]){ { false }, { false }, { false }, { true, 3 } }, 4);
+}
+
+/* What is live is nobody's, and what is not scanned points at nothing. */
+static void test_live(void)
+{
+	struct host *h = lost_new(5);
+
+	host_store(h, HOST_IMAGE, at(4));
+	point(h, 0, 0, 4);
+	point(h, 1, 0, 2);
+	CHECK_EQ(kmemleak_block_annotate(&h->t, KMEMLEAK_VIRT, at(1), KMEMLEAK_NOTE_NO_SCAN),
+		 KMEMLEAK_OK);
+	/* Only an area of this one is. */
+	point(h, 3, 0, 0);
+	point(h, 3, 2, 1);
+	CHECK_EQ(kmemleak_block_add_area(&h->t, at(3) + 2 * WORD, WORD), KMEMLEAK_OK);
+	check_all(h, (struct expected[]){
+		{ true }, { false }, { true }, { true, 1 } }, 4);
+}
+
+/* Cut short, nothing is counted as reported. */
+static int cut(struct host *h)
+{
+	return h->pauses > *(unsigned long *)h->arg ? -EINTR : 0;
+}
+
+static void test_cut(void)
+{
+	unsigned long after, was_cut = 0;
+
+	for (after = 1; after < 20000; after += 1 + after / 16) {
+		struct graph *g = graph_new(2000, 1, 0);
+		struct kmemleak_leaks leaks;
+		int ret;
+
+		g->h->arg = &after;
+		g->h->on_pause = cut;
+		ret = host_episode(g->h, &opt, &leaks);
+		kmemleak_leaks_free(&g->h->t, &leaks);
+		g->h->on_pause = NULL;
+		CHECK_EQ(host_episode(g->h, &opt, &leaks), 0);
+		CHECK_EQ(leaks.nr_new, ret ? leaks.nr : 0);
+		kmemleak_leaks_free(&g->h->t, &leaks);
+		graph_free(g);
+		if (!ret)
+			break;
+		was_cut++;
+	}
+	CHECK(was_cut > 3 && after < 20000);
+}
+
+/* Each leak hangs on one root at most, and there is no leak without one. */
+static void test_random(void)
+{
+	unsigned int i, roots = 0, below = 0;
+
+	for (i = 0; i < host_rounds(8); i++) {
+		struct graph *g = graph_new(1200, 1 + host_below(2), GRAPH_ALL);
+		unsigned long sum = 0, nr_roots = 0;
+		struct kmemleak_leaks leaks;
+		struct kmemleak_leak *leak;
+
+		CHECK_EQ(host_episode(g->h, &opt, &leaks), 0);
+		list_for_each_entry(leak, &leaks.list, list) {
+			CHECK(leak->root || !leak->below);
+			CHECK(!leak->below == !leak->below_bytes);
+			sum += leak->below;
+			nr_roots += leak->root;
+		}
+		CHECK_EQ(sum + nr_roots, leaks.nr);
+		roots += nr_roots;
+		below += sum;
+		kmemleak_leaks_free(&g->h->t, &leaks);
+		graph_free(g);
+	}
+	CHECK(roots > i && below > i);
+}
+
+const struct host_case group_cases[] = {
+	{ "alone", test_alone },
+	{ "tree", test_tree },
+	{ "half_known", test_half_known },
+	{ "two_roots", test_two_roots },
+	{ "cycle", test_cycle },
+	{ "cycle_below", test_cycle_below },
+	{ "live", test_live },
+	{ "cut", test_cut },
+	{ "random", test_random },
+	{ }
+};
