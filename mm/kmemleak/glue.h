@@ -23,6 +23,7 @@ extern unsigned int kmemleak_first_scan_secs;	/* delay of the thread's first sca
 extern unsigned int kmemleak_scan_secs;		/* its period; 0: no automatic scan */
 extern int kmemleak_thread_nice;
 extern unsigned int kmemleak_rcu_wait_ms;	/* longest wait of a scan for callbacks */
+extern unsigned int kmemleak_stop_budget_ms;	/* longest standstill for a snapshot */
 
 /**
  * struct kmemleak_published - an immutable leak set and who still reads it
@@ -75,6 +76,13 @@ void kmemleak_workers_wake(struct kmemleak_tracker *t);
 void kmemleak_workers_join(struct kmemleak_tracker *t);
 unsigned long kmemleak_workers_frame(const struct task_struct *task);
 
+/* snapshot.c: marks of a machine that stands still. Context: as scan.c. */
+int kmemleak_snapshot_mark(struct kmemleak_tracker *t, struct kmemleak_marker *m);
+void kmemleak_snapshot_prepare(void);
+void kmemleak_snapshot_times(unsigned long *last, unsigned long *max);
+/* Nobody else runs, and nothing may sleep. For the roots. */
+extern bool kmemleak_still;
+
 /* trace.c: handles of stack traces. Any context but NMI. */
 void kmemleak_trace_start(void);
 u32 kmemleak_trace_save(const unsigned long *base, unsigned long site, gfp_t gfp);
@@ -84,7 +92,8 @@ u32 kmemleak_trace_save(const unsigned long *base, unsigned long site, gfp_t gfp
  * Return: 0, or -EINTR if it was cut short (then the published set stays).
  */
 int kmemleak_scan(void);
-/* Frame of the running kmemleak_scan(); what lies below it is our own. */
+/* The task in kmemleak_scan() and its frame; what lies below that is our own. */
+extern struct task_struct *kmemleak_scan_task;
 extern unsigned long kmemleak_scan_frame;
 /* More than a mark uses of a stack, in steps of half a KiB. */
 #define KMEMLEAK_WIPE	5

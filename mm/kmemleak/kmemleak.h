@@ -39,6 +39,7 @@
  *   mark.lock            work that any marker may take
  *   names.lock           writers of the task name table
  *   pool.lock            the shared free list and the list of pages
+ *   stash_lock           pages for a standstill                 (snapshot.c)
  *
  * Invariants of an object in the index, all under its shard's lock:
  *   - objects of one shard tree do not overlap;
@@ -418,6 +419,8 @@ enum kmemleak_counter {
 	KMEMLEAK_CNT_UNREADABLE,	/* chunk skipped in a scan */
 	KMEMLEAK_CNT_MARK_OVERFLOW,	/* work list full: found again by a sweep */
 	KMEMLEAK_CNT_LEAK_DROPPED,	/* no memory for a leak record */
+	KMEMLEAK_CNT_SNAPSHOTS,		/* suspects confirmed in a standstill */
+	KMEMLEAK_CNT_SNAPSHOTS_CUT,	/* no time for that, or not enough: by further marks */
 	KMEMLEAK_CNT_SCANS,		/* episodes completed */
 	KMEMLEAK_CNT_SCANS_CUT,		/* episodes stopped half way */
 	KMEMLEAK_NR_COUNTERS,
@@ -433,18 +436,26 @@ enum kmemleak_rule {
 	KMEMLEAK_RULE_BORN,		/* born during this mark: not yet */
 	KMEMLEAK_RULE_CHANGED,		/* contents change: somebody uses it */
 	KMEMLEAK_RULE_TRANSIENT,	/* annotated for one episode */
-	KMEMLEAK_RULE_CONFIRM,		/* must be white in a second mark */
+	KMEMLEAK_RULE_CONFIRM,		/* must be white in another mark */
 	KMEMLEAK_RULE_MIN_UNREF,	/* white in min_unref_scans episodes */
 	KMEMLEAK_NR_RULES,
 };
 
 #define KMEMLEAK_ALL_RULES	(BIT(KMEMLEAK_NR_RULES) - 1)
 
+/* How KMEMLEAK_RULE_CONFIRM makes sure. */
+enum kmemleak_confirm {
+	KMEMLEAK_CONFIRM_STOP,		/* in a standstill if there is time for it */
+	KMEMLEAK_CONFIRM_RESCAN,	/* by further marks, as long as they matter */
+	KMEMLEAK_CONFIRM_OFF,		/* as without the rule */
+};
+
 /**
  * struct kmemleak_options - what the user can set; read once per episode
  * @rules: bit mask of enum kmemleak_rule
  * @min_age: youngest reportable age, jiffies
  * @min_unref_scans: episodes an object has to be unreferenced in, at least 1
+ * @confirm: how suspects are confirmed
  * @workers: how many markers there are at most, 0 stands for 1
  * @scan_stacks: task stacks are roots
  */
@@ -452,6 +463,7 @@ struct kmemleak_options {
 	unsigned long rules;
 	unsigned long min_age;
 	unsigned int min_unref_scans;
+	enum kmemleak_confirm confirm;
 	unsigned int workers;
 	bool scan_stacks;
 };
@@ -617,6 +629,8 @@ static inline long kmemleak_sieve_words(const struct kmemleak_sieve *sieve, unsi
  * @wait: sleeps until kmemleak_mark_ready(), or for a while
  * @wake: who waits looks again
  * @join: returns when nobody is in kmemleak_mark_help() nor will be
+ * @standstill: calls kmemleak_mark_run() while nothing else runs, if there is time
+ *	for it. Return: 0, or an error if it did not run to its end; NULL: never
  * @now: low half of jiffies
  */
 struct kmemleak_ops {
@@ -634,6 +648,7 @@ struct kmemleak_ops {
 	void (*wait)(struct kmemleak_tracker *t, struct kmemleak_marker *m);
 	void (*wake)(struct kmemleak_tracker *t);
 	void (*join)(struct kmemleak_tracker *t);
+	int (*standstill)(struct kmemleak_tracker *t, struct kmemleak_marker *m);
 	u32 (*now)(void);
 };
 

@@ -13,6 +13,7 @@
 #include <linux/rcupdate.h>
 #include <linux/stackdepot.h>
 #include <linux/string.h>
+#include <linux/sysfs.h>
 
 #include "glue.h"
 
@@ -48,6 +49,7 @@ static unsigned int min_age_ms;
 static unsigned int min_unref_scans = 1;
 static unsigned int rules = KMEMLEAK_ALL_RULES;
 static unsigned int workers;
+static enum kmemleak_confirm confirm = KMEMLEAK_CONFIRM_STOP;
 
 /* More do not pay where memory is what a mark waits for. */
 #define AUTO_WORKERS	4
@@ -55,6 +57,8 @@ static unsigned int workers;
 #define MAX_AGE_MS	(KMEMLEAK_MAX_SECS * MSEC_PER_SEC)
 /* A suspend waits for the thread, and not much longer than this. */
 #define MAX_RCU_WAIT_MS	(10 * MSEC_PER_SEC)
+/* Below what RCU takes for a stall, at its strictest. */
+#define MAX_STOP_MS	(2 * MSEC_PER_SEC)
 
 static int set_secs(const char *val, const struct kernel_param *kp)
 {
@@ -69,6 +73,32 @@ static int set_age(const char *val, const struct kernel_param *kp)
 static int set_rcu_wait(const char *val, const struct kernel_param *kp)
 {
 	return param_set_uint_minmax(val, kp, 0, MAX_RCU_WAIT_MS);
+}
+
+static int set_stop_budget(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 0, MAX_STOP_MS);
+}
+
+static const char * const confirm_names[] = {
+	[KMEMLEAK_CONFIRM_STOP] = "stop",
+	[KMEMLEAK_CONFIRM_RESCAN] = "rescan",
+	[KMEMLEAK_CONFIRM_OFF] = "off",
+};
+
+static int set_confirm(const char *val, const struct kernel_param *kp)
+{
+	int mode = sysfs_match_string(confirm_names, val);
+
+	if (mode < 0)
+		return mode;
+	WRITE_ONCE(confirm, mode);
+	return 0;
+}
+
+static int get_confirm(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%s\n", confirm_names[READ_ONCE(confirm)]);
 }
 
 static int set_scans(const char *val, const struct kernel_param *kp)
@@ -101,6 +131,8 @@ static int set_nice(const char *val, const struct kernel_param *kp)
 static const struct kernel_param_ops secs_ops = { .set = set_secs, .get = param_get_uint };
 static const struct kernel_param_ops age_ops = { .set = set_age, .get = param_get_uint };
 static const struct kernel_param_ops rcu_ops = { .set = set_rcu_wait, .get = param_get_uint };
+static const struct kernel_param_ops confirm_ops = { .set = set_confirm, .get = get_confirm };
+static const struct kernel_param_ops stop_ops = { .set = set_stop_budget, .get = param_get_uint };
 static const struct kernel_param_ops scans_ops = { .set = set_scans, .get = param_get_uint };
 static const struct kernel_param_ops rules_ops = { .set = set_rules, .get = param_get_uint };
 static const struct kernel_param_ops workers_ops = { .set = set_workers, .get = param_get_uint };
@@ -114,6 +146,10 @@ module_param_cb(nice, &nice_ops, &kmemleak_thread_nice, 0600);
 MODULE_PARM_DESC(nice, "nice value of the thread, from its next start on");
 module_param_cb(rcu_wait_ms, &rcu_ops, &kmemleak_rcu_wait_ms, 0600);
 MODULE_PARM_DESC(rcu_wait_ms, "longest wait of a scan for queued RCU callbacks, 0: none");
+module_param_cb(confirm, &confirm_ops, NULL, 0600);
+MODULE_PARM_DESC(confirm, "how suspects are confirmed: stop, rescan or off");
+module_param_cb(stop_budget_ms, &stop_ops, &kmemleak_stop_budget_ms, 0600);
+MODULE_PARM_DESC(stop_budget_ms, "longest time that confirm=stop may stop the machine for");
 module_param_cb(min_age_ms, &age_ops, &min_age_ms, 0600);
 MODULE_PARM_DESC(min_age_ms, "report nothing younger than this");
 module_param_cb(min_unref_scans, &scans_ops, &min_unref_scans, 0600);
@@ -136,6 +172,7 @@ struct kmemleak_options kmemleak_read_options(void)
 	opt.rules = READ_ONCE(rules);
 	opt.min_age = msecs_to_jiffies(READ_ONCE(min_age_ms));
 	opt.min_unref_scans = READ_ONCE(min_unref_scans);
+	opt.confirm = READ_ONCE(confirm);
 	opt.workers = READ_ONCE(workers) ?: min_t(unsigned int, num_online_cpus(), AUTO_WORKERS);
 	return opt;
 }

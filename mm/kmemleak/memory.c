@@ -215,7 +215,7 @@ static void mark_zone_pages(struct kmemleak_marker *m, struct zone *zone)
 
 		while (pfn < end && !page_in_use(zone, pfn)) {
 			pfn = skip_free(zone, pfn);
-			if (!(++seen % 1024))
+			if (!(++seen % 1024) && !kmemleak_still)
 				cond_resched();
 		}
 		/* Within a section, for the map may have holes between them. */
@@ -233,10 +233,13 @@ static void mark_pages(struct kmemleak_marker *m)
 {
 	struct zone *zone;
 
-	get_online_mems();
+	/* In a standstill the caller has it. */
+	if (!kmemleak_still)
+		get_online_mems();
 	for_each_populated_zone(zone)
 		mark_zone_pages(m, zone);
-	put_online_mems();
+	if (!kmemleak_still)
+		put_online_mems();
 }
 
 static void mark_roots(struct kmemleak_tracker *t, struct kmemleak_marker *m)
@@ -270,6 +273,7 @@ const struct kmemleak_ops kmemleak_kernel_ops = {
 	.wait = kmemleak_workers_wait,
 	.wake = kmemleak_workers_wake,
 	.join = kmemleak_workers_join,
+	.standstill = kmemleak_snapshot_mark,
 	.now = now,
 };
 

@@ -312,9 +312,11 @@ void kmemleak_report_stats(struct seq_file *m)
 	struct kmemleak_tracker *t = &kmemleak_tracker;
 	struct kmemleak_published *set;
 	struct pool_numbers n;
+	unsigned long last_us, max_us;
 	unsigned int i;
 
 	get_numbers(t, &n);
+	kmemleak_snapshot_times(&last_us, &max_us);
 	seq_printf(m, "enabled %d\n", kmemleak_is_on());
 	seq_printf(m, "entries_in_use %ld\n", n.in_use);
 	seq_printf(m, "entries_free %ld\n", n.free);
@@ -324,6 +326,9 @@ void kmemleak_report_stats(struct seq_file *m)
 	seq_printf(m, "opaque_ranges %u\n", READ_ONCE(t->opaque.nr));
 	seq_printf(m, "epoch %u\n", READ_ONCE(t->epoch));
 	seq_printf(m, "marking %d\n", READ_ONCE(t->marking));
+
+	seq_printf(m, "standstill_us %lu\n", last_us);
+	seq_printf(m, "standstill_max_us %lu\n", max_us);
 
 	set = kmemleak_published_get();
 	seq_printf(m, "leaks %lu\n", set ? set->leaks.nr : 0);

@@ -6,6 +6,7 @@
 
 #include <linux/jiffies.h>
 #include <linux/printk.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 
@@ -15,7 +16,11 @@
 static DEFINE_SPINLOCK(published_lock);
 static struct kmemleak_published *published;
 
-/* See mark_stack(); written and read by the task that scans, under scan_mutex. */
+/*
+ * See mark_stack(). Written by the task that scans, under scan_mutex, and read by
+ * whoever marks for it.
+ */
+struct task_struct *kmemleak_scan_task;
 unsigned long kmemleak_scan_frame;
 
 static void free_set(struct kref *ref)
@@ -116,7 +121,10 @@ noinline int kmemleak_scan(void)
 
 	lockdep_assert_held(&kmemleak_scan_mutex);
 	kmemleak_scan_frame = (unsigned long)__builtin_frame_address(0);
+	kmemleak_scan_task = current;
+	kmemleak_snapshot_prepare();
 	ret = run_episode();
+	kmemleak_scan_task = NULL;
 	kmemleak_wipe_stack(KMEMLEAK_WIPE);
 	return ret;
 }

@@ -123,13 +123,19 @@ static bool on_cpu(struct task_struct *task)
  */
 static void mark_stack(struct kmemleak_marker *m, struct task_struct *task)
 {
-	unsigned long own = task == current ? kmemleak_scan_frame : kmemleak_workers_frame(task);
+	unsigned long own = task == kmemleak_scan_task ? kmemleak_scan_frame :
+							 kmemleak_workers_frame(task);
 	unsigned long stack = (unsigned long)try_get_task_stack(task), sp;
 	unsigned long switches = READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw);
 	bool ran = on_cpu(task);
 
 	if (!stack)
 		return;
+	/* Who runs in a standstill is there to mark, and nothing on its stack is live. */
+	if (kmemleak_still && ran && !own) {
+		put_task_stack(task);
+		return;
+	}
 	sp = ran ? stack : saved_sp(task);
 	/* What the scan itself has on its stack is not in anybody's use. */
 	if (own)
@@ -170,7 +176,7 @@ static struct task_struct *get_next_task(int *nr)
  * kmemleak_stacks_mark() - every task's live stack and saved registers
  * @m: the mark
  *
- * Context: process, may sleep.
+ * Context: process, may sleep unless the machine stands still.
  */
 void kmemleak_stacks_mark(struct kmemleak_marker *m)
 {
@@ -180,7 +186,8 @@ void kmemleak_stacks_mark(struct kmemleak_marker *m)
 	while ((task = get_next_task(&nr))) {
 		mark_task(m, task);
 		put_task_struct(task);
-		cond_resched();
+		if (!kmemleak_still)
+			cond_resched();
 	}
 	/* The idle tasks have no pid of their own. */
 	for_each_online_cpu(cpu)

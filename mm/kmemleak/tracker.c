@@ -21,6 +21,8 @@ const char *const kmemleak_counter_names[] = {
 	[KMEMLEAK_CNT_UNREADABLE] = "unreadable",
 	[KMEMLEAK_CNT_MARK_OVERFLOW] = "mark_overflow",
 	[KMEMLEAK_CNT_LEAK_DROPPED] = "leak_dropped",
+	[KMEMLEAK_CNT_SNAPSHOTS] = "snapshots",
+	[KMEMLEAK_CNT_SNAPSHOTS_CUT] = "snapshots_cut",
 	[KMEMLEAK_CNT_SCANS] = "scans",
 	[KMEMLEAK_CNT_SCANS_CUT] = "scans_cut",
 };

@@ -16,8 +16,13 @@
  *            block that is still written to (by a device, say) goes unreported.
  * TRANSIENT  The annotation: a root for one scan. Costs: one scan.
  * CONFIRM    A pointer that moves during a mark from memory not yet scanned to
- *            memory already scanned is missed. A suspect must stay white in a
- *            second mark. Costs: a second mark, if there is a suspect at all.
+ *            memory already scanned is missed. A suspect must stay white in another
+ *            mark. In mode "stop" that is made while the machine stands still, if
+ *            the first mark was short enough; then no pointer moves, and it is
+ *            known to the byte which part of a stack is dead. Else, and in mode
+ *            "rescan", marks follow until three in a row clear no suspect. Costs: a
+ *            second mark, if there is a suspect at all, in which nobody else runs;
+ *            or three more, and others while pointers move.
  * MIN_UNREF  For those who want reports later but surer: white in so many
  *            scans in a row. Costs: as many scans.
  */
@@ -262,12 +267,80 @@ static void count_new(struct judge *j)
 	}
 }
 
-static int mark(struct judge *j)
+static int begin(struct judge *j)
 {
 	if (j->m)
 		kmemleak_mark_end(j->m);
 	j->m = kmemleak_mark_begin(j->t, j->opt);
-	return j->m ? kmemleak_mark_run(j->m) : -ENOMEM;
+	return j->m ? 0 : -ENOMEM;
+}
+
+static int mark(struct judge *j)
+{
+	return begin(j) ?: kmemleak_mark_run(j->m);
+}
+
+/* Drops the records whose objects are not white any more. Return: whether there were any. */
+static bool drop_reached(struct judge *j)
+{
+	struct kmemleak_leak *leak, *next;
+	unsigned long before = j->leaks->nr;
+
+	list_for_each_entry_safe(leak, next, &j->leaks->list, list) {
+		struct kmemleak_lookup at;
+		struct kmemleak_object *obj = kmemleak_index_relock(j->t, leak->ref, &at);
+		bool white = obj && kmemleak_object_white(j->t, obj);
+
+		if (obj && !white)
+			kmemleak_paint(obj, unref, 0);
+		if (obj)
+			kmemleak_index_unlock(&at);
+		if (!white)
+			drop(j, leak);
+	}
+	return j->leaks->nr != before;
+}
+
+/* A mark that runs while nobody else does. Return: an error if there is none. */
+static int mark_still(struct judge *j)
+{
+	const struct kmemleak_ops *ops = j->t->ops;
+	int ret;
+
+	if (j->opt->confirm != KMEMLEAK_CONFIRM_STOP || !ops->standstill)
+		return -EOPNOTSUPP;
+	ret = begin(j) ?: ops->standstill(j->t, j->m);
+	kmemleak_count(j->t, ret ? KMEMLEAK_CNT_SNAPSHOTS_CUT : KMEMLEAK_CNT_SNAPSHOTS);
+	return ret;
+}
+
+/*
+ * Each mark clears most of what the one before missed. Not all: who moves between the
+ * tops of two stacks can escape several in a row, and look the same each time. So it
+ * takes some in a row that clear nobody.
+ */
+#define MAX_RESCANS	10
+#define RESCANS_IN_VAIN	3
+
+static int rescan(struct judge *j)
+{
+	unsigned int i, in_vain = 0;
+	int ret = 0;
+
+	for (i = 0; i < MAX_RESCANS && in_vain < RESCANS_IN_VAIN && !ret && j->leaks->nr; i++) {
+		ret = mark(j) ?: recheck_contents(j);
+		if (!ret)
+			in_vain = drop_reached(j) ? 0 : in_vain + 1;
+	}
+	return ret;
+}
+
+static int confirm(struct judge *j)
+{
+	if (!rule_on(j->opt, KMEMLEAK_RULE_CONFIRM) ||
+	    j->opt->confirm == KMEMLEAK_CONFIRM_OFF || !mark_still(j))
+		return recheck_contents(j);
+	return rescan(j);
 }
 
 static int judge(struct judge *j)
@@ -275,10 +348,8 @@ static int judge(struct judge *j)
 	int ret;
 
 	ret = mark(j) ?: collect(j);
-	if (!ret && j->leaks->nr && rule_on(j->opt, KMEMLEAK_RULE_CONFIRM))
-		ret = mark(j);
-	if (!ret)
-		ret = recheck_contents(j);
+	if (!ret && j->leaks->nr)
+		ret = confirm(j);
 	if (ret)
 		return ret;
 	keep_white(j);

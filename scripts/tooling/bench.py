@@ -84,18 +84,30 @@ def workers():
     return plan
 
 
+def standstill(*sizes):
+    """With a suspect, the machine stands still. Last of all in a boot, since nothing
+    counts behind a parameter that the other tree lacks."""
+    plan = [("", "param stop_budget_ms 2000")]
+    for size in sizes:
+        plan += [("", f"populate {COUNTS[size]} list"), ("", "lose"),
+                 (f"scan with a leak, {size}", "scan"),
+                 (f"standstill, {size}", "stat standstill_us us"), ("", "drop")]
+    return plan
+
+
 SCAN_300K = [("", "scan"), ("scan list 300k", "scan"), *latency()]
 OFF, ON = "kmemleak=off", "kmemleak=on"
 # A nanosecond of the guest is an instruction, and waiting takes no time.
 ICOUNT = ("-smp", "1", "-icount", "shift=0,sleep=off")
 BOOTS = (
     Boot("on", "bench-uml", ON, (*memory("300k", SCAN_300K), *pairs(100000),
-                                 *scans("30k"), *scans("300k", SHAPES[1:]))),
+                                 *scans("30k"), *scans("300k", SHAPES[1:]),
+                                 *standstill("30k", "300k"))),
     Boot("off", "bench-uml", OFF, (*memory("300k"), *pairs(1000000))),
     Boot("out", "bench-out", "", tuple(pairs(1000000))),
     Boot("large", "bench-uml", ON,
          (*memory("3M", [("", "scan"), ("scan list 3M", "scan")]),
-          *scans("3M", SHAPES[1:])), "4G", 900),
+          *scans("3M", SHAPES[1:]), *standstill("3M")), "4G", 900),
     Boot("large-off", "bench-uml", OFF, tuple(memory("3M")), "4G"),
     Boot("smp", "bench-guest", ON, (*threads(50000), *workers())),
     Boot("smp-off", "bench-guest", OFF, tuple(threads(200000))),

@@ -114,7 +114,7 @@ def table(head, rows):
 
 # Names of a result that have a row of their own; others are in the JSON only.
 ROWS = ("pair", "bulk", "vmalloc", "percpu", "populate", "memory", "scan",
-        "timer_worst", "free_worst", "boot")
+        "timer_worst", "free_worst", "standstill_us", "boot")
 
 
 def work_table(samples):
@@ -184,6 +184,11 @@ def aims(samples):
          plain("on", "scan with probe", "timer_worst"), "ns", 100e3),
         ("the same with no scan",
          plain("on", "no scan", "timer_worst"), "ns", None),
+        *((f"machine stopped for a suspect, {count} objects, native",
+           {tree: [us * 1e3 for us in pick(samples, tree, boot, f"standstill, {count}",
+                                           "standstill_us").values()] for tree in TREES},
+           "ns", None)
+          for boot, count in (("on", "30k"), ("on", "300k"), ("large", "3M"))),
     ]
 
 

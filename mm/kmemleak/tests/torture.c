@@ -10,6 +10,9 @@
  *	api <function> <input>         one call with bad input, in all scenes
  *	storm <seconds> <live> [faults] load on every CPU; its tasks may get the
  *				       faults that are set up under debugfs
+ *	churn                          pointers that move on every CPU, until
+ *				       another command comes
+ *	moves                          tells how many of them moved, and lets them
  *	rcu <ms>                       blocks in the queues of RCU, while no grace
  *				       period ends for so long
  *	scan                           a scan by the writer, whose stack holds blocks
@@ -268,6 +271,7 @@ void torture_reset(void)
 	torture_roots_reset();
 	torture_graph_reset();
 	torture_rcu_reset();
+	torture_churn_reset();
 	memset(torture_slots, 0, sizeof(torture_slots));
 	while (nr_owned) {
 		const struct owned *block = &owned[--nr_owned];
@@ -418,6 +422,8 @@ static const struct command {
 	{ "pair", false, run_pair },
 	{ "graph", false, torture_graph },
 	{ "api", true, torture_api },
+	{ "churn", false, torture_churn },
+	{ "moves", true, torture_moves },
 	{ "rcu", false, torture_rcu },
 	{ "storm", false, torture_storm },
 	{ "traces", false, torture_traces },

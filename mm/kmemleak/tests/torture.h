@@ -102,12 +102,15 @@ void torture_roots_exit(void);
 
 /* Commands. @argv: the words after the command's name. */
 int torture_api(int argc, char **argv);
+int torture_churn(int argc, char **argv);
 int torture_graph(int argc, char **argv);
+int torture_moves(int argc, char **argv);
 int torture_more_decoys(int argc, char **argv);
 int torture_rcu(int argc, char **argv);
 int torture_storm(int argc, char **argv);
 int torture_traces(int argc, char **argv);
 
+void torture_churn_reset(void);
 void torture_graph_reset(void);
 void torture_rcu_reset(void);
 

@@ -18,7 +18,8 @@
 #define MAX_HOLD_MS	60000
 
 struct queued {
-	unsigned long payload[4];
+	void *child;
+	unsigned long payload[3];
 	struct rcu_head rcu;
 };
 
@@ -74,6 +75,29 @@ static noinline int queue_block(void)
 	return 0;
 }
 
+/*
+ * The queue of kvfree_rcu() has pages that nobody tracks, and only the block points
+ * at another one, which a reset frees.
+ */
+static noinline int queue_parent(bool with_head)
+{
+	struct queued *queued = kzalloc(SIZE, GFP_KERNEL);
+	void *child = torture_kzalloc(SIZE);
+
+	if (!queued || !child) {
+		kfree(queued);
+		return -ENOMEM;
+	}
+	queued->child = child;
+	torture_expect(queued, SIZE, TORTURE_LIVE);
+	torture_expect(child, SIZE, TORTURE_LIVE);
+	if (with_head)
+		kfree_rcu(queued, rcu);
+	else
+		kvfree_rcu(queued);
+	return 0;
+}
+
 /* rcu <ms>: how long no grace period ends, from now; a reset ends it as well */
 int torture_rcu(int argc, char **argv)
 {
@@ -88,7 +112,7 @@ int torture_rcu(int argc, char **argv)
 		return -EOPNOTSUPP;
 	ret = torture_decoys(SIZE, 64) ?: start_reader(cpu, hold_ms);
 	for (i = 0; !ret && i < NR_QUEUED; i++)
-		ret = queue_block();
+		ret = queue_block() ?: queue_parent(true) ?: queue_parent(false);
 	return ret;
 }
 

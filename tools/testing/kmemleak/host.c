@@ -473,7 +473,7 @@ static void host_mark_roots(struct kmemleak_tracker *t, struct kmemleak_marker *
 	for (i = 0; i < h->nr_roots; i++)
 		if (kmemleak_mark_range(m, h->roots[i].start, h->roots[i].end))
 			return;
-	if (h->in_roots)
+	if (h->in_roots && !h->still)
 		h->in_roots(h, m);
 }
 
@@ -483,6 +483,8 @@ static int host_pause(struct kmemleak_tracker *t)
 
 	REQUIRE(!nr_held && !irqs_off);
 	__atomic_fetch_add(&h->pauses, 1, __ATOMIC_RELAXED);
+	if (h->still)
+		return h->stop_pauses && !--h->stop_pauses ? -ETIME : 0;
 	return h->on_pause ? h->on_pause(h) : 0;
 }
 
@@ -532,6 +534,20 @@ static void host_join(struct kmemleak_tracker *t)
 		pthread_join(h->helpers[--h->nr_helpers].thread, NULL);
 }
 
+static int host_standstill(struct kmemleak_tracker *t, struct kmemleak_marker *m)
+{
+	struct host *h = host_of(t);
+	int ret;
+
+	REQUIRE(!nr_held && !irqs_off && !h->still);
+	if (!h->can_stop)
+		return -EBUSY;
+	h->still = true;
+	ret = kmemleak_mark_run(m);
+	h->still = false;
+	return ret;
+}
+
 const struct kmemleak_ops host_ops = {
 	.page_alloc = host_page_alloc,
 	.page_free = host_page_free,
@@ -544,6 +560,7 @@ const struct kmemleak_ops host_ops = {
 	.wait = host_wait,
 	.wake = host_wake,
 	.join = host_join,
+	.standstill = host_standstill,
 	.now = host_read_now,
 };
 

@@ -155,6 +155,10 @@ struct host {
 	struct host_helper helpers[HOST_NR_CPUS - 1];
 	unsigned int nr_helpers;
 	bool no_helpers;
+	/* Nobody else runs: no callback does. */
+	bool still;
+	bool can_stop;
+	unsigned int stop_pauses;	/* so many, then the time is over; 0: never */
 	unsigned long spawned;
 	unsigned long unreadable;
 	unsigned long reads;

@@ -28,7 +28,11 @@ static unsigned long at(unsigned int i)
 
 static struct kmemleak_options options(unsigned long rules)
 {
-	return (struct kmemleak_options){ .rules = rules, .min_unref_scans = 1 };
+	return (struct kmemleak_options){
+		.rules = rules,
+		.min_unref_scans = 1,
+		.confirm = KMEMLEAK_CONFIRM_RESCAN,
+	};
 }
 
 /* One episode: which of blocks 0 to 31 it reports, as bits. */
@@ -351,6 +355,116 @@ static void test_confirm(void)
 		CHECK_EQ(reported_with(h, on ? BIT(KMEMLEAK_RULE_CONFIRM) : 0), on ? 8 : 0xe);
 		host_free(h);
 	}
+}
+
+/*
+ * Block 1 + p is pointed at by a root that sweeps come to early, or, between the
+ * image's turn and that of this root, by the image: marks miss it up to number
+ * until[p].
+ */
+#define NR_FLIPS	3
+#define NR_ROOTS	640
+#define FLIP_ROOT	(8 + NR_ROOTS - NR_FLIPS)
+
+static unsigned int until[NR_FLIPS], pauses;
+
+static void flip(struct host *h, bool to_image)
+{
+	unsigned int p;
+
+	for (p = 0; p < NR_FLIPS; p++) {
+		if (to_image && h->t.epoch > until[p])
+			continue;
+		host_store(h, HOST_IMAGE + p * WORD, to_image ? at(1 + p) : 0);
+		host_store(h, at(FLIP_ROOT + p), to_image ? 0 : at(1 + p));
+	}
+}
+
+static void flip_away(struct host *h, struct kmemleak_marker *m)
+{
+	pauses = 0;
+	flip(h, true);
+}
+
+/* By then the sweep has those roots behind it, but not all. */
+static int flip_back(struct host *h)
+{
+	if (++pauses == 6)
+		flip(h, false);
+	return 0;
+}
+
+static struct host *flipping_new(unsigned int marks0, unsigned int marks1, unsigned int marks2)
+{
+	struct host *h = small_new(8 + NR_ROOTS);
+	unsigned int i;
+
+	until[0] = marks0;
+	until[1] = marks1;
+	until[2] = marks2;
+	for (i = 8; i < 8 + NR_ROOTS; i++)
+		kmemleak_block_annotate(&h->t, KMEMLEAK_VIRT, at(i), KMEMLEAK_NOTE_NOT_LEAK);
+	/* 4 hangs on 1, 5 is lost, the rest is of no interest. */
+	host_store(h, at(1), at(4));
+	host_store(h, HOST_IMAGE + 88, at(0));
+	host_store(h, HOST_IMAGE + 64, at(6));
+	host_store(h, HOST_IMAGE + 72, at(7));
+	flip(h, false);
+	h->in_roots = flip_away;
+	h->on_pause = flip_back;
+	return h;
+}
+
+/* A mark clears somebody, so there may be more: another one, until one clears nobody. */
+static void test_rescan(void)
+{
+	struct kmemleak_options opt = options(BIT(KMEMLEAK_RULE_CONFIRM));
+	struct host *h = flipping_new(1, 2, 3);
+
+	CHECK_EQ(reported(h, &opt), 1U << 5);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS), 0);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS_CUT), 0);
+	host_free(h);
+	h = flipping_new(1, 2, 3);
+	opt.confirm = KMEMLEAK_CONFIRM_OFF;
+	CHECK_EQ(reported(h, &opt), 1U << 5 | 0x1e);
+	host_free(h);
+}
+
+/* Pointers that move in each mark: only a standstill tells. */
+static void test_standstill(void)
+{
+	const unsigned int always = U8_MAX;
+	struct kmemleak_options opt = options(BIT(KMEMLEAK_RULE_CONFIRM));
+	struct host *h = flipping_new(always, always, always);
+	unsigned int workers;
+
+	opt.confirm = KMEMLEAK_CONFIRM_STOP;
+	h->can_stop = true;
+	for (workers = 0; workers <= HOST_NR_CPUS; workers++) {
+		opt.workers = workers;
+		CHECK_EQ(reported(h, &opt), 1U << 5);
+		CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS), workers + 1);
+	}
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS_CUT), 0);
+	/* There is no time for it, or not enough. */
+	opt.workers = 0;
+	h->can_stop = false;
+	CHECK_EQ(reported(h, &opt), 1U << 5 | 0x1e);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS_CUT), 1);
+	h->can_stop = true;
+	h->stop_pauses = 3;
+	CHECK_EQ(reported(h, &opt), 1U << 5 | 0x1e);
+	CHECK_EQ(h->stop_pauses, 0);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS_CUT), 2);
+	/* Nobody is kept waiting where there is no suspect. */
+	host_store(h, HOST_IMAGE + 80, at(5));
+	h->in_roots = NULL;
+	h->on_pause = NULL;
+	flip(h, false);
+	CHECK_EQ(reported(h, &opt), 0);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS), HOST_NR_CPUS + 1);
+	host_free(h);
 }
 
 /* Live objects whose pointers move all the time, under all rules. */
@@ -860,6 +974,8 @@ const struct host_case verdict_cases[] = {
 	{ "changed_overflow", test_changed_overflow },
 	{ "transient", test_transient },
 	{ "confirm", test_confirm },
+	{ "rescan", test_rescan },
+	{ "standstill", test_standstill },
 	{ "moving_pointers", test_moving_pointers },
 	{ "min_unref", test_min_unref },
 	{ "min_unref_confirm", test_min_unref_confirm },

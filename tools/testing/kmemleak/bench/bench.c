@@ -11,6 +11,7 @@
  *	populate <objects> <list|random|buffers|integers>
  *				allocates and keeps, see populate.c
  *	drop			gives back what populate took
+ *	lose			allocates a block and forgets it
  *	probe <0|1>		whether a scan also measures latencies, see probe.c
  *	quiet <ms>		the same latencies with no scan
  *	scan			one scan of the detector
@@ -98,6 +99,7 @@ static const struct {
 	{ "percpu",	bench_percpu },
 	{ "populate",	bench_populate },
 	{ "drop",	bench_drop },
+	{ "lose",	bench_lose },
 	{ "probe",	probe },
 	{ "quiet",	bench_quiet },
 };

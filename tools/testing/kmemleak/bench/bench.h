@@ -27,6 +27,7 @@ int bench_percpu(unsigned int words, char **word);
 /* populate.c */
 int bench_populate(unsigned int words, char **word);
 int bench_drop(unsigned int words, char **word);
+int bench_lose(unsigned int words, char **word);
 
 /* probe.c */
 int bench_probe_start(void);

@@ -90,6 +90,17 @@ int bench_drop(unsigned int words, char **word)
 	return 0;
 }
 
+/* lose: allocates a block and forgets it, for as long as the machine runs */
+int bench_lose(unsigned int words, char **word)
+{
+	void *lost = kmalloc(sizeof(struct node), GFP_KERNEL);
+
+	if (words)
+		return -EINVAL;
+	OPTIMIZER_HIDE_VAR(lost);
+	return lost ? 0 : -ENOMEM;
+}
+
 static struct node *add_node(struct node *last)
 {
 	struct node *node = kzalloc(sizeof(*node), GFP_KERNEL);

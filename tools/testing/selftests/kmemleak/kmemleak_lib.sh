@@ -100,6 +100,7 @@ km_begin() {
 	km_set min_unref_scans 1
 	km_set rcu_wait_ms 1000
 	km_set workers 0
+	km_set confirm stop
 	km_set verbose 0
 	echo stack=on > "$KM_FILE"
 	echo scan > "$KM_FILE"

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The snapshot: a mark of a machine that stands still. All CPUs are in here with
+ * interrupts off, so no pointer moves, each task but the stoppers has saved its
+ * stack pointer, and what lies below that is dead.
+ *
+ * Nobody else can go on meanwhile, so it is made only where the mark before says
+ * that there is time for it, it ends by itself when it takes longer than that, and
+ * it takes no lock that a task which was stopped can hold: memory comes from pages
+ * that were set aside. Locks that the roots need are spinlocks, whose holders are
+ * not preempted; with PREEMPT_RT they are, and there is no snapshot.
+ */
+#include <linux/atomic.h>
+#include <linux/cpu.h>
+#include <linux/cpumask.h>
+#include <linux/lockdep.h>
+#include <linux/math64.h>
+#include <linux/memory_hotplug.h>
+#include <linux/nmi.h>
+#include <linux/sched.h>
+#include <linux/sched/cputime.h>
+#include <linux/smp.h>
+#include <linux/spinlock.h>
+#include <linux/stop_machine.h>
+#include <linux/string.h>
+#include <linux/timekeeping.h>
+
+#include "glue.h"
+
+/* Longest time that the machine may stand still, see main.c. */
+unsigned int kmemleak_stop_budget_ms = 300;
+
+/* True while it does. Written by the leading CPU, which alone looks at roots. */
+bool kmemleak_still;
+
+/**
+ * struct snapshot - one of them; guarded by kmemleak_scan_mutex but for what says so
+ * @ops: of the tracker, while the machine stands still
+ * @t: tracker
+ * @marker: the leading CPU's
+ * @leader: which CPU that is
+ * @limit: nanoseconds it may take
+ * @began: when it did
+ * @end: when it has to end
+ * @ret: what came of it
+ * @over: the others may go. Released by the leader
+ * @offer: markers for the others. An entry is written before @nr_offers counts it
+ * @nr_offers: how many there are. Released by the leader
+ * @taken: how many of them were taken; INT_MAX: no more are to be had
+ * @back: how many of them came back. Released by who brings it back
+ */
+static struct snapshot {
+	struct kmemleak_ops ops;
+	struct kmemleak_tracker *t;
+	struct kmemleak_marker *marker;
+	unsigned int leader;
+	u64 limit;
+	u64 began;
+	u64 end;
+	int ret;
+	bool over;
+	struct kmemleak_marker *offer[KMEMLEAK_MAX_WORKERS - 1];
+	int nr_offers;
+	atomic_t taken;
+	atomic_t back;
+} snapshot;
+
+/* How long it took: the last one, and the longest. Read at any time. */
+static unsigned long last_us, max_us;
+
+/* -------------------------------------------------------------- memory -- */
+
+/* Pages set aside, a chain through their first words. */
+static struct stash_page {
+	struct stash_page *next;
+} *stash;
+static DEFINE_RAW_SPINLOCK(stash_lock);	/* guards it; markers on all CPUs take pages */
+
+/* For a work list of all objects, or what is left for the verdict; no more than 16 MiB. */
+#define OBJECTS_PER_PAGE	128
+#define MIN_STASH		32
+#define MAX_STASH		4096
+
+static void *stash_pop(void)
+{
+	struct stash_page *page;
+	unsigned long irq;
+
+	raw_spin_lock_irqsave(&stash_lock, irq);
+	page = stash;
+	if (page)
+		stash = page->next;
+	raw_spin_unlock_irqrestore(&stash_lock, irq);
+	if (page)
+		page->next = NULL;
+	return page;
+}
+
+static void stash_push(struct stash_page *page)
+{
+	unsigned long irq;
+
+	raw_spin_lock_irqsave(&stash_lock, irq);
+	page->next = stash;
+	stash = page;
+	raw_spin_unlock_irqrestore(&stash_lock, irq);
+}
+
+/* What cannot be had makes the mark slower, not wrong. */
+static void stash_fill(struct kmemleak_tracker *t)
+{
+	unsigned long nr = kmemleak_pool_in_use(t) / OBJECTS_PER_PAGE + MIN_STASH;
+	void *page;
+
+	for (nr = min_t(unsigned long, nr, MAX_STASH); nr; nr--) {
+		page = kmemleak_kernel_ops.page_alloc(t, 0, GFP_KERNEL | __GFP_NORETRY |
+						      __GFP_NOWARN | __GFP_NOMEMALLOC);
+		if (!page)
+			break;
+		stash_push(page);
+	}
+}
+
+static void stash_empty(struct kmemleak_tracker *t)
+{
+	void *page;
+
+	while ((page = stash_pop()))
+		kmemleak_kernel_ops.page_free(t, page, 0);
+}
+
+static void *page_alloc(struct kmemleak_tracker *t, unsigned int order, gfp_t gfp)
+{
+	return order ? NULL : stash_pop();
+}
+
+static void page_free(struct kmemleak_tracker *t, void *page, unsigned int order)
+{
+	memset(page, 0, PAGE_SIZE);
+	stash_push(page);
+}
+
+/* ------------------------------------------------------------- markers -- */
+
+static u64 now_ns(void)
+{
+	return ktime_get_mono_fast_ns();
+}
+
+static int pause_still(struct kmemleak_tracker *t)
+{
+	return now_ns() >= snapshot.end ? -ETIME : 0;
+}
+
+static void spawn(struct kmemleak_tracker *t, struct kmemleak_marker *m)
+{
+	struct snapshot *s = &snapshot;
+
+	if (s->nr_offers == ARRAY_SIZE(s->offer) || s->nr_offers + 1 >= num_online_cpus())
+		return;
+	s->offer[s->nr_offers] = m;
+	/* Pairs with take_offer(). */
+	smp_store_release(&s->nr_offers, s->nr_offers + 1);
+}
+
+static struct kmemleak_marker *take_offer(struct snapshot *s)
+{
+	int n = atomic_read(&s->taken);
+
+	/* Pairs with spawn(). */
+	if (n >= smp_load_acquire(&s->nr_offers) || atomic_cmpxchg(&s->taken, n, n + 1) != n)
+		return NULL;
+	return s->offer[n];
+}
+
+static void wait_still(struct kmemleak_tracker *t, struct kmemleak_marker *m)
+{
+	while (!kmemleak_mark_ready(m))
+		cpu_relax();
+}
+
+/* Everybody who waits looks all the time. */
+static void wake(struct kmemleak_tracker *t)
+{
+	smp_mb();
+}
+
+static void join(struct kmemleak_tracker *t)
+{
+	struct snapshot *s = &snapshot;
+	int taken = atomic_xchg(&s->taken, INT_MAX);
+
+	/* Pairs with follow(). */
+	while (atomic_read_acquire(&s->back) < taken)
+		cpu_relax();
+}
+
+/* ---------------------------------------------------------------- stop -- */
+
+/* Half of what would make a watchdog bark, whatever the budget is. */
+static u64 limit_ns(void)
+{
+	unsigned int ms = READ_ONCE(kmemleak_stop_budget_ms);
+
+#ifdef CONFIG_LOCKUP_DETECTOR
+	if (watchdog_thresh > 0)
+		ms = min_t(unsigned int, ms, watchdog_thresh * MSEC_PER_SEC / 2);
+#endif
+#if defined(CONFIG_RCU_EXP_CPU_STALL_TIMEOUT) && CONFIG_RCU_EXP_CPU_STALL_TIMEOUT > 0
+	ms = min_t(unsigned int, ms, CONFIG_RCU_EXP_CPU_STALL_TIMEOUT / 2);
+#endif
+	return (u64)ms * NSEC_PER_MSEC;
+}
+
+static void lead(struct snapshot *s)
+{
+	s->began = now_ns();
+	s->end = s->began + s->limit;
+	/* Hooks read it as well; none is under way, nor will be. */
+	s->t->ops = &s->ops;
+	kmemleak_still = true;
+	s->ret = kmemleak_mark_run(s->marker);
+	kmemleak_still = false;
+	s->t->ops = &kmemleak_kernel_ops;
+	WRITE_ONCE(last_us, (unsigned long)div_u64(now_ns() - s->began, NSEC_PER_USEC));
+	WRITE_ONCE(max_us, max(max_us, last_us));
+	/* Pairs with follow(). */
+	smp_store_release(&s->over, true);
+}
+
+static void follow(struct snapshot *s)
+{
+	/* Pairs with lead(). */
+	while (!smp_load_acquire(&s->over)) {
+		struct kmemleak_marker *m = take_offer(s);
+
+		if (m) {
+			kmemleak_mark_help(m);
+			/* Pairs with join(). */
+			atomic_inc_return_release(&s->back);
+		} else {
+			cpu_relax();
+		}
+	}
+}
+
+/* On all CPUs at once, interrupts off. */
+static int on_each_cpu_still(void *data)
+{
+	struct snapshot *s = data;
+
+	if (raw_smp_processor_id() == s->leader)
+		lead(s);
+	else
+		follow(s);
+	kmemleak_wipe_stack(KMEMLEAK_WIPE);
+	/* It was our doing that nobody else had the CPU. */
+	touch_nmi_watchdog();
+	return 0;
+}
+
+/* What the scanning task had used of a CPU when the episode began, nanoseconds. */
+static u64 runtime;
+
+/**
+ * kmemleak_snapshot_prepare() - an episode begins
+ *
+ * Context: in the task that scans, kmemleak_scan_mutex held.
+ */
+void kmemleak_snapshot_prepare(void)
+{
+	lockdep_assert_held(&kmemleak_scan_mutex);
+	runtime = task_sched_runtime(current);
+}
+
+/**
+ * kmemleak_snapshot_mark() - run a mark while nothing else runs
+ * @t: the kernel's tracker
+ * @m: a mark that has begun
+ *
+ * Context: process, may sleep, kmemleak_scan_mutex held.
+ * Return: 0; -EBUSY if that would take too long; -ETIME if it did; -EOPNOTSUPP if this
+ * kernel cannot.
+ */
+int kmemleak_snapshot_mark(struct kmemleak_tracker *t, struct kmemleak_marker *m)
+{
+	struct snapshot *s = &snapshot;
+	int ret;
+
+	lockdep_assert_held(&kmemleak_scan_mutex);
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		return -EOPNOTSUPP;
+	memset(s, 0, sizeof(*s));
+	s->t = t;
+	s->marker = m;
+	s->limit = limit_ns();
+	/* The marks so far are what one more will take, at most. */
+	if (task_sched_runtime(current) - runtime >= s->limit)
+		return -EBUSY;
+	s->ops = kmemleak_kernel_ops;
+	s->ops.page_alloc = page_alloc;
+	s->ops.page_free = page_free;
+	s->ops.pause = pause_still;
+	s->ops.spawn = spawn;
+	s->ops.wait = wait_still;
+	s->ops.wake = wake;
+	s->ops.join = join;
+
+	stash_fill(t);
+	cpus_read_lock();
+	/* The roots cannot wait for it when nobody runs. */
+	get_online_mems();
+	s->leader = cpumask_first(cpu_online_mask);
+	ret = stop_machine_cpuslocked(on_each_cpu_still, s, cpu_online_mask);
+	put_online_mems();
+	cpus_read_unlock();
+	stash_empty(t);
+	return ret ?: s->ret;
+}
+
+/**
+ * kmemleak_snapshot_times() - for how long the machine has stood still
+ * @last: filled in, for the last scan that needed it, microseconds
+ * @max: the longest since boot
+ */
+void kmemleak_snapshot_times(unsigned long *last, unsigned long *max)
+{
+	*last = READ_ONCE(last_us);
+	*max = READ_ONCE(max_us);
+}

@@ -1,0 +1,87 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Pointers that move on every CPU while scans look for them: between slots of large
+# arrays and lists, in trees and hash tables that grow and shrink, into the queues of
+# RCU. Nothing is lost, so every block that is reported is a false alarm.
+
+# Functions are called by km_test; few take all arguments of the script.
+# shellcheck disable=SC2317,SC2119,SC2120
+# shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+scans=100
+[ "$KM_SLOW" = 1 ] && scans=20
+
+# moves: so many since churn began
+moves() {
+	km_torture moves
+	sed -n 's/^# churn moves //p' "$KM_TORTURE/result" | tail -n 1
+}
+
+# scan_all MODE MOST: so many scans, all of which report at most so many blocks
+scan_all() {
+	km_set confirm "$1"
+	km_torture churn || return 1
+	before=$(km_stat snapshots)
+	cut=$(km_stat snapshots_cut)
+	false_alarms=0
+	i=0
+	while [ "$i" -lt "$scans" ]; do
+		echo scan > "$KM_FILE" || return 1
+		# The file leaves out what was freed since; this number does not.
+		now=$(km_stat leaks)
+		[ "$now" -eq 0 ] || sed 's/^/# /' "$KM_FILE" | head -n "$shown"
+		false_alarms=$((false_alarms + now))
+		[ "$now" -eq 0 ] || echo clear > "$KM_FILE"
+		i=$((i + 1))
+	done
+	snapshots=$(($(km_stat snapshots) - before))
+	cut=$(($(km_stat snapshots_cut) - cut))
+	km_note "$1: $scans scans, $false_alarms false, $snapshots standstills, $cut given up," \
+		"longest $(km_stat standstill_max_us) us, $(moves) moves"
+	[ "$false_alarms" -le "$2" ]
+}
+
+stood_still() {
+	[ "$snapshots" -gt $((scans / 2)) ] && [ "$(km_stat standstill_us)" -gt 0 ]
+}
+
+did_not() {
+	[ "$snapshots" -eq 0 ]
+}
+
+# Without the rule there are false alarms: the others can fail.
+alarms_without() {
+	shown=0
+	scan_all "$1" 1000000 && [ "$false_alarms" -gt 0 ]
+}
+
+nothing_lost() {
+	km_torture reset
+	km_scan
+	sed 's/^/# /' "$KM_REPORT" | head -n 60
+	[ "$(km_reports)" -eq 0 ]
+}
+
+km_begin
+km_need_torture
+[ "$(grep -c '^processor' /proc/cpuinfo)" -ge 2 ] || km_skip_all "takes two CPUs"
+km_plan 7
+shown=60
+km_set rcu_wait_ms 0
+# On a machine that others use as well, a CPU can be slow for a moment.
+budget=$(cat "$KM_PARAM/stop_budget_ms")
+km_set stop_budget_ms 2000
+km_mark
+km_test "no false alarm while the machine stands still" scan_all stop 0
+km_test "which it did" stood_still
+km_test "one at most with further marks" scan_all rescan 1
+km_test "while it did not stand still" did_not
+km_test "many when suspects are not confirmed" alarms_without off
+km_set confirm stop
+km_set stop_budget_ms "$budget"
+km_set rcu_wait_ms 1000
+km_test "and nothing was lost" nothing_lost
+km_test "the kernel has nothing to complain of" km_no_splat
+km_finish
