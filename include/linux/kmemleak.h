@@ -26,6 +26,7 @@ DECLARE_STATIC_KEY_TRUE(kmemleak_key);
 #define kmemleak_tracking()	static_branch_unlikely(&kmemleak_key)
 
 void *kmemleak_hook_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp);
+void *kmemleak_hook_alloc_slab(const void *ptr, size_t size, size_t requested, gfp_t gfp);
 void kmemleak_hook_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp);
 void kmemleak_hook_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp);
 void kmemleak_hook_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp);
@@ -88,6 +89,33 @@ static inline void kmemleak_alloc(const void *ptr, size_t size, int min_count, g
 	/* A macro: with the detector off, no argument is computed. */			\
 	if (kmemleak_tracking() && !((cache_flags) & SLAB_NOLEAKTRACE)) {		\
 		__block = kmemleak_hook_alloc(__block, size, min_count, gfp);		\
+		/* Not a jump: the caller is to be seen in the trace. */		\
+		barrier();								\
+	}										\
+	__block;									\
+})
+
+/**
+ * kmemleak_alloc_slab() - a slab object was allocated, for a request of some size
+ * @ptr: its first byte
+ * @size: bytes of the object
+ * @requested: bytes that the caller asked for, at most @size; a report says both
+ * @cache_flags: flags of its cache; with SLAB_NOLEAKTRACE nothing is done
+ * @gfp: as for kmemleak_alloc()
+ *
+ * All of the object is scanned: callers may use what they did not ask for, see
+ * ksize(). Otherwise as kmemleak_alloc_recursive() with a count of 1.
+ *
+ * Context: as @gfp says.
+ * Return: @ptr, so that a caller has no need to keep it across the call.
+ */
+#define kmemleak_alloc_slab(ptr, size, requested, cache_flags, gfp)			\
+({											\
+	void *__block = (void *)(ptr);							\
+											\
+	/* A macro: with the detector off, no argument is computed. */			\
+	if (kmemleak_tracking() && !((cache_flags) & SLAB_NOLEAKTRACE)) {		\
+		__block = kmemleak_hook_alloc_slab(__block, size, requested, gfp);	\
 		/* Not a jump: the caller is to be seen in the trace. */		\
 		barrier();								\
 	}										\
@@ -319,6 +347,12 @@ static inline void kmemleak_init(void) { }
 static inline void kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp) { }
 static inline void *kmemleak_alloc_recursive(const void *ptr, size_t size, int min_count,
 					     slab_flags_t cache_flags, gfp_t gfp)
+{
+	return (void *)ptr;
+}
+
+static inline void *kmemleak_alloc_slab(const void *ptr, size_t size, size_t requested,
+					slab_flags_t cache_flags, gfp_t gfp)
 {
 	return (void *)ptr;
 }

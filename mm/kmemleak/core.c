@@ -54,6 +54,7 @@ static void fill_object(struct kmemleak_tracker *t, struct kmemleak_object *obj,
 	obj->born = origin->born;
 	obj->pid = origin->pid;
 	obj->comm = comm;
+	kmemleak_object_set_slack(obj, origin->slack);
 	WRITE_ONCE(obj->flags, space | origin->context << KMEMLEAK_CTX_SHIFT |
 			       (min_count < 0 ? KMEMLEAK_IGNORE : 0));
 	/*
@@ -302,6 +303,7 @@ static void fill_tail(struct kmemleak_object *tail, const struct kmemleak_object
 	tail->stamp = obj->stamp;
 	tail->pid = obj->pid;
 	tail->comm = obj->comm;
+	kmemleak_object_set_slack(tail, 0);
 	WRITE_ONCE(tail->flags, obj->flags & ~KMEMLEAK_LIVE);
 	WRITE_ONCE(tail->colour.word, colour.word);
 	/* Pairs with kmemleak_index_relock() and kmemleak_index_guess(). */
@@ -323,6 +325,7 @@ static struct kmemleak_object *cut_unlock(struct kmemleak_tracker *t, struct kme
 
 	/* A running mark may have queued it by its old start: to be found again. */
 	kmemleak_paint(obj, scanned, 0);
+	kmemleak_object_set_slack(obj, 0);
 	if (obj->flags & (KMEMLEAK_AREAS | KMEMLEAK_ALIAS)) {
 		/* Areas of a block that no longer exists as such: scan what is left. */
 		kmemleak_extra_drop(t, obj_start);

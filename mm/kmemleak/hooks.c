@@ -87,9 +87,10 @@ static __always_inline u32 save_trace(gfp_t gfp)
 	return kmemleak_trace_save(__builtin_frame_address(0), _RET_IP_, gfp);
 }
 
-static __always_inline void get_origin(struct kmemleak_origin *origin, gfp_t gfp)
+static __always_inline void get_origin(struct kmemleak_origin *origin, u32 slack, gfp_t gfp)
 {
 	*origin = (struct kmemleak_origin){
+		.slack = slack,
 		.trace = save_trace(gfp),
 		.born = jiffies,
 		.clock = local_clock(),
@@ -105,7 +106,7 @@ static __always_inline void get_origin(struct kmemleak_origin *origin, gfp_t gfp
 }
 
 static __always_inline void add_block(enum kmemleak_space space, unsigned long addr, size_t size,
-				      int min_count, gfp_t gfp)
+				      u32 slack, int min_count, gfp_t gfp)
 {
 	struct kmemleak_origin origin;
 	enum kmemleak_result res;
@@ -117,7 +118,7 @@ static __always_inline void add_block(enum kmemleak_space space, unsigned long a
 	}
 	if (likely(!in_nmi())) {
 		/* These may sleep, so not under RCU. */
-		get_origin(&origin, gfp);
+		get_origin(&origin, slack, gfp);
 		kmemleak_pool_top_up(&kmemleak_tracker, gfp);
 	}
 	if (!enter())
@@ -145,14 +146,24 @@ static unsigned long percpu_address(const void __percpu *ptr)
 
 noinline void *kmemleak_hook_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp)
 {
-	add_block(KMEMLEAK_VIRT, address(ptr), size, min_count, gfp & gfp_allowed_mask);
+	add_block(KMEMLEAK_VIRT, address(ptr), size, 0, min_count, gfp & gfp_allowed_mask);
 	return (void *)ptr;
 }
 EXPORT_SYMBOL_GPL(kmemleak_hook_alloc);
 
+noinline void *kmemleak_hook_alloc_slab(const void *ptr, size_t size, size_t requested, gfp_t gfp)
+{
+	/* What is more than the block has is no request that is known. */
+	u32 slack = requested <= size ? min_t(size_t, size - requested, U32_MAX) : 0;
+
+	add_block(KMEMLEAK_VIRT, address(ptr), size, slack, 1, gfp & gfp_allowed_mask);
+	return (void *)ptr;
+}
+EXPORT_SYMBOL_GPL(kmemleak_hook_alloc_slab);
+
 noinline void kmemleak_hook_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp)
 {
-	add_block(KMEMLEAK_PERCPU, percpu_address(ptr), size, 1, gfp);
+	add_block(KMEMLEAK_PERCPU, percpu_address(ptr), size, 0, 1, gfp);
 }
 EXPORT_SYMBOL_GPL(kmemleak_hook_alloc_percpu);
 
@@ -170,7 +181,7 @@ noinline void kmemleak_hook_vmalloc(const struct vm_struct *area, size_t size, g
 		return;
 	}
 	block = address(area->addr);
-	add_block(KMEMLEAK_VIRT, block, size, 2, gfp);
+	add_block(KMEMLEAK_VIRT, block, size, 0, 2, gfp);
 	if (!enter())
 		return;
 	leave(kmemleak_block_add_alias(&kmemleak_tracker, address(area), block),
@@ -180,7 +191,7 @@ EXPORT_SYMBOL_GPL(kmemleak_hook_vmalloc);
 
 noinline void kmemleak_hook_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
 {
-	add_block(KMEMLEAK_PHYS, phys, size, 0, gfp);
+	add_block(KMEMLEAK_PHYS, phys, size, 0, 0, gfp);
 }
 EXPORT_SYMBOL_GPL(kmemleak_hook_alloc_phys);
 

@@ -85,6 +85,10 @@ enum kmemleak_context {
 #define KMEMLEAK_REPORTED	0x0800	/* was in a published leak set */
 #define KMEMLEAK_TRANSIENT	0x1000	/* the next episode passes over it */
 
+/* Numbers of tasks and indexes of names fit. */
+#define KMEMLEAK_PID_BITS	22
+#define KMEMLEAK_COMM_BITS	12
+
 /**
  * union kmemleak_colour - what marks know of an object
  * @word: all of it. Markers, hooks and the verdict change it without a lock, by
@@ -118,6 +122,7 @@ union kmemleak_colour {
  * @born: low half of jiffies at allocation
  * @stamp: orders allocations within a jiffy (nanoseconds, wraps)
  * @pid: allocating task, 0 in interrupt context
+ * @slack_low: see kmemleak_object_slack(), and so for @slack_high
  * @comm: index into the name table
  * @flags: KMEMLEAK_*
  * @colour: what marks know of it
@@ -136,11 +141,30 @@ struct kmemleak_object {
 	u32 trace;
 	u32 born;
 	u32 stamp;
-	s32 pid;
-	u16 comm;
+	u32 pid : KMEMLEAK_PID_BITS;
+	u32 slack_low : 32 - KMEMLEAK_PID_BITS;
+	u16 comm : KMEMLEAK_COMM_BITS;
+	u16 slack_high : 16 - KMEMLEAK_COMM_BITS;
 	u16 flags;
 	union kmemleak_colour colour;
 };
+
+/* More than this is not remembered: the largest slab caches leave less. */
+#define KMEMLEAK_SLACK_MAX	(BIT(48 - KMEMLEAK_PID_BITS - KMEMLEAK_COMM_BITS) - 1)
+
+/* How much less than its size the caller asked for. Under the shard's lock. */
+static inline u32 kmemleak_object_slack(const struct kmemleak_object *obj)
+{
+	return obj->slack_low | obj->slack_high << (32 - KMEMLEAK_PID_BITS);
+}
+
+static inline void kmemleak_object_set_slack(struct kmemleak_object *obj, u32 slack)
+{
+	if (slack > KMEMLEAK_SLACK_MAX)
+		slack = 0;
+	obj->slack_low = slack;
+	obj->slack_high = slack >> (32 - KMEMLEAK_PID_BITS);
+}
 
 #define KMEMLEAK_COUNT_MAX	127
 
@@ -385,7 +409,7 @@ struct kmemleak_opaque {
 
 #define KMEMLEAK_COMM_LEN	16
 /* A few less than 4096, so that the table fits 16 pages with its lock. */
-#define KMEMLEAK_NR_NAMES	(4096 - 16)
+#define KMEMLEAK_NR_NAMES	(BIT(KMEMLEAK_COMM_BITS) - 16)
 
 /*
  * struct kmemleak_names - task names, each stored once
@@ -478,6 +502,7 @@ struct kmemleak_options {
  * @list: in the set, in order of allocation
  * @ref: the object it was made from, to ask whether that still lives
  * @size: bytes
+ * @requested: bytes that the caller asked for, or @size if that is not known
  * @trace: as in the object; also @born, @stamp, @pid, @flags
  * @born: low half of jiffies
  * @stamp: orders leaks within a jiffy
@@ -497,6 +522,7 @@ struct kmemleak_leak {
 	struct list_head list;
 	struct kmemleak_ref ref;
 	size_t size;
+	size_t requested;
 	u32 trace;
 	u32 born;
 	u32 stamp;
@@ -750,6 +776,7 @@ static inline void kmemleak_pool_top_up(struct kmemleak_tracker *t, gfp_t gfp)
  * @born: low half of jiffies
  * @clock: nanoseconds, any origin, may stand still for a tick
  * @pid: task, 0 in interrupt context
+ * @slack: how much less than the size of the block was asked for
  * @context: of the call
  * @comm: the task's name, KMEMLEAK_COMM_LEN bytes, or NULL
  */
@@ -758,6 +785,7 @@ struct kmemleak_origin {
 	u32 born;
 	u32 clock;
 	s32 pid;
+	u32 slack;
 	enum kmemleak_context context;
 	const char *comm;
 };

@@ -132,6 +132,8 @@ void kmemleak_report_leak(struct seq_file *m, const struct kmemleak_leak *leak)
 	     leak->ref.start, leak->size);
 	emit_origin(m, leak->flags, leak->comm, leak->pid, leak->born);
 	emit_dump(m, leak, percpu);
+	if (leak->requested != leak->size)
+		emit(m, "  requested %zu bytes\n", leak->requested);
 	emit_place(m, leak);
 	emit(m, "  backtrace (crc %x):\n", leak->crc);
 	emit_trace(m, leak->trace);
@@ -238,6 +240,9 @@ int kmemleak_report_object(unsigned long addr)
 	emit(NULL, "Object %s0x%08lx (size %zu):\n", percpu ? "(percpu) " : "",
 	     object.start, object.size);
 	emit_origin(NULL, object.flags, comm, object.pid, object.born);
+	if (kmemleak_object_slack(&object))
+		emit(NULL, "  requested %zu bytes\n",
+		     object.size - kmemleak_object_slack(&object));
 	emit(NULL, "  min_count = %u, count = %u, epoch = %u%s\n", object.colour.min_count,
 	     object.colour.count, object.colour.epoch, object.colour.scanned ? ", scanned" : "");
 	emit(NULL, "  unreferenced in the last %u scans\n", object.colour.unref);

@@ -152,6 +152,7 @@ static void make_record(struct judge *j, struct kmemleak_ref ref)
 	if (obj) {
 		leak->ref = ref;
 		leak->size = obj->size;
+		leak->requested = obj->size - kmemleak_object_slack(obj);
 		leak->trace = obj->trace;
 		leak->born = obj->born;
 		leak->stamp = obj->stamp;

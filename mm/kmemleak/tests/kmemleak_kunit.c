@@ -792,6 +792,8 @@ static int live_init(struct kunit *test)
 	}
 	if (!kmemleak_is_on())
 		kunit_skip(test, "the detector is off");
+	/* A machine that others use as well can be slow for a moment. */
+	kmemleak_stop_budget_ms = 2000;
 	/*
 	 * On user-mode Linux blocks lie below 4 GiB, and clocks that count
 	 * nanoseconds pass by in their first seconds: 0x756d5000 was both.
@@ -862,12 +864,16 @@ static int release_all(void *arg)
 /* Lost ones are reported by one scan right after, held ones are not. */
 static void lose_and_hold(struct kunit *test, struct kind *kind)
 {
+	atomic_long_t *snapshots = &kmemleak_tracker.counters[KMEMLEAK_CNT_SNAPSHOTS];
 	int ret = on_other_stack(alloc_all, kind);
+	long before = atomic_long_read(snapshots);
 	unsigned int i;
 
 	KUNIT_EXPECT_EQ(test, ret, 0);
 	if (!ret) {
 		scan_and_collect(test);
+		/* There were suspects, and time to look at them in a standstill. */
+		KUNIT_EXPECT_EQ(test, atomic_long_read(snapshots), before + 1);
 		for_each_clear_bit(i, reported, kind->nr)
 			kunit_info(test, "block %u of %u was not found lost", i, kind->nr);
 		KUNIT_EXPECT_GE(test, nr_reported(), kind->nr - kind->spare);
@@ -894,6 +900,22 @@ static void release_kmalloc(void *ptr)
 static void live_kmalloc(struct kunit *test)
 {
 	lose_and_hold(test, &(struct kind){ alloc_kmalloc, release_kmalloc, NR_BLOCKS, 1 });
+}
+
+static void live_requested(struct kunit *test)
+{
+	void *odd = kmalloc(100, GFP_KERNEL), *even = kmalloc(128, GFP_KERNEL);
+	struct kmemleak_object copy;
+
+	KUNIT_ASSERT_TRUE(test, odd && even);
+	KUNIT_ASSERT_TRUE(test, kmemleak_block_get(&kmemleak_tracker, KMEMLEAK_VIRT,
+						   (unsigned long)odd, &copy));
+	KUNIT_EXPECT_EQ(test, copy.size - kmemleak_object_slack(&copy), 100UL);
+	KUNIT_ASSERT_TRUE(test, kmemleak_block_get(&kmemleak_tracker, KMEMLEAK_VIRT,
+						   (unsigned long)even, &copy));
+	KUNIT_EXPECT_EQ(test, copy.size - kmemleak_object_slack(&copy), 128UL);
+	kfree(odd);
+	kfree(even);
 }
 
 static void *alloc_large(unsigned int i)
@@ -1132,6 +1154,7 @@ static void live_bad_input(struct kunit *test)
 
 static struct kunit_case live_cases[] = {
 	KUNIT_CASE(live_kmalloc),
+	KUNIT_CASE(live_requested),
 	KUNIT_CASE(live_large),
 	KUNIT_CASE(live_vmalloc),
 	KUNIT_CASE(live_percpu),

@@ -30,6 +30,17 @@ static noinline int lone_block(bool on, void (*annotate)(const void *ptr))
 	return 0;
 }
 
+/* Lost in either case; the report says what was asked for. */
+static noinline int pair_requested(bool on)
+{
+	void *ptr = torture_kzalloc(on ? SIZE - 28 : SIZE);
+
+	if (!ptr)
+		return -ENOMEM;
+	torture_expect(ptr, SIZE, TORTURE_LOST);
+	return 0;
+}
+
 static int pair_not_leak(bool on)
 {
 	return lone_block(on, kmemleak_not_leak);
@@ -418,6 +429,7 @@ const struct torture_pair torture_annotations[] = {
 	{ "ignore", pair_ignore },
 	{ "transient_leak", pair_transient_leak },
 	{ "no_scan", pair_no_scan },
+	{ "requested", pair_requested },
 	{ "scan_area", pair_scan_area },
 	{ "scan_area_rest", pair_scan_area_rest },
 	{ "erase", pair_erase },

@@ -318,7 +318,7 @@ static void test_fields(void)
 	const struct kmemleak_origin origin = {
 		.trace = 0xabcd,
 		.born = host_read_now(), .clock = host_read_clock(),
-		.pid = 4711, .context = KMEMLEAK_SOFTIRQ,
+		.pid = BIT(KMEMLEAK_PID_BITS) - 1, .context = KMEMLEAK_SOFTIRQ, .slack = 1234,
 		.comm = "insmod\0\0\0\0\0\0\0\0\0",
 	};
 	struct host *h = host_new(6);
@@ -335,7 +335,9 @@ static void test_fields(void)
 	CHECK_EQ(a.colour.min_count, 2);
 	CHECK_EQ(a.colour.count, 0);
 	CHECK_EQ(a.trace, 0xabcd);
-	CHECK_EQ(a.pid, 4711);
+	CHECK_EQ(a.pid, BIT(KMEMLEAK_PID_BITS) - 1);
+	CHECK_EQ(kmemleak_object_slack(&a), 1234);
+	CHECK_EQ(kmemleak_object_slack(&b), 0);
 	CHECK_EQ(a.born, host_now);
 	CHECK_EQ((a.flags & KMEMLEAK_CTX_MASK) >> KMEMLEAK_CTX_SHIFT, KMEMLEAK_SOFTIRQ);
 	CHECK((s32)(b.stamp - a.stamp) > 0);
@@ -345,6 +347,34 @@ static void test_fields(void)
 	CHECK_EQ(call(h, SET_TRACE, HOST_DIRECT + 150, 0), KMEMLEAK_OK);
 	REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, HOST_DIRECT + 128, &b));
 	CHECK_EQ(b.trace, 42);
+	host_free(h);
+}
+
+/* What was asked for, to the last byte, as long as the block is as it was. */
+static void test_slack(void)
+{
+	struct kmemleak_origin origin = { .born = host_read_now() };
+	struct host *h = host_new(6);
+	struct kmemleak_object copy;
+
+	for (origin.slack = 0; origin.slack <= KMEMLEAK_SLACK_MAX + 2; origin.slack++) {
+		CHECK_EQ(kmemleak_block_add(&h->t, KMEMLEAK_VIRT, HOST_DIRECT, 0x8000, 1, &origin),
+			 KMEMLEAK_OK);
+		REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, HOST_DIRECT, &copy));
+		CHECK_EQ(kmemleak_object_slack(&copy),
+			 origin.slack <= KMEMLEAK_SLACK_MAX ? origin.slack : 0);
+		CHECK_EQ(copy.pid, 0);
+		CHECK_EQ(copy.comm, 0);
+		CHECK_EQ(call(h, REMOVE, HOST_DIRECT, 0), KMEMLEAK_OK);
+	}
+	origin.slack = 28;
+	CHECK_EQ(kmemleak_block_add(&h->t, KMEMLEAK_VIRT, HOST_DIRECT, 128, 1, &origin),
+		 KMEMLEAK_OK);
+	CHECK_EQ(call(h, REMOVE_PART, HOST_DIRECT + 32, 32), KMEMLEAK_OK);
+	REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, HOST_DIRECT, &copy));
+	CHECK_EQ(kmemleak_object_slack(&copy), 0);
+	REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, HOST_DIRECT + 64, &copy));
+	CHECK_EQ(kmemleak_object_slack(&copy), 0);
 	host_free(h);
 }
 
@@ -742,6 +772,7 @@ const struct host_case core_cases[] = {
 	{ "replace_and_overlap", test_replace_and_overlap },
 	{ "outside", test_outside },
 	{ "fields", test_fields },
+	{ "slack", test_slack },
 	{ "min_count", test_min_count },
 	{ "parts", test_parts },
 	{ "no_entry", test_no_entry },

@@ -264,12 +264,12 @@ static void *hammer(void *arg)
 		REQUIRE(obj);
 		/* Whoever else has it would see this change. */
 		obj->trace = w->cpu;
-		obj->pid = n;
+		obj->stamp = n;
 		snprintf(comm, sizeof(comm), "task/%lu", below(w, 300));
 		id = kmemleak_names_intern(&host->t, comm);
 		kmemleak_names_get(&host->t, id, got);
 		REQUIRE(id && !strcmp(comm, got));
-		REQUIRE(obj->trace == w->cpu && obj->pid == (s32)n);
+		REQUIRE(obj->trace == w->cpu && obj->stamp == (u32)n);
 		/* Entries are given back by others than took them. */
 		obj = __atomic_exchange_n(&exchange[below(w, 64)], obj, __ATOMIC_ACQ_REL);
 		if (obj)

@@ -592,7 +592,7 @@ static void test_record(void)
 	const struct kmemleak_origin origin = {
 		.trace = 77,
 		.born = host_read_now(), .clock = host_read_clock(),
-		.pid = 4711, .context = KMEMLEAK_HARDIRQ,
+		.pid = 4711, .context = KMEMLEAK_HARDIRQ, .slack = 7,
 		.comm = "irq/9-acpi\0\0\0\0\0",
 	};
 	struct kmemleak_options opt = options(KMEMLEAK_ALL_RULES);
@@ -614,6 +614,7 @@ static void test_record(void)
 	CHECK_EQ(leak->trace, 77);
 	CHECK_EQ(leak->born, born);
 	CHECK_EQ(leak->pid, 4711);
+	CHECK_EQ(leak->requested, leak->size - 7);
 	CHECK_EQ((leak->flags & KMEMLEAK_CTX_MASK) >> KMEMLEAK_CTX_SHIFT, KMEMLEAK_HARDIRQ);
 	CHECK(!strcmp(leak->comm, "irq/9-acpi"));
 	CHECK_EQ(leak->dump_len, KMEMLEAK_DUMP_LEN);

@@ -71,14 +71,20 @@ well_formed() {
 		left -= row
 		next
 	}
-	/^  (root of a lost structure: [1-9][0-9]* more blocks, [1-9][0-9]* bytes|reached from other lost blocks)$/ {
+	/^  requested [1-9][0-9]* bytes$/ {
 		if (state != "dump" || left != 0)
+			bad("request after " state " with " left " bytes left")
+		state = "request"
+		next
+	}
+	/^  (root of a lost structure: [1-9][0-9]* more blocks, [1-9][0-9]* bytes|reached from other lost blocks)$/ {
+		if ((state != "dump" && state != "request") || left != 0)
 			bad("place after " state " with " left " bytes left")
 		state = "place"
 		next
 	}
 	/^  backtrace \(crc [0-9a-f]+\):$/ {
-		if ((state != "dump" && state != "place") || left != 0)
+		if ((state != "dump" && state != "request" && state != "place") || left != 0)
 			bad("trace after " state " with " left " bytes left")
 		state = "trace"
 		next
@@ -131,6 +137,15 @@ order_as_announced() {
 own_traces() {
 	echo clear > "$KM_FILE"
 	km_torture traces && km_scan && km_verdicts "$KM_MOST"
+}
+
+# What was asked for stands there if it is less than the size.
+requests() {
+	echo clear > "$KM_FILE"
+	km_scenes requested "$1" && km_scan && km_verdicts "$KM_MOST" || return 1
+	said=$(grep -c '^  requested 100 bytes$' "$KM_REPORT")
+	km_note "$said say so, of $(km_reports)"
+	[ "$said" -ge "$2" ] && [ "$said" -le "$3" ]
 }
 
 # ---- reading and writing -----------------------------------------------------
@@ -298,7 +313,7 @@ refuses_value() {
 
 km_begin
 km_need_torture
-km_plan 35
+km_plan 39
 km_test "kmemleak has mode 644" has_mode "$KM_FILE" 644
 km_test "kmemleak has size 0" size_zero
 km_test "nothing to report reads as 0 bytes" empty_read
@@ -348,9 +363,13 @@ km_test "min_age_ms refuses 99999999999" refuses_value min_age_ms 99999999999
 km_test "rcu_wait_ms refuses 10001" refuses_value rcu_wait_ms 10001
 km_test "workers refuses 17" refuses_value workers 17
 km_test "workers refuses -1" refuses_value workers -1
+km_test "confirm refuses a word of its own" refuses_value confirm stops
+km_test "stop_budget_ms refuses 2001" refuses_value stop_budget_ms 2001
 km_test "verbose refuses 2" refuses_value verbose 2
 km_torture reset
 km_test "each call path has its own trace" own_traces
+km_test "a report says what was asked for" requests on 14 16
+km_test "if that is less than the size" requests off 0 0
 km_torture reset
 km_test "nothing is left" empty_read
 km_finish
