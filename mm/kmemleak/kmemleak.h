@@ -85,7 +85,7 @@ enum kmemleak_context {
 #define KMEMLEAK_REPORTED	0x0800	/* was in a published leak set */
 #define KMEMLEAK_TRANSIENT	0x1000	/* the next episode passes over it */
 
-/* Numbers of tasks and indexes of names fit. */
+/* Of an object's @pid and @comm: numbers of tasks and indexes of names fit. */
 #define KMEMLEAK_PID_BITS	22
 #define KMEMLEAK_COMM_BITS	12
 
@@ -122,8 +122,9 @@ union kmemleak_colour {
  * @born: low half of jiffies at allocation
  * @stamp: orders allocations within a jiffy (nanoseconds, wraps)
  * @pid: allocating task, 0 in interrupt context
- * @slack_low: see kmemleak_object_slack(), and so for @slack_high
+ * @slack_low: see kmemleak_object_slack()
  * @comm: index into the name table
+ * @slack_high: see there, too
  * @flags: KMEMLEAK_*
  * @colour: what marks know of it
  *
@@ -141,10 +142,10 @@ struct kmemleak_object {
 	u32 trace;
 	u32 born;
 	u32 stamp;
-	u32 pid : KMEMLEAK_PID_BITS;
-	u32 slack_low : 32 - KMEMLEAK_PID_BITS;
-	u16 comm : KMEMLEAK_COMM_BITS;
-	u16 slack_high : 16 - KMEMLEAK_COMM_BITS;
+	u32 pid : 22;
+	u32 slack_low : 10;
+	u16 comm : 12;
+	u16 slack_high : 4;
 	u16 flags;
 	union kmemleak_colour colour;
 };

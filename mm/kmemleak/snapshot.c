@@ -182,6 +182,7 @@ static void wait_still(struct kmemleak_tracker *t, struct kmemleak_marker *m)
 /* Everybody who waits looks all the time. */
 static void wake(struct kmemleak_tracker *t)
 {
+	/* As a wake-up would be; pairs with wait_still(), which has to look again. */
 	smp_mb();
 }
 

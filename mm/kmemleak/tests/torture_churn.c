@@ -47,10 +47,18 @@ struct block {
 
 /**
  * struct churn - one thread and what it moves blocks in
+ * @rnd: which
  * @slots: a large array, few of them in use
+ * @lists: doubly linked
+ * @hlists: with a single pointer as head
+ * @replaced: a list whose blocks copies take the place of
+ * @xa: by index
+ * @maple: by index, too
+ * @table: by key; it grows and shrinks
  * @out: what the hash table does not hold
  * @in_table: how many it does
  * @filling: it is to hold more
+ * @moves: so far
  */
 struct churn {
 	struct rnd_state rnd;
@@ -372,7 +380,7 @@ int torture_churn(int argc, char **argv)
 		if (ret)
 			return ret;
 		i = nr_churns - 1;
-		threads[i] = kthread_create_on_cpu(run, churns[i], cpu, "torture_churn/%u");
+		threads[i] = kthread_create_on_cpu(run, churns[i], cpu, "kmemleak_churn/%u");
 		if (IS_ERR(threads[i])) {
 			ret = PTR_ERR(threads[i]);
 			threads[i] = NULL;

@@ -132,6 +132,9 @@ struct host_helper {
  * @helpers: threads that mark as well
  * @nr_helpers: how many
  * @no_helpers: who is asked for does not come
+ * @still: nobody else runs, so no callback does
+ * @can_stop: there is time for a standstill
+ * @stop_pauses: after so many pauses in one there no longer is; 0: never
  * @spawned: how many there were in all
  * @unreadable: calls of read that were refused
  * @reads: calls of read
@@ -155,10 +158,9 @@ struct host {
 	struct host_helper helpers[HOST_NR_CPUS - 1];
 	unsigned int nr_helpers;
 	bool no_helpers;
-	/* Nobody else runs: no callback does. */
 	bool still;
 	bool can_stop;
-	unsigned int stop_pauses;	/* so many, then the time is over; 0: never */
+	unsigned int stop_pauses;
 	unsigned long spawned;
 	unsigned long unreadable;
 	unsigned long reads;

@@ -93,7 +93,7 @@ int bench_drop(unsigned int words, char **word)
 /* lose: allocates a block and forgets it, for as long as the machine runs */
 int bench_lose(unsigned int words, char **word)
 {
-	void *lost = kmalloc(sizeof(struct node), GFP_KERNEL);
+	struct node *lost = kmalloc(sizeof(*lost), GFP_KERNEL);
 
 	if (words)
 		return -EINVAL;
