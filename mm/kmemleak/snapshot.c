@@ -217,7 +217,7 @@ static void lead(struct snapshot *s)
 {
 	s->began = now_ns();
 	s->end = s->began + s->limit;
-	/* Hooks read it as well; none is under way, nor will be. */
+	/* Hooks read it as well. One that was stopped on its way goes on afterwards. */
 	s->t->ops = &s->ops;
 	kmemleak_still = true;
 	s->ret = kmemleak_mark_run(s->marker);
