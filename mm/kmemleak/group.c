@@ -59,9 +59,9 @@ static int follow(struct kmemleak_marker *m, struct kmemleak_leak *leak)
 	return ret;
 }
 
-int kmemleak_group(struct kmemleak_marker *m, struct kmemleak_leaks *leaks)
+int kmemleak_group(struct kmemleak_tracker *t, struct kmemleak_marker *m,
+		   struct kmemleak_leaks *leaks)
 {
-	struct kmemleak_tracker *t = kmemleak_mark_tracker(m);
 	struct kmemleak_leak *leak;
 	int ret = 0;
 

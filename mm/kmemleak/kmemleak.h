@@ -966,7 +966,6 @@ int kmemleak_mark_range(struct kmemleak_marker *m, unsigned long start, unsigned
 unsigned int kmemleak_mark_left(struct kmemleak_marker *m, struct kmemleak_pool_cursor *cursor,
 				struct kmemleak_ref *left, unsigned int max);
 const struct kmemleak_options *kmemleak_mark_options(const struct kmemleak_marker *m);
-struct kmemleak_tracker *kmemleak_mark_tracker(const struct kmemleak_marker *m);
 /* For ops->spawn() and ops->wait(). */
 void kmemleak_mark_help(struct kmemleak_marker *m);
 bool kmemleak_mark_ready(const struct kmemleak_marker *m);
@@ -989,7 +988,8 @@ int kmemleak_verdict(struct kmemleak_tracker *t, const struct kmemleak_options *
  * group.c: which leaks hang on which. Context: after a mark that left all of
  * @leaks white; they are again afterwards. Return: 0, or what ops->pause() said.
  */
-int kmemleak_group(struct kmemleak_marker *m, struct kmemleak_leaks *leaks);
+int kmemleak_group(struct kmemleak_tracker *t, struct kmemleak_marker *m,
+		   struct kmemleak_leaks *leaks);
 
 /* leaks.c: sets of leak records */
 void kmemleak_leaks_init(struct kmemleak_leaks *leaks);

@@ -24,11 +24,6 @@ const struct kmemleak_options *kmemleak_mark_options(const struct kmemleak_marke
 	return m->opt;
 }
 
-struct kmemleak_tracker *kmemleak_mark_tracker(const struct kmemleak_marker *m)
-{
-	return m->t;
-}
-
 /**
  * kmemleak_object_white() - did the last mark fail to reach it?
  * @t: tracker

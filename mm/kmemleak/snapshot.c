@@ -40,7 +40,6 @@ bool kmemleak_still;
  * @marker: the leading CPU's
  * @leader: which CPU that is
  * @limit: nanoseconds it may take
- * @began: when it did
  * @end: when it has to end
  * @ret: what came of it
  * @over: the others may go. Released by the leader
@@ -55,7 +54,6 @@ static struct snapshot {
 	struct kmemleak_marker *marker;
 	unsigned int leader;
 	u64 limit;
-	u64 began;
 	u64 end;
 	int ret;
 	bool over;
@@ -215,15 +213,16 @@ static u64 limit_ns(void)
 
 static void lead(struct snapshot *s)
 {
-	s->began = now_ns();
-	s->end = s->began + s->limit;
+	u64 began = now_ns();
+
+	s->end = began + s->limit;
 	/* Hooks read it as well. One that was stopped on its way goes on afterwards. */
 	s->t->ops = &s->ops;
 	kmemleak_still = true;
 	s->ret = kmemleak_mark_run(s->marker);
 	kmemleak_still = false;
 	s->t->ops = &kmemleak_kernel_ops;
-	WRITE_ONCE(last_us, (unsigned long)div_u64(now_ns() - s->began, NSEC_PER_USEC));
+	WRITE_ONCE(last_us, (unsigned long)div_u64(now_ns() - began, NSEC_PER_USEC));
 	WRITE_ONCE(max_us, max(max_us, last_us));
 	/* Pairs with follow(). */
 	smp_store_release(&s->over, true);

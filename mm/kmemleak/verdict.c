@@ -355,7 +355,7 @@ static int judge(struct judge *j)
 		return ret;
 	keep_white(j);
 	kmemleak_leaks_sort(j->t, j->leaks);
-	ret = kmemleak_group(j->m, j->leaks);
+	ret = kmemleak_group(j->t, j->m, j->leaks);
 	if (!ret)
 		count_new(j);
 	return ret;

@@ -782,10 +782,19 @@ static bool is_reported(unsigned int i)
 	return test_bit(i, reported);
 }
 
+/* What the parameter was before the case. */
+static unsigned int stop_budget_ms;
+
+static void live_exit(struct kunit *test)
+{
+	kmemleak_stop_budget_ms = stop_budget_ms;
+}
+
 static int live_init(struct kunit *test)
 {
 	unsigned int i;
 
+	stop_budget_ms = kmemleak_stop_budget_ms;
 	for (i = 0; i < NR_BLOCKS; i++) {
 		held[i] = NULL;
 		hide(i, NULL);
@@ -1168,6 +1177,7 @@ static struct kunit_case live_cases[] = {
 static struct kunit_suite live_suite = {
 	.name = "kmemleak",
 	.init = live_init,
+	.exit = live_exit,
 	.test_cases = live_cases,
 };
 

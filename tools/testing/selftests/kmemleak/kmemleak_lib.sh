@@ -181,11 +181,9 @@ km_log() {
 	dmesg | awk -v mark="$km_mark_text" 'on; index($0, mark) { on = 1 }'
 }
 
-# Anything the kernel says that it should never say, since km_mark. How long an NMI
-# took is the machine's affair.
+# Anything the kernel says that it should never say, since km_mark.
 km_no_splat() {
-	km_log | grep -v 'INFO: NMI handler .* took too long to run' |
-		grep -E 'BUG|WARNING:|Oops|INFO: |general protection|soft lockup|detected stall|unable to handle|corruption' \
+	km_log | grep -E 'BUG|WARNING:|Oops|INFO: |general protection|soft lockup|detected stall|unable to handle|corruption' \
 		> "$KM_TMP/splat" || return 0
 	sed 's/^/# /' "$KM_TMP/splat"
 	return 1
