@@ -13,19 +13,28 @@ static u32 name_hash(const u64 *word)
 	return hash_64(word[0] ^ hash_64(word[1], 32), 32);
 }
 
-static u64 slot_word(struct kmemleak_names *names, u32 slot)
+/* As much of a name as can be read and written at once. */
+static unsigned long first_of(const void *name)
+{
+	return *(const unsigned long *)name;
+}
+
+static unsigned long slot_first(struct kmemleak_names *names, u32 slot)
 {
 	/*
-	 * A slot is written once, the first word last; whoever sees a first
-	 * word that is not 0 sees the rest. Pairs with kmemleak_names_intern().
+	 * A slot is written once, its first part last; whoever sees one that is
+	 * not 0 sees the rest. Pairs with add().
 	 */
-	return smp_load_acquire((u64 *)names->name[slot]);
+	return smp_load_acquire((unsigned long *)names->name[slot]);
 }
 
 /* @word[0] is not 0. */
 static bool slot_is(struct kmemleak_names *names, u32 slot, const u64 *word)
 {
-	return slot_word(names, slot) == word[0] && ((u64 *)names->name[slot])[1] == word[1];
+	const u64 *name = (const u64 *)names->name[slot];
+
+	return slot_first(names, slot) == first_of(word) && name[1] == word[1] &&
+	       (sizeof(long) == sizeof(*word) || name[0] == word[0]);
 }
 
 static u16 look_up(struct kmemleak_names *names, const u64 *word, u32 *vacant)
@@ -35,16 +44,14 @@ static u16 look_up(struct kmemleak_names *names, const u64 *word, u32 *vacant)
 	*vacant = 0;
 	for (i = 0; i < PROBES; i++) {
 		u32 slot = (hash + i) % KMEMLEAK_NR_NAMES;
-		u64 first;
 
 		if (!slot)
 			continue;
-		first = slot_word(names, slot);
-		if (!first) {
+		if (!slot_first(names, slot)) {
 			*vacant = slot;
 			return 0;
 		}
-		if (first == word[0] && ((u64 *)names->name[slot])[1] == word[1])
+		if (slot_is(names, slot, word))
 			return slot;
 	}
 	return 0;
@@ -69,9 +76,12 @@ static noinline u16 add(struct kmemleak_tracker *t, const char *comm)
 	raw_spin_lock_irqsave(&names->lock, irq);
 	id = look_up(names, word, &vacant);
 	if (!id && vacant) {
-		((u64 *)names->name[vacant])[1] = word[1];
-		/* Pairs with slot_word(). */
-		smp_store_release((u64 *)names->name[vacant], word[0]);
+		char *name = names->name[vacant];
+
+		memcpy(name + sizeof(long), (char *)word + sizeof(long),
+		       KMEMLEAK_COMM_LEN - sizeof(long));
+		/* Pairs with slot_first(). */
+		smp_store_release((unsigned long *)name, first_of(word));
 		names->nr++;
 		id = vacant;
 	}
@@ -116,7 +126,7 @@ void kmemleak_names_get(struct kmemleak_tracker *t, u16 id, char *comm)
 	static const char unknown[KMEMLEAK_COMM_LEN] = "unknown";
 	struct kmemleak_names *names = t->names;
 
-	if (id && names && id < ARRAY_SIZE(names->name) && slot_word(names, id))
+	if (id && names && id < ARRAY_SIZE(names->name) && slot_first(names, id))
 		memcpy(comm, names->name[id], KMEMLEAK_COMM_LEN);
 	else
 		memcpy(comm, unknown, KMEMLEAK_COMM_LEN);
