@@ -80,9 +80,10 @@ struct kmemleak_object *kmemleak_extra_add(struct kmemleak_tracker *t,
 		link = order < 0 ? &parent->rb_right : &parent->rb_left;
 	}
 	if (!*link) {
-		extra->owner = owner;
 		extra->kind = kind;
-		extra->start = start;
+		/* A marker that is late takes them for the start and size of an object. */
+		WRITE_ONCE(extra->owner, owner);
+		WRITE_ONCE(extra->start, start);
 		extra->size = size;
 		rb_link_node(&extra->node, parent, link);
 		rb_insert_color(&extra->node, &t->extras);
