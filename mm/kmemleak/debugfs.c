@@ -110,21 +110,23 @@ static void leaks_stop(struct seq_file *m, void *v)
 /*
  * While blocks are tracked it is known which leaks were freed since. Whoever
  * turns tracking off waits for a grace period before the objects go that the
- * records refer to.
+ * records refer to, and another one passes before it is on again: who sees it on
+ * sees the era as well.
  */
-static bool was_freed(const struct kmemleak_leak *leak)
+static bool was_freed(const struct reader *reader, const struct kmemleak_leak *leak)
 {
 	bool freed;
 
 	rcu_read_lock();
-	freed = kmemleak_is_on() && !kmemleak_leak_lives(&kmemleak_tracker, leak);
+	freed = kmemleak_is_on() && reader->set->era == READ_ONCE(kmemleak_era) &&
+		!kmemleak_leak_lives(&kmemleak_tracker, leak);
 	rcu_read_unlock();
 	return freed;
 }
 
 static int leaks_show(struct seq_file *m, void *v)
 {
-	if (was_freed(v))
+	if (was_freed(m->private, v))
 		return SEQ_SKIP;
 	kmemleak_report_leak(m, v);
 	return 0;
@@ -196,7 +198,7 @@ static void explain_off(void)
 		pr_notice_once("Turned off by an error (%s), writes fail; to turn it on, boot with kmemleak=on\n",
 			       why);
 	else
-		pr_notice_once("Turned off, writes fail; to turn it on, boot with kmemleak=on\n");
+		pr_notice_once("Turned off, writes fail; to turn it on, write on\n");
 }
 
 static int check_on(void)
@@ -231,6 +233,23 @@ static int clear(void)
 	return 0;
 }
 
+static int on(void)
+{
+	bool was_on;
+	int ret;
+
+	if (mutex_lock_interruptible(&kmemleak_scan_mutex))
+		return -EINTR;
+	was_on = kmemleak_is_on();
+	ret = kmemleak_turn_on();
+	mutex_unlock(&kmemleak_scan_mutex);
+	if (ret || was_on || !IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN))
+		return ret;
+	/* Without a thread it is on all the same. */
+	kmemleak_thread_start();
+	return 0;
+}
+
 /* The thread first: that ends a scan it is making, so the mutex is soon free. */
 static void off(void)
 {
@@ -261,8 +280,7 @@ static int run_command(enum kmemleak_command cmd, unsigned long arg)
 		off();
 		return 0;
 	case KMEMLEAK_CMD_ON:
-		/* Tracking cannot begin late yet. */
-		return -EINVAL;
+		return on();
 	case KMEMLEAK_CMD_DUMP:
 		return kmemleak_report_object(arg);
 	case KMEMLEAK_CMD_STACK_ON:

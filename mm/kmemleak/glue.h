@@ -14,7 +14,7 @@
 /* The kernel's tracker. Set up before the first hook can run. */
 extern struct kmemleak_tracker kmemleak_tracker;
 
-/* Episodes, clear and off: one at a time. */
+/* Episodes, clear, on and off: one at a time. */
 extern struct mutex kmemleak_scan_mutex;
 
 /* Module parameters that other files read; see main.c. */
@@ -28,14 +28,17 @@ extern unsigned int kmemleak_stop_budget_ms;	/* longest standstill for a snapsho
 /**
  * struct kmemleak_published - an immutable leak set and who still reads it
  * @ref: the published pointer holds one, each reader one
+ * @era: kmemleak_era when it was made; in another one its objects are not there any more
  * @leaks: never changes after publication
  */
 struct kmemleak_published {
 	struct kref ref;
+	unsigned int era;
 	struct kmemleak_leaks leaks;
 };
 
 /* main.c: life of the kernel's tracker. Context: process, scan_mutex held. */
+int kmemleak_turn_on(void);
 void kmemleak_turn_off(void);
 void kmemleak_give_back(void);
 /* Context of these two: any. */
@@ -44,11 +47,32 @@ bool kmemleak_early_setup(void);
 struct kmemleak_options kmemleak_read_options(void);
 /* The page allocator may be used. */
 extern bool kmemleak_pages_ready;
+/* How often metadata was given back; see was_freed(). */
+extern unsigned int kmemleak_era;
 
 /* memory.c: how the kernel's memory is read and where its roots are. */
 extern const struct kmemleak_ops kmemleak_kernel_ops;
 void kmemleak_memory_setup(struct kmemleak_tracker *t);
 void kmemleak_memory_start(struct kmemleak_tracker *t, const void *own, size_t size);
+
+/* What page_private() says of the detector's own pages; no address of anything. */
+#define KMEMLEAK_OWN_PAGE	(~0UL / 0xff * 0x4b)
+/* Where a struct page lies, or 0 if that is not known; on x86-64 anything mapped. */
+phys_addr_t kmemleak_phys_of(const void *addr);
+
+/* late.c, old.c: memory from before tracking began. Context: process, scan_mutex held. */
+void kmemleak_old_begin(void);
+int kmemleak_old_take(void);
+void kmemleak_old_forget(void);
+void kmemleak_old_mark(struct kmemleak_marker *m);
+/* Context: any but NMI, and as hooks.c for what drops something. */
+void kmemleak_old_drop(unsigned long addr, size_t size);
+void kmemleak_old_drop_percpu(const void __percpu *ptr, size_t size);
+void kmemleak_old_freed(unsigned long addr);
+bool kmemleak_old_any(void);
+unsigned long kmemleak_old_bytes(void);
+unsigned long kmemleak_old_pages(void);
+bool kmemleak_old_can(void);
 
 /**
  * struct kmemleak_dead_pages - pages of a CPU's static per-cpu area to leave out
@@ -62,6 +86,7 @@ struct kmemleak_dead_pages {
 
 /* stacks.c: task and interrupt stacks. Context: process. */
 void kmemleak_stacks_mark(struct kmemleak_marker *m);
+void kmemleak_stacks_leave_out(void);
 void kmemleak_stacks_dead_pages(int cpu, struct kmemleak_dead_pages *dead);
 bool kmemleak_stacks_is_dead(const struct kmemleak_dead_pages *dead, unsigned long addr);
 
@@ -79,6 +104,7 @@ unsigned long kmemleak_workers_frame(const struct task_struct *task);
 /* snapshot.c: marks of a machine that stands still. Context: as scan.c. */
 int kmemleak_snapshot_mark(struct kmemleak_tracker *t, struct kmemleak_marker *m);
 void kmemleak_snapshot_prepare(void);
+u64 kmemleak_snapshot_limit(void);
 void kmemleak_snapshot_times(unsigned long *last, unsigned long *max);
 /* Nobody else runs, and nothing may sleep. For the roots. */
 extern bool kmemleak_still;

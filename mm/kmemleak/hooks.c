@@ -61,6 +61,9 @@ static noinline void tell(enum kmemleak_result res, unsigned long addr, size_t s
 {
 	if (res >= ARRAY_SIZE(mistakes) || !mistakes[res] || READ_ONCE(told[res]))
 		return;
+	/* What is unknown then is most often older than the detector. */
+	if (res == KMEMLEAK_NOT_FOUND && kmemleak_old_any())
+		return;
 	WRITE_ONCE(told[res], true);
 	pr_warn("%s: 0x%lx, size %zu; told once, see kmemleak_stats\n", mistakes[res], addr, size);
 	dump_stack();
@@ -105,7 +108,8 @@ static __always_inline void get_origin(struct kmemleak_origin *origin, u32 slack
 	}
 }
 
-static __always_inline void add_block(enum kmemleak_space space, unsigned long addr, size_t size,
+/* Return: whether it is tracked. */
+static __always_inline bool add_block(enum kmemleak_space space, unsigned long addr, size_t size,
 				      u32 slack, int min_count, gfp_t gfp)
 {
 	struct kmemleak_origin origin;
@@ -114,7 +118,7 @@ static __always_inline void add_block(enum kmemleak_space space, unsigned long a
 	/* An allocation that failed is reported by allocators as a NULL block. */
 	if (space != KMEMLEAK_PHYS && !addr) {
 		kmemleak_count(&kmemleak_tracker, KMEMLEAK_CNT_BAD_ADDR);
-		return;
+		return false;
 	}
 	if (likely(!in_nmi())) {
 		/* These may sleep, so not under RCU. */
@@ -122,9 +126,10 @@ static __always_inline void add_block(enum kmemleak_space space, unsigned long a
 		kmemleak_pool_top_up(&kmemleak_tracker, gfp);
 	}
 	if (!enter())
-		return;
+		return false;
 	res = kmemleak_block_add(&kmemleak_tracker, space, addr, size, min_count, &origin);
 	leave(res, addr, size);
+	return !res;
 }
 
 static void annotate(enum kmemleak_space space, unsigned long addr, enum kmemleak_note note)
@@ -146,7 +151,8 @@ static unsigned long percpu_address(const void __percpu *ptr)
 
 noinline void *kmemleak_hook_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp)
 {
-	add_block(KMEMLEAK_VIRT, address(ptr), size, 0, min_count, gfp & gfp_allowed_mask);
+	if (add_block(KMEMLEAK_VIRT, address(ptr), size, 0, min_count, gfp & gfp_allowed_mask))
+		kmemleak_old_drop(address(ptr), size);
 	return (void *)ptr;
 }
 EXPORT_SYMBOL_GPL(kmemleak_hook_alloc);
@@ -156,14 +162,16 @@ noinline void *kmemleak_hook_alloc_slab(const void *ptr, size_t size, size_t req
 	/* What is more than the block has is no request that is known. */
 	u32 slack = requested <= size ? min_t(size_t, size - requested, U32_MAX) : 0;
 
-	add_block(KMEMLEAK_VIRT, address(ptr), size, slack, 1, gfp & gfp_allowed_mask);
+	if (add_block(KMEMLEAK_VIRT, address(ptr), size, slack, 1, gfp & gfp_allowed_mask))
+		kmemleak_old_drop(address(ptr), size);
 	return (void *)ptr;
 }
 EXPORT_SYMBOL_GPL(kmemleak_hook_alloc_slab);
 
 noinline void kmemleak_hook_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp)
 {
-	add_block(KMEMLEAK_PERCPU, percpu_address(ptr), size, 0, 1, gfp);
+	if (add_block(KMEMLEAK_PERCPU, percpu_address(ptr), size, 0, 1, gfp))
+		kmemleak_old_drop_percpu(ptr, size);
 }
 EXPORT_SYMBOL_GPL(kmemleak_hook_alloc_percpu);
 
@@ -181,7 +189,8 @@ noinline void kmemleak_hook_vmalloc(const struct vm_struct *area, size_t size, g
 		return;
 	}
 	block = address(area->addr);
-	add_block(KMEMLEAK_VIRT, block, size, 0, 2, gfp);
+	if (add_block(KMEMLEAK_VIRT, block, size, 0, 2, gfp))
+		kmemleak_old_drop(block, size);
 	if (!enter())
 		return;
 	leave(kmemleak_block_add_alias(&kmemleak_tracker, address(area), block),
@@ -198,9 +207,14 @@ EXPORT_SYMBOL_GPL(kmemleak_hook_alloc_phys);
 void kmemleak_hook_free(const void *ptr)
 {
 	unsigned long addr = address(ptr);
+	enum kmemleak_result res;
 
-	if (enter())
-		leave_free(kmemleak_block_remove(&kmemleak_tracker, KMEMLEAK_VIRT, addr), addr, 0);
+	if (!enter())
+		return;
+	res = kmemleak_block_remove(&kmemleak_tracker, KMEMLEAK_VIRT, addr);
+	if (unlikely(res == KMEMLEAK_NOT_FOUND))
+		kmemleak_old_freed(addr);
+	leave_free(res, addr, 0);
 }
 EXPORT_SYMBOL_GPL(kmemleak_hook_free);
 
@@ -216,9 +230,14 @@ EXPORT_SYMBOL_GPL(kmemleak_hook_free_percpu);
 
 static void free_part(enum kmemleak_space space, unsigned long addr, size_t size)
 {
-	if (enter())
-		leave_free(kmemleak_block_remove_part(&kmemleak_tracker, space, addr, size),
-			   addr, size);
+	enum kmemleak_result res;
+
+	if (!enter())
+		return;
+	res = kmemleak_block_remove_part(&kmemleak_tracker, space, addr, size);
+	if (res == KMEMLEAK_NOT_FOUND && space == KMEMLEAK_VIRT)
+		kmemleak_old_drop(addr, size);
+	leave_free(res, addr, size);
 }
 
 void kmemleak_hook_free_part(const void *ptr, size_t size)

@@ -22,6 +22,7 @@
  *   black     reached and scanned; or ignored: never reported, never scanned
  *   root      memory that is scanned without being reached from anywhere
  *   opaque    memory that may hold blocks the detector has no entry for: a root
+ *   old       memory that was in use when tracking began on a running system: a root
  *   marker    who marks: the scan itself, and helpers on other CPUs
  *   suspect   an object that a mark left white and no rule cleared
  *   leak      a suspect that was confirmed; a record, not an object
@@ -30,7 +31,7 @@
  * Lock order (outer to inner). The first four belong to the kernel's side:
  *   write_lock           one command at a time                  (debugfs.c)
  *   thread_lock          start and stop of the thread           (thread.c)
- *   kmemleak_scan_mutex  episodes, clear, off: one at a time    (main.c)
+ *   kmemleak_scan_mutex  episodes, clear, on, off: in turn      (main.c)
  *   published_lock       which leak set is the published one    (scan.c)
  * and these to a tracker, raw and taken with interrupts off:
  *   shard.lock           one shard; two are never held at once
@@ -39,6 +40,7 @@
  *   mark.lock            work that any marker may take
  *   names.lock           writers of the task name table
  *   pool.lock            the shared free list and the list of pages
+ *   old_chunk.lock       which memory is older than tracking    (old.c)
  *   stash_lock           pages for a standstill                 (snapshot.c)
  *
  * Invariants of an object in the index, all under its shard's lock:
@@ -463,6 +465,7 @@ enum kmemleak_rule {
 	KMEMLEAK_RULE_TRANSIENT,	/* annotated for one episode */
 	KMEMLEAK_RULE_CONFIRM,		/* must be white in another mark */
 	KMEMLEAK_RULE_MIN_UNREF,	/* white in min_unref_scans episodes */
+	KMEMLEAK_RULE_STACK,		/* dead parts of stacks are no roots */
 	KMEMLEAK_NR_RULES,
 };
 
@@ -483,6 +486,7 @@ enum kmemleak_confirm {
  * @confirm: how suspects are confirmed
  * @workers: how many markers there are at most, 0 stands for 1
  * @scan_stacks: task stacks are roots
+ * @draft: set by the verdict: what a mark leaves white is looked at in a standstill
  */
 struct kmemleak_options {
 	unsigned long rules;
@@ -491,6 +495,7 @@ struct kmemleak_options {
 	enum kmemleak_confirm confirm;
 	unsigned int workers;
 	bool scan_stacks;
+	bool draft;
 };
 
 /* --------------------------------------------------------------- leaks -- */
@@ -709,6 +714,8 @@ struct kmemleak_ops {
  * @nr_cpu_offsets: how many there are, 0 if that is not wanted
  * @counters: enum kmemleak_counter
  * @options: see there; the episode works on a copy
+ * @no_still: the last standstill that was wanted was refused or cut short, so the
+ *	next first mark is to stand alone
  * @private: for the surroundings
  */
 struct kmemleak_tracker {
@@ -732,6 +739,7 @@ struct kmemleak_tracker {
 	unsigned int nr_cpu_offsets;
 	atomic_long_t counters[KMEMLEAK_NR_COUNTERS];
 	struct kmemleak_options options;
+	bool no_still;
 	void *private;
 };
 

@@ -20,7 +20,7 @@
 struct kmemleak_tracker kmemleak_tracker;
 DEFINE_STATIC_KEY_TRUE(kmemleak_key);
 EXPORT_SYMBOL_GPL(kmemleak_key);
-/* Scans, clear and off: one at a time. Inside debugfs.c's and thread.c's own. */
+/* Scans, clear, on and off: one at a time. Inside debugfs.c's and thread.c's own. */
 DEFINE_MUTEX(kmemleak_scan_mutex);
 
 /* Entries for the time before the page allocator is up. */
@@ -28,6 +28,8 @@ static union kmemleak_entry reserve[CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE];
 
 /* Written once, in early boot. */
 bool kmemleak_pages_ready;
+/* Written with kmemleak_scan_mutex held, while tracking is off. */
+unsigned int kmemleak_era;
 
 /* A MiB has 32 regions of 32 KiB, so about four regions share a shard. */
 #define SHARDS_PER_MIB	8
@@ -227,17 +229,16 @@ static unsigned int shard_bits(void)
 void __init kmemleak_init(void)
 {
 	kmemleak_pages_ready = true;
-	if (want_off) {
-		static_branch_disable(&kmemleak_key);
-		kmemleak_tracker_disable(&kmemleak_tracker);
-		if (kmemleak_tracker.ops)
-			kmemleak_tracker_reset(&kmemleak_tracker);
-		return;
-	}
-	kmemleak_trace_start();
 	/* No block before this one, unless memblock has no hooks on this arch. */
 	if (kmemleak_early_setup())
 		rcu_read_unlock();
+	if (want_off) {
+		static_branch_disable(&kmemleak_key);
+		kmemleak_tracker_disable(&kmemleak_tracker);
+		kmemleak_tracker_reset(&kmemleak_tracker);
+		return;
+	}
+	kmemleak_trace_start();
 	if (kmemleak_tracker_start(&kmemleak_tracker, shard_bits(), nr_cpu_ids))
 		pr_warn("little memory for the index, going on with less\n");
 	kmemleak_memory_start(&kmemleak_tracker, reserve, sizeof(reserve));
@@ -278,6 +279,7 @@ void kmemleak_turn_off(void)
 	static_branch_disable(&kmemleak_key);
 	/* Pairs with the read side of enter() in hooks.c. */
 	synchronize_rcu();
+	kmemleak_old_forget();
 	pr_info("Kernel memory leak detector disabled\n");
 }
 
@@ -293,5 +295,51 @@ void kmemleak_give_back(void)
 	static_branch_disable(&kmemleak_key);
 	synchronize_rcu();
 	kmemleak_scan_clear();
+	WRITE_ONCE(kmemleak_era, kmemleak_era + 1);
 	kmemleak_tracker_reset(&kmemleak_tracker);
+	kmemleak_old_forget();
+}
+
+/**
+ * kmemleak_turn_on() - track from now on
+ *
+ * What an earlier time of tracking has left is forgotten. All that was allocated
+ * before is a root.
+ *
+ * Return: 0, also if it is on; -EBUSY if it was turned off by an error; -ENOMEM;
+ * -EOPNOTSUPP if this kernel cannot tell what is there.
+ */
+int kmemleak_turn_on(void)
+{
+	int ret;
+
+	lockdep_assert_held(&kmemleak_scan_mutex);
+	if (kmemleak_is_on())
+		return 0;
+	if (READ_ONCE(kmemleak_tracker.failed))
+		return -EBUSY;
+	if (!kmemleak_old_can())
+		return -EOPNOTSUPP;
+	kmemleak_give_back();
+	kmemleak_trace_start();
+	if (kmemleak_tracker_start(&kmemleak_tracker, shard_bits(), nr_cpu_ids))
+		pr_warn("little memory for the index, going on with less\n");
+	kmemleak_old_begin();
+	/* Sites are patched one by one, but what counts is that it is enabled. */
+	static_branch_enable(&kmemleak_key);
+	/* Pairs with enter() in hooks.c: who sees it enabled sees all of that. */
+	synchronize_rcu();
+	kmemleak_tracker_enable(&kmemleak_tracker);
+	kmemleak_memory_start(&kmemleak_tracker, reserve, sizeof(reserve));
+	/* Now that new blocks are tracked: who was faster has an old one. */
+	ret = kmemleak_old_take();
+	if (!ret && READ_ONCE(kmemleak_tracker.failed))
+		ret = -EBUSY;
+	if (ret) {
+		kmemleak_turn_off();
+		kmemleak_give_back();
+		return ret;
+	}
+	pr_info("Kernel memory leak detector enabled\n");
+	return 0;
 }

@@ -59,7 +59,7 @@ static DEFINE_PER_CPU(struct memo_table *, tables);
 /**
  * kmemleak_memo_start() - make the tables, as far as there is memory
  *
- * Context: early boot, once.
+ * Context: early boot or process, once.
  */
 void kmemleak_memo_start(void)
 {
@@ -67,8 +67,8 @@ void kmemleak_memo_start(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		per_cpu(tables, cpu) = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO |
-								 __GFP_NOWARN, order);
+		per_cpu(tables, cpu) = kmemleak_kernel_ops.page_alloc(&kmemleak_tracker, order,
+								      GFP_KERNEL | __GFP_NOWARN);
 }
 
 static u64 mix(u64 hash, unsigned long value)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The kernel's memory: where the roots are, how it is read, where the
- * detector's own pages come from. The only file that knows the layout, and the
- * only one that reads memory which others own.
+ * detector's own pages come from. With late.c and old.c the only file that knows
+ * the layout, and the only one that reads memory which others own.
  */
 #include <linux/cpumask.h>
 #include <linux/io.h>
 #include <linux/jiffies.h>
+#include <linux/lockdep.h>
 #include <linux/memblock.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
@@ -30,17 +31,24 @@
 static void *page_alloc(struct kmemleak_tracker *t, unsigned int order, gfp_t gfp)
 {
 	struct page *page;
+	unsigned int i;
 
 	if (!kmemleak_pages_ready)
 		return NULL;
 	page = alloc_pages(gfp | __GFP_ZERO, order);
+	for (i = 0; page && i < BIT(order); i++)
+		set_page_private(page + i, KMEMLEAK_OWN_PAGE);
 	return page ? page_address(page) : NULL;
 }
 
 /* Full of addresses of blocks: the next owner may not write all of it. */
 static void page_free(struct kmemleak_tracker *t, void *page, unsigned int order)
 {
+	unsigned int i;
+
 	memset(page, 0, PAGE_SIZE << order);
+	for (i = 0; i < BIT(order); i++)
+		set_page_private(virt_to_page(page) + i, 0);
 	free_pages((unsigned long)page, order);
 }
 
@@ -129,6 +137,7 @@ static void setup_percpu(struct kmemleak_tracker *t)
 {
 	int cpu;
 
+	t->nr_cpu_offsets = 0;
 	for_each_possible_cpu(cpu)
 		cpu_offsets[t->nr_cpu_offsets++] = per_cpu_offset(cpu);
 	t->cpu_offset = cpu_offsets;
@@ -238,6 +247,7 @@ static void mark_pages(struct kmemleak_marker *m)
 		get_online_mems();
 	for_each_populated_zone(zone)
 		mark_zone_pages(m, zone);
+	kmemleak_old_mark(m);
 	if (!kmemleak_still)
 		put_online_mems();
 }
@@ -317,15 +327,24 @@ static void remove_section(struct kmemleak_tracker *t, const void *start, size_t
 	kmemleak_block_remove_part(t, KMEMLEAK_VIRT, (unsigned long)start, size);
 }
 
-/* Where a struct page lies in memory, or 0 if that is not known here. */
-static phys_addr_t phys_of_page(const struct page *page)
+/* What its searches leave points at stacks of then, which others have by now. */
+static void leave_out_lockdep(struct kmemleak_tracker *t)
 {
-	if (!IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP))
-		return virt_to_phys((void *)page);
+#ifdef CONFIG_LOCKDEP
+	size_t size;
+	const void *links = lockdep_links(&size);
+
+	remove_section(t, links, size);
+#endif
+}
+
+/* Where a struct page lies in memory, or 0 if that is not known here. */
+phys_addr_t kmemleak_phys_of(const void *addr)
+{
 #if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
-	return slow_virt_to_phys((void *)page);
+	return slow_virt_to_phys((void *)addr);
 #else
-	return 0;
+	return IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP) ? 0 : virt_to_phys((void *)addr);
 #endif
 }
 
@@ -343,7 +362,7 @@ static void ignore_page_map(struct kmemleak_tracker *t)
 
 		for (; pfn < zone_end_pfn(zone); pfn += MAX_ORDER_NR_PAGES) {
 			struct page *page = pfn_to_online_page(pfn);
-			phys_addr_t phys = page ? phys_of_page(page) : 0;
+			phys_addr_t phys = page ? kmemleak_phys_of(page) : 0;
 			struct kmemleak_object map;
 
 			if (phys && kmemleak_block_get(t, KMEMLEAK_PHYS, phys, &map))
@@ -359,7 +378,8 @@ static void ignore_page_map(struct kmemleak_tracker *t)
  * @own: the pool's reserve, full of addresses of blocks and no root
  * @size: bytes
  *
- * Context: early boot, with the per-cpu areas in place.
+ * Context: early boot with the per-cpu areas in place, or any time later with
+ * kmemleak_scan_mutex held.
  */
 void kmemleak_memory_start(struct kmemleak_tracker *t, const void *own, size_t size)
 {
@@ -371,6 +391,7 @@ void kmemleak_memory_start(struct kmemleak_tracker *t, const void *own, size_t s
 		add_section(t, __start_ro_after_init, __end_ro_after_init);
 	remove_section(t, own, size);
 	remove_section(t, t, sizeof(*t));
+	leave_out_lockdep(t);
 	ignore_page_map(t);
 	/* The boot task's stack is scanned like any other, live part only. */
 	remove_section(t, task_stack_page(&init_task), THREAD_SIZE);

@@ -280,7 +280,8 @@ static void read_numbers(struct kmemleak_tracker *t, struct pool_numbers *n)
 		    t->pool.reserve_nr * sizeof(*t->pool.reserve) +
 		    in_pages(t->pool.nr_caches * sizeof(*t->pool.caches)) +
 		    in_pages(t->names ? sizeof(*t->names) : 0) +
-		    (t->index.order < 0 ? 0 : PAGE_SIZE << t->index.order);
+		    (t->index.order < 0 ? 0 : PAGE_SIZE << t->index.order) +
+		    kmemleak_old_pages() * PAGE_SIZE;
 }
 
 /*
@@ -331,7 +332,7 @@ void kmemleak_report_stats(struct seq_file *m)
 	seq_printf(m, "opaque_ranges %u\n", READ_ONCE(t->opaque.nr));
 	seq_printf(m, "epoch %u\n", READ_ONCE(t->epoch));
 	seq_printf(m, "marking %d\n", READ_ONCE(t->marking));
-
+	seq_printf(m, "older_bytes %lu\n", kmemleak_old_bytes());
 	seq_printf(m, "standstill_us %lu\n", last_us);
 	seq_printf(m, "standstill_max_us %lu\n", max_us);
 

@@ -69,6 +69,7 @@ static struct kmemleak_published *new_set(void)
 	if (!set)
 		return NULL;
 	kref_init(&set->ref);
+	set->era = kmemleak_era;
 	kmemleak_leaks_init(&set->leaks);
 	return set;
 }

@@ -131,7 +131,7 @@ static void tree_rehome(struct kmemleak_index *idx, struct kmemleak_shard *from)
 /**
  * kmemleak_index_grow() - more shards
  * @t: tracker
- * @bits: log2 of their number
+ * @bits: log2 of their number; where memory is in pieces, there are fewer
  *
  * Context: nobody else uses the index: early boot, or not yet enabled.
  * Return: 0, or -ENOMEM; then the index works on with the shards it has.
@@ -139,14 +139,18 @@ static void tree_rehome(struct kmemleak_index *idx, struct kmemleak_shard *from)
 int kmemleak_index_grow(struct kmemleak_tracker *t, unsigned int bits)
 {
 	struct kmemleak_index *idx = &t->index;
-	unsigned long bytes = sizeof(struct kmemleak_shard) << bits;
-	int order = max_t(int, 0, ilog2(roundup_pow_of_two(bytes)) - PAGE_SHIFT);
 	struct kmemleak_shard *shards;
 	unsigned long i;
+	int order;
 
 	if (idx->order >= 0 || bits <= idx->bits)
 		return 0;
-	shards = t->ops->page_alloc(t, order, GFP_NOWAIT | __GFP_NOWARN);
+	do {
+		unsigned long bytes = sizeof(*shards) << bits;
+
+		order = max_t(int, 0, ilog2(roundup_pow_of_two(bytes)) - PAGE_SHIFT);
+		shards = t->ops->page_alloc(t, order, GFP_NOWAIT | __GFP_NOWARN);
+	} while (!shards && --bits > idx->bits);
 	if (!shards)
 		return -ENOMEM;
 	for (i = 0; i < 1UL << bits; i++)

@@ -196,8 +196,12 @@ static void join(struct kmemleak_tracker *t)
 
 /* ---------------------------------------------------------------- stop -- */
 
-/* Half of what would make a watchdog bark, whatever the budget is. */
-static u64 limit_ns(void)
+/**
+ * kmemleak_snapshot_limit() - how long the machine may stand still, nanoseconds
+ *
+ * Half of what would make a watchdog bark at most, whatever the budget is.
+ */
+u64 kmemleak_snapshot_limit(void)
 {
 	unsigned int ms = READ_ONCE(kmemleak_stop_budget_ms);
 
@@ -293,7 +297,7 @@ int kmemleak_snapshot_mark(struct kmemleak_tracker *t, struct kmemleak_marker *m
 	memset(s, 0, sizeof(*s));
 	s->t = t;
 	s->marker = m;
-	s->limit = limit_ns();
+	s->limit = kmemleak_snapshot_limit();
 	/* The marks so far are what one more will take, at most. */
 	if (task_sched_runtime(current) - runtime >= s->limit)
 		return -EBUSY;

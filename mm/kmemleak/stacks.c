@@ -119,10 +119,13 @@ static bool on_cpu(struct task_struct *task)
 
 /*
  * Below the stack pointer of a sleeping task there are only dead values. If it
- * ran meanwhile, they may not have been dead, so that part is scanned as well.
+ * ran meanwhile, they may not have been dead, so that part is scanned as well, but
+ * where a standstill follows, which knows. See KMEMLEAK_RULE_STACK.
  */
 static void mark_stack(struct kmemleak_marker *m, struct task_struct *task)
 {
+	const struct kmemleak_options *opt = kmemleak_mark_options(m);
+	bool exact = opt->rules & BIT(KMEMLEAK_RULE_STACK);
 	unsigned long own = task == kmemleak_scan_task ? kmemleak_scan_frame :
 							 kmemleak_workers_frame(task);
 	unsigned long stack = (unsigned long)try_get_task_stack(task), sp;
@@ -132,11 +135,11 @@ static void mark_stack(struct kmemleak_marker *m, struct task_struct *task)
 	if (!stack)
 		return;
 	/* Who runs in a standstill is there to mark, and nothing on its stack is live. */
-	if (kmemleak_still && ran && !own) {
+	if (exact && ran && !own && (kmemleak_still || opt->draft)) {
 		put_task_stack(task);
 		return;
 	}
-	sp = ran ? stack : saved_sp(task);
+	sp = ran || !exact ? stack : saved_sp(task);
 	/* What the scan itself has on its stack is not in anybody's use. */
 	if (own)
 		sp = own;
@@ -144,7 +147,7 @@ static void mark_stack(struct kmemleak_marker *m, struct task_struct *task)
 		sp = stack;
 	kmemleak_mark_range(m, sp, stack + THREAD_SIZE);
 	ran |= on_cpu(task) || switches != READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw);
-	if (ran && !own)
+	if (ran && !own && !(exact && opt->draft))
 		kmemleak_mark_range(m, stack, sp);
 	put_task_stack(task);
 }
@@ -192,4 +195,37 @@ void kmemleak_stacks_mark(struct kmemleak_marker *m)
 	/* The idle tasks have no pid of their own. */
 	for_each_online_cpu(cpu)
 		mark_task(m, idle_task(cpu));
+}
+
+static void leave_out(struct task_struct *task)
+{
+	void *stack = try_get_task_stack(task);
+
+	if (!stack)
+		return;
+	kmemleak_old_drop((unsigned long)stack, THREAD_SIZE);
+	put_task_stack(task);
+}
+
+/**
+ * kmemleak_stacks_leave_out() - no stack is a root for being old
+ *
+ * Live parts are roots through their tasks, and the rest holds leftovers.
+ *
+ * Context: process, may sleep.
+ */
+void kmemleak_stacks_leave_out(void)
+{
+	struct task_struct *task;
+	int cpu, nr = 1;
+
+	while ((task = get_next_task(&nr))) {
+		leave_out(task);
+		put_task_struct(task);
+		cond_resched();
+	}
+	/* Of CPUs that were never there too, perhaps. */
+	for_each_possible_cpu(cpu)
+		if (idle_task(cpu))
+			leave_out(idle_task(cpu));
 }

@@ -26,11 +26,13 @@ static bool started;
 /**
  * kmemleak_trace_start() - from now on the depot can be used
  *
- * Context: process or early boot.
+ * Further calls do nothing; what is there stays until the machine goes down.
+ *
+ * Context: early boot, or process with kmemleak_scan_mutex held.
  */
 void kmemleak_trace_start(void)
 {
-	if (stack_depot_init())
+	if (started || stack_depot_init())
 		return;
 	kmemleak_memo_start();
 	/* Pairs with kmemleak_trace_take(): the tables are there first. */

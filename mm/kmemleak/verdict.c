@@ -23,6 +23,11 @@
  *            "rescan", marks follow until three in a row clear no suspect. Costs: a
  *            second mark, if there is a suspect at all, in which nobody else runs;
  *            or three more, and others while pointers move.
+ * STACK      What lies below the stack pointer is left over from calls that have
+ *            returned, and would hide what was lost in them. Of a task that sleeps
+ *            its stack pointer is known, of one that runs only in a standstill; so
+ *            its stack is left to that, if there is going to be one. Costs: a
+ *            standstill where the only pointer to a block is on such a stack.
  * MIN_UNREF  For those who want reports later but surer: white in so many
  *            scans in a row. Costs: as many scans.
  */
@@ -68,6 +73,7 @@ bool kmemleak_verdict_looks_at(const struct kmemleak_tracker *t, const struct km
 struct judge {
 	struct kmemleak_tracker *t;
 	const struct kmemleak_options *opt;
+	struct kmemleak_options draft;	/* the same for the first mark */
 	struct kmemleak_leaks *leaks;
 	struct kmemleak_marker *m;
 	struct kmemleak_ref left[JUDGE_BATCH];
@@ -268,17 +274,23 @@ static void count_new(struct judge *j)
 	}
 }
 
-static int begin(struct judge *j)
+static int begin(struct judge *j, const struct kmemleak_options *opt)
 {
 	if (j->m)
 		kmemleak_mark_end(j->m);
-	j->m = kmemleak_mark_begin(j->t, j->opt);
+	j->m = kmemleak_mark_begin(j->t, opt);
 	return j->m ? 0 : -ENOMEM;
 }
 
-static int mark(struct judge *j)
+static int mark(struct judge *j, const struct kmemleak_options *opt)
 {
-	return begin(j) ?: kmemleak_mark_run(j->m);
+	return begin(j, opt) ?: kmemleak_mark_run(j->m);
+}
+
+static bool wants_still(const struct judge *j)
+{
+	return rule_on(j->opt, KMEMLEAK_RULE_CONFIRM) && j->t->ops->standstill &&
+	       j->opt->confirm == KMEMLEAK_CONFIRM_STOP;
 }
 
 /* Drops the records whose objects are not white any more. Return: whether there were any. */
@@ -305,12 +317,12 @@ static bool drop_reached(struct judge *j)
 /* A mark that runs while nobody else does. Return: an error if there is none. */
 static int mark_still(struct judge *j)
 {
-	const struct kmemleak_ops *ops = j->t->ops;
 	int ret;
 
-	if (j->opt->confirm != KMEMLEAK_CONFIRM_STOP || !ops->standstill)
+	if (!wants_still(j))
 		return -EOPNOTSUPP;
-	ret = begin(j) ?: ops->standstill(j->t, j->m);
+	ret = begin(j, j->opt) ?: j->t->ops->standstill(j->t, j->m);
+	j->t->no_still = ret;
 	kmemleak_count(j->t, ret ? KMEMLEAK_CNT_SNAPSHOTS_CUT : KMEMLEAK_CNT_SNAPSHOTS);
 	return ret;
 }
@@ -329,7 +341,7 @@ static int rescan(struct judge *j)
 	int ret = 0;
 
 	for (i = 0; i < MAX_RESCANS && in_vain < RESCANS_IN_VAIN && !ret && j->leaks->nr; i++) {
-		ret = mark(j) ?: recheck_contents(j);
+		ret = mark(j, j->opt) ?: recheck_contents(j);
 		if (!ret)
 			in_vain = drop_reached(j) ? 0 : in_vain + 1;
 	}
@@ -348,9 +360,14 @@ static int judge(struct judge *j)
 {
 	int ret;
 
-	ret = mark(j) ?: collect(j);
+	j->draft = *j->opt;
+	j->draft.draft = wants_still(j) && !j->t->no_still;
+	ret = mark(j, &j->draft) ?: collect(j);
 	if (!ret && j->leaks->nr)
 		ret = confirm(j);
+	else
+		/* What it hides may be all there is: the next mark is a draft again. */
+		j->t->no_still = false;
 	if (ret)
 		return ret;
 	keep_white(j);

@@ -146,7 +146,9 @@ def pack(setup, flavor, path, main, environ=None, tests=(), files=()):
         archive.text("guest/main", main, 0o755)
     else:
         archive.entry("guest/main", stat.S_IFLNK | 0o777, main.encode())
+    # For the reason that command() gives, again.
     environ = {"KMEMLEAK_TEST_SLOW": "1" if flavor == "debug" else "0",
+               "KMEMLEAK_TEST_ONE_CPU": "1" if setup.accel == "tcg" else "0",
                **(environ or {})}
     archive.text("guest/env", "".join(
         f"export {k}='{v}'\n" for k, v in sorted(environ.items())))
@@ -171,7 +173,7 @@ def command(setup, flavor, initrd, append, serial):
     # one CPU makes to code which another one runs for the first time, and at the
     # end of the boot the kernel makes such a change to the path out of idle.
     # A benchmark says itself whether the detector is on.
-    words = ["kmemleak=on"] if flavor in MEMORY else []
+    words = ["kmemleak=on"] if flavor in MEMORY and "kmemleak=" not in append else []
     words += ["console=ttyS0", "panic=-1", "tsc=reliable", "maxcpus=1"]
     ports = (["-serial", "mon:stdio"] if serial == "shell"
              else ["-serial", "file:" + serial, "-serial", "stdio"])

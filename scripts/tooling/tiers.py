@@ -14,7 +14,7 @@ from .work import digest, read_stamp, write_stamp
 
 # Seconds until a guest is given up; LIMIT= overrides. Far above what is needed:
 # no test judges the time.
-LIMITS = {"run": 600, "guest": 2400, "debug": 3600, "kunit": 600}
+LIMITS = {"run": 600, "guest": 2400, "debug": 4200, "kunit": 600}
 HOST_TESTS = "tools/testing/kmemleak"
 
 
@@ -136,15 +136,16 @@ def selftest_names(setup):
     return names[0]
 
 
-def selftests(setup, flavor):
-    kernel.build(setup, flavor)
-    names = selftest_names(setup)
+# What a kernel can do that was booted with the detector off.
+OFF_AT_BOOT = ["live.sh"]
 
+
+def boot_selftests(setup, flavor, names, name, append=""):
     def show(line):
         if line.startswith("guest: begin "):
-            print(f"  {flavor}: {line.split()[-1]}", flush=True)
+            print(f"  {name}: {line.split()[-1]}", flush=True)
 
-    result = guest.boot(setup, flavor, "run-selftests", name=flavor,
+    result = guest.boot(setup, flavor, "run-selftests", name=name, append=append,
                         limit=limit(flavor), tests=names, show=show)
     counts = ktap.read_selftests(result.lines, names)
     if result.fault:
@@ -157,8 +158,17 @@ def selftests(setup, flavor):
         counts.fail("no kernel log")
     add_splats(counts, result.console)
     if counts.failed:
-        counts.notes.append(f"see {setup.log(flavor + '-output')} and "
-                            f"{setup.log(flavor + '-console')}")
+        counts.notes.append(f"see {setup.log(name + '-output')} and "
+                            f"{setup.log(name + '-console')}")
+    return counts
+
+
+def selftests(setup, flavor):
+    kernel.build(setup, flavor)
+    names = selftest_names(setup)
+    counts = boot_selftests(setup, flavor, names, flavor)
+    counts.add(boot_selftests(setup, flavor, OFF_AT_BOOT, flavor + "-off",
+                              "kmemleak=off"))
     return counts
 
 

@@ -142,6 +142,13 @@ void torture_expect_trace(const void *ptr, size_t size, const char *function)
 	answer(ptr, size, false, TORTURE_LOST, function);
 }
 
+/* For commands that change what became of blocks. */
+void torture_new_answers(void)
+{
+	nr_answers = 0;
+	said[0] = '\0';
+}
+
 void torture_say(const char *fmt, ...)
 {
 	size_t len = strlen(said);
@@ -272,6 +279,9 @@ void torture_reset(void)
 	torture_graph_reset();
 	torture_rcu_reset();
 	torture_churn_reset();
+	torture_leaks_reset();
+	torture_old_reset();
+	torture_rules_reset();
 	memset(torture_slots, 0, sizeof(torture_slots));
 	while (nr_owned) {
 		const struct owned *block = &owned[--nr_owned];
@@ -422,11 +432,16 @@ static const struct command {
 	{ "pair", false, run_pair },
 	{ "graph", false, torture_graph },
 	{ "api", true, torture_api },
+	{ "born", false, torture_born },
 	{ "churn", false, torture_churn },
+	{ "halt", true, torture_halt },
+	{ "lose", false, torture_lose },
 	{ "moves", true, torture_moves },
+	{ "old", true, torture_old },
 	{ "rcu", false, torture_rcu },
 	{ "storm", false, torture_storm },
 	{ "traces", false, torture_traces },
+	{ "written", false, torture_written },
 	{ "decoys", true, torture_more_decoys },
 	{ "reset", false, run_reset },
 };

@@ -55,6 +55,7 @@ void torture_expect(const void *ptr, size_t size, enum torture_verdict verdict);
 void torture_expect_percpu(const void __percpu *ptr, size_t size,
 			   enum torture_verdict verdict);
 void torture_expect_trace(const void *ptr, size_t size, const char *function);
+void torture_new_answers(void);
 void torture_say(const char *fmt, ...) __printf(1, 2);
 void torture_wipe_stack(int depth);
 
@@ -102,16 +103,24 @@ void torture_roots_exit(void);
 
 /* Commands. @argv: the words after the command's name. */
 int torture_api(int argc, char **argv);
+int torture_born(int argc, char **argv);
 int torture_churn(int argc, char **argv);
 int torture_graph(int argc, char **argv);
+int torture_halt(int argc, char **argv);
+int torture_lose(int argc, char **argv);
 int torture_moves(int argc, char **argv);
+int torture_old(int argc, char **argv);
 int torture_more_decoys(int argc, char **argv);
 int torture_rcu(int argc, char **argv);
 int torture_storm(int argc, char **argv);
 int torture_traces(int argc, char **argv);
+int torture_written(int argc, char **argv);
 
 void torture_churn_reset(void);
 void torture_graph_reset(void);
+void torture_leaks_reset(void);
+void torture_old_reset(void);
 void torture_rcu_reset(void);
+void torture_rules_reset(void);
 
 #endif /* _KMEMLEAK_TORTURE_H */

@@ -467,6 +467,47 @@ static void test_standstill(void)
 	host_free(h);
 }
 
+/* One bit for each mark but standstills, from the first one on: was it a draft? */
+static unsigned int drafts, nr_marks;
+
+static void note_draft(struct host *h, struct kmemleak_marker *m)
+{
+	drafts |= kmemleak_mark_options(m)->draft << nr_marks++;
+}
+
+static unsigned int drafts_of(struct host *h, const struct kmemleak_options *opt)
+{
+	drafts = 0;
+	nr_marks = 0;
+	CHECK_EQ(reported(h, opt), 0xf);
+	return drafts;
+}
+
+/* A mark may leave running stacks out only where a standstill will come to them. */
+static void test_draft(void)
+{
+	struct kmemleak_options opt = options(KMEMLEAK_ALL_RULES);
+	struct host *h = small_new(4);
+
+	h->in_roots = note_draft;
+	opt.confirm = KMEMLEAK_CONFIRM_RESCAN;
+	h->can_stop = true;
+	CHECK_EQ(drafts_of(h, &opt), 0);
+	opt.confirm = KMEMLEAK_CONFIRM_STOP;
+	CHECK_EQ(drafts_of(h, &opt), 1);
+	opt.rules = KMEMLEAK_ALL_RULES & ~BIT(KMEMLEAK_RULE_CONFIRM);
+	CHECK_EQ(drafts_of(h, &opt), 0);
+	opt.rules = KMEMLEAK_ALL_RULES;
+	/* It did not come to that: the next time nobody counts on it, but it is tried. */
+	h->can_stop = false;
+	CHECK_EQ(drafts_of(h, &opt), 1);
+	CHECK_EQ(drafts_of(h, &opt), 0);
+	h->can_stop = true;
+	CHECK_EQ(drafts_of(h, &opt), 0);
+	CHECK_EQ(drafts_of(h, &opt), 1);
+	host_free(h);
+}
+
 /* Live objects whose pointers move all the time, under all rules. */
 static struct graph *moving;
 
@@ -977,6 +1018,7 @@ const struct host_case verdict_cases[] = {
 	{ "confirm", test_confirm },
 	{ "rescan", test_rescan },
 	{ "standstill", test_standstill },
+	{ "draft", test_draft },
 	{ "moving_pointers", test_moving_pointers },
 	{ "min_unref", test_min_unref },
 	{ "min_unref_confirm", test_min_unref_confirm },

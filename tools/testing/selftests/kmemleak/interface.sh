@@ -242,7 +242,7 @@ log_line() {
 	km_mark
 	km_scan
 	nr=$(km_log | sed -n 's/.*kmemleak: \([0-9]*\) new suspected memory leaks (see \/sys\/kernel\/debug\/kmemleak)$/\1/p')
-	[ "$nr" = "$(km_reports)" ]
+	[ "$nr" = $(($(km_reports) + $(km_born before "$KM_REPORT"))) ]
 }
 
 # What a stray reference held at first is new and may be told.

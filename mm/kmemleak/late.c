@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tracking that begins late: notes what the kernel has in use at that moment. Of slabs
+ * that is their live objects, of all other pages of the kernel the whole page: large
+ * blocks, vmalloc areas, per-cpu chunks, pages of drivers. What becomes of it is
+ * old.c's.
+ */
+#define pr_fmt(fmt) "kmemleak: " fmt
+
+#include <linux/cpu.h>
+#include <linux/gfp.h>
+#include <linux/highmem.h>
+#include <linux/ioport.h>
+#include <linux/kasan.h>
+#include <linux/kfence.h>
+#include <linux/math64.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/page-flags.h>
+#include <linux/percpu.h>
+#include <linux/printk.h>
+#include <linux/stop_machine.h>
+#include <linux/timekeeping.h>
+#include <linux/vmalloc.h>
+#include <asm/sections.h>
+
+#include "../percpu-internal.h"
+#include "../slab.h"
+#include "glue.h"
+#include "old.h"
+
+/* ---------------------------------------------------------------- pages -- */
+
+/* User-mode Linux has nothing but memory, and keeps no list of it. */
+static bool is_memory(unsigned long pfn)
+{
+	return IS_ENABLED(CONFIG_UML) || page_is_ram(pfn);
+}
+
+/* The image has its roots. */
+static bool is_image(unsigned long pfn)
+{
+	return pfn >= PHYS_PFN(__pa_symbol(_text)) && pfn <= PHYS_PFN(__pa_symbol(_end - 1));
+}
+
+#ifndef CONFIG_SLOB
+/* Read from a page that may be becoming a slab at this moment. */
+static bool is_cache(const struct kmem_cache *s)
+{
+	const struct kmem_cache *other;
+
+	lockdep_assert_held(&slab_mutex);
+	list_for_each_entry(other, &slab_caches, list)
+		if (s == other)
+			return true;
+	return false;
+}
+
+static void *first_slot(struct slab *slab)
+{
+#ifdef CONFIG_SLAB
+	return slab->s_mem;
+#else
+	return slab_address(slab);
+#endif
+}
+
+static bool has_slots(struct page *page)
+{
+	return PageSlab(compound_head(page)) && !is_kfence_address(page_address(page));
+}
+
+/* All slots; the free ones are taken out when nobody runs. */
+static int take_slab(struct page *page, unsigned long pfn)
+{
+	struct slab *slab = page_slab(page);
+	struct kmem_cache *s = READ_ONCE(slab->slab_cache);
+	unsigned long i, nr;
+
+	if (!is_cache(s) || (s->flags & SLAB_NOLEAKTRACE))
+		return 0;
+	for (i = 0; i < compound_nr(page); i++)
+		if (kmemleak_old_note_page(page + i, pfn + i))
+			return -ENOMEM;
+	nr = min_t(unsigned long, objs_per_slab(s, slab), page_size(page) / s->size);
+	for (i = 0; i < nr; i++)
+		kmemleak_old_note(nearest_obj(s, slab, first_slot(slab) + i * s->size),
+				  kmemleak_old_object_size(s));
+	return 0;
+}
+#else /* Its pages hold blocks of all sizes, and who is free is not known. */
+static bool has_slots(struct page *page)
+{
+	return false;
+}
+
+static int take_slab(struct page *page, unsigned long pfn)
+{
+	return 0;
+}
+#endif
+
+static int take(struct page *page, unsigned long pfn)
+{
+	int ret = 0;
+
+	if (!kmemleak_old_is_kernels(page, pfn))
+		return 0;
+	/* What was reserved at boot may be no memory at all. */
+	if (PageReserved(page) && (is_image(pfn) || !is_memory(pfn)))
+		return 0;
+	if (!has_slots(page)) {
+		ret = kmemleak_old_note_page(page, pfn);
+		if (!ret)
+			kmemleak_old_note(page_address(page), PAGE_SIZE);
+		return ret;
+	}
+	/* As a slab, it must not go before all is read. */
+	if (PageTail(page) || !get_page_unless_zero(page))
+		return 0;
+	if (PageSlab(page) && !PageTail(page))
+		ret = take_slab(page, pfn);
+	put_page(page);
+	return ret;
+}
+
+static int take_zone(struct zone *zone)
+{
+	unsigned long pfn;
+	int ret = 0;
+
+	for (pfn = zone->zone_start_pfn; pfn < zone_end_pfn(zone) && !ret; pfn++) {
+		struct page *page = pfn_to_online_page(pfn);
+
+		if (page && page_zone(page) == zone)
+			ret = take(page, pfn);
+		if (!(pfn % 1024))
+			cond_resched();
+	}
+	return ret;
+}
+
+static void leave_out_page_of(const void *addr)
+{
+	phys_addr_t phys = kmemleak_phys_of(addr);
+
+	if (phys)
+		kmemleak_old_drop((unsigned long)__va(phys) & PAGE_MASK, PAGE_SIZE);
+}
+
+/* The map of struct pages, of which those in use are roots of their own. KASAN's map. */
+static void leave_out_maps(struct zone *zone)
+{
+	unsigned long pfn;
+
+	for (pfn = zone->zone_start_pfn; pfn < zone_end_pfn(zone); pfn++) {
+		struct page *page = pfn_to_online_page(pfn);
+
+		if (!page)
+			continue;
+		/* Of a page of either map, once is enough. */
+		if (offset_in_page(page) < sizeof(*page))
+			leave_out_page_of(page);
+#if defined(CONFIG_KASAN_GENERIC) && defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+		if (IS_ALIGNED(pfn, BIT(KASAN_SHADOW_SCALE_SHIFT)))
+			leave_out_page_of(kasan_mem_to_shadow(page_address(page)));
+#endif
+		if (!(pfn % 1024))
+			cond_resched();
+	}
+}
+
+static void leave_out_static_percpu(void)
+{
+#ifdef CONFIG_SMP
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		kmemleak_old_drop((unsigned long)__per_cpu_start + per_cpu_offset(cpu),
+				  __per_cpu_end - __per_cpu_start);
+#endif
+}
+
+/* Bits of its map stand for so many bytes of each CPU's copy. */
+static void leave_out_free(const struct pcpu_chunk *chunk, int cpu)
+{
+	unsigned long base = (unsigned long)chunk->base_addr + pcpu_unit_offsets[cpu];
+	unsigned int first, end;
+
+	for_each_clear_bitrange(first, end, chunk->alloc_map,
+				pcpu_nr_pages_to_map_bits(chunk->nr_pages))
+		kmemleak_old_drop(base + first * PCPU_MIN_ALLOC_SIZE,
+				  (end - first) * PCPU_MIN_ALLOC_SIZE);
+}
+
+static void leave_out_percpu(void)
+{
+	const struct pcpu_chunk *chunk;
+	int cpu, i;
+
+	for_each_possible_cpu(cpu) {
+		spin_lock_irq(&pcpu_lock);
+		for (i = 0; i < pcpu_nr_slots; i++)
+			list_for_each_entry(chunk, &pcpu_chunk_lists[i], list)
+				leave_out_free(chunk, cpu);
+		spin_unlock_irq(&pcpu_lock);
+		cond_resched();
+	}
+}
+
+#ifdef CONFIG_TREE_RCU
+/* Of queued blocks, those that are tracked are roots, and the others are old. */
+static void leave_out_queue(void *page)
+{
+	kmemleak_old_drop((unsigned long)page, PAGE_SIZE);
+}
+
+static void leave_out_rcu(void)
+{
+	kvfree_rcu_for_each_page(leave_out_queue);
+}
+#else /* Queues blocks by their heads alone. */
+static void leave_out_rcu(void) { }
+#endif
+
+/**
+ * kmemleak_old_leave_out() - what looks as if it were in use, and is not
+ *
+ * Stacks, of which the live parts are roots through their tasks, free per-cpu memory,
+ * and pages of kvfree_rcu() with what they held before. Any of it can have come to be
+ * since the last time, for what was freed is not cleared, and its pages stay.
+ *
+ * Context: process, may sleep.
+ */
+void kmemleak_old_leave_out(void)
+{
+	/* These do not even look free. */
+	drain_all_pages(NULL);
+	kmemleak_stacks_leave_out();
+	leave_out_percpu();
+	leave_out_rcu();
+}
+
+/* ----------------------------------------------------------- free slots -- */
+
+/* While nobody runs: until when, at the latest, and for how long it was. */
+static u64 stop_end;
+static unsigned long stop_us;
+
+#if defined(CONFIG_SLUB) && !defined(CONFIG_PREEMPT_RT)
+static bool drop_slot(struct kmem_cache *s, void *slot)
+{
+	kmemleak_old_drop(kmemleak_untag((unsigned long)slot), kmemleak_old_object_size(s));
+	return ktime_get_mono_fast_ns() < stop_end;
+}
+
+static int drop_free_slots(void)
+{
+	struct kmem_cache *s;
+
+	list_for_each_entry(s, &slab_caches, list)
+		if (!kmem_cache_for_each_free(s, drop_slot))
+			return -ETIME;
+	return 0;
+}
+#else /* Not known, or under locks that a task which was preempted can hold. */
+static int drop_free_slots(void)
+{
+	return 0;
+}
+#endif
+
+/* Objects in one go. */
+#define WALK_BUDGET	256
+
+static void drop_tracked(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *unused)
+{
+	switch (kmemleak_object_space(obj)) {
+	case KMEMLEAK_VIRT:
+		kmemleak_old_drop(obj->start, obj->size);
+		break;
+	case KMEMLEAK_PERCPU:
+		kmemleak_old_drop_percpu((void __percpu __force *)obj->start, obj->size);
+		break;
+	default:
+		break;
+	}
+}
+
+/*
+ * Of what was allocated since blocks are tracked, some was where all was taken for old.
+ * Who comes later drops it himself.
+ */
+static void drop_all_tracked(void)
+{
+	struct kmemleak_cursor cursor = { };
+
+	while (kmemleak_index_walk(&kmemleak_tracker, &cursor, WALK_BUDGET, drop_tracked, NULL))
+		cond_resched();
+}
+
+/* Where slots are free is known while nobody takes or frees any. */
+static int drop_free(void *unused)
+{
+	u64 began = ktime_get_mono_fast_ns();
+	int ret;
+
+	stop_end = began + kmemleak_snapshot_limit();
+	ret = drop_free_slots();
+	stop_us = div_u64(ktime_get_mono_fast_ns() - began, NSEC_PER_USEC);
+	return ret;
+}
+
+/* Where a new block begins an old area can end. */
+static void leave_out_area(const struct vmap_area *va)
+{
+	kmemleak_old_drop((unsigned long)va, offsetof(struct vmap_area, rb_node));
+}
+
+static int take_all(void)
+{
+	struct zone *zone;
+	int ret = 0;
+
+	for_each_populated_zone(zone)
+		ret = ret ?: take_zone(zone);
+	/* A zone's maps can lie in another one. */
+	for_each_populated_zone(zone)
+		leave_out_maps(zone);
+	return ret;
+}
+
+/**
+ * kmemleak_old_can() - can this kernel tell what is there?
+ *
+ * High memory is not in the direct map, and some architectures do not say which
+ * reserved pages are memory.
+ */
+bool kmemleak_old_can(void)
+{
+	return !totalhigh_pages() && is_memory(PHYS_PFN(__pa_symbol(_text)));
+}
+
+/**
+ * kmemleak_old_take() - what is in use now is old
+ *
+ * Blocks are tracked already, so whatever comes later is not.
+ *
+ * Context: process, may sleep, kmemleak_scan_mutex held.
+ * Return: 0 or -ENOMEM.
+ */
+int kmemleak_old_take(void)
+{
+	struct kmem_cache *s;
+	int ret;
+
+	lockdep_assert_held(&kmemleak_scan_mutex);
+	stop_us = 0;
+	/* Pages that wait for their next owner do not look free. */
+	drain_all_pages(NULL);
+	cpus_read_lock();
+	get_online_mems();
+	mutex_lock(&slab_mutex);
+	ret = take_all();
+	drop_all_tracked();
+	/* Blocks that were freed so far are free slots, not what KASAN keeps for a while. */
+	list_for_each_entry(s, &slab_caches, list)
+		kasan_cache_shrink(s);
+	if (!ret && (!kmemleak_snapshot_limit() || stop_machine_cpuslocked(drop_free, NULL, NULL)))
+		pr_info("more free slots than there is time for, some count as in use\n");
+	mutex_unlock(&slab_mutex);
+	put_online_mems();
+	cpus_read_unlock();
+	leave_out_static_percpu();
+	/* Areas that wait for their next use are on no list. */
+	vm_unmap_aliases();
+	if (IS_ENABLED(CONFIG_MMU))
+		vmap_area_for_each(leave_out_area);
+	kmemleak_old_leave_out();
+	if (!ret)
+		pr_info("What is there is a root from now on, noted in a standstill of %lu us\n",
+			stop_us);
+	return ret;
+}

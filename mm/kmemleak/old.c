@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory from before: when tracking begins on a running system, nothing is known of
+ * the blocks that are there already. So what the kernel has in use at that moment is
+ * remembered, word by word, and scanned as a root for as long as it stays in use. What
+ * that is, is late.c's. Pages are known by their place in the direct map, whatever else
+ * they are mapped as.
+ *
+ * A word is old no more when the block that holds it is freed, when a block that is
+ * tracked takes its place, or when the page is somebody else's, which the next mark
+ * sees.
+ */
+#include <linux/bitmap.h>
+#include <linux/gfp.h>
+#include <linux/hugetlb.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/page-flags.h>
+#include <linux/pagemap.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
+#include <linux/rcupdate.h>
+#include <linux/spinlock.h>
+#include <linux/vmalloc.h>
+#include <linux/xarray.h>
+
+#include "../internal.h"
+#include "../slab.h"
+#include "glue.h"
+#include "old.h"
+
+#define WORDS_PER_PAGE	(PAGE_SIZE / sizeof(long))
+
+struct old_page {
+	DECLARE_BITMAP(word, WORDS_PER_PAGE);
+};
+
+#define CHUNK_HEAD	(sizeof(raw_spinlock_t) + sizeof(u64))
+#define PAGES_PER_CHUNK	((PAGE_SIZE - CHUNK_HEAD) / sizeof(struct old_page))
+
+/**
+ * struct old_chunk - which words of so many page frames are old
+ * @lock: guards the bits of @page, inside a shard's lock. They are also read without
+ *	it: by marks, for which a word that goes at that moment may count once more, and
+ *	by who wants to clear them, to see whether there is something to do
+ * @slab: bit mask of those that were slabs. Written while late.c notes, read by marks
+ * @page: one for each frame
+ */
+struct old_chunk {
+	raw_spinlock_t lock;
+	u64 slab;
+	struct old_page page[PAGES_PER_CHUNK];
+};
+
+static_assert(PAGES_PER_CHUNK <= 64);
+static_assert(sizeof(struct old_chunk) <= PAGE_SIZE);
+
+/*
+ * By page frame number / PAGES_PER_CHUNK. Written with kmemleak_scan_mutex held; hooks
+ * look chunks up under RCU.
+ */
+static DEFINE_XARRAY(chunks);
+static unsigned long nr_chunks;
+/* Hooks need look no further where nothing is old. Cleared a grace period before. */
+static bool any_old;
+/* What the last mark has scanned of it. */
+static unsigned long old_bytes;
+
+static struct old_chunk *chunk_of(unsigned long pfn)
+{
+	return xa_load(&chunks, pfn / PAGES_PER_CHUNK);
+}
+
+/* Context: process, may sleep, kmemleak_scan_mutex held. */
+static struct old_chunk *make_chunk(unsigned long pfn)
+{
+	struct old_chunk *chunk = chunk_of(pfn);
+
+	if (chunk)
+		return chunk;
+	chunk = kmemleak_kernel_ops.page_alloc(&kmemleak_tracker, 0, GFP_KERNEL | __GFP_NOWARN);
+	if (!chunk)
+		return NULL;
+	raw_spin_lock_init(&chunk->lock);
+	if (xa_err(xa_store(&chunks, pfn / PAGES_PER_CHUNK, chunk, GFP_KERNEL | __GFP_NOWARN))) {
+		kmemleak_kernel_ops.page_free(&kmemleak_tracker, chunk, 0);
+		return NULL;
+	}
+	WRITE_ONCE(nr_chunks, nr_chunks + 1);
+	return chunk;
+}
+
+/* ---------------------------------------------------------------- words -- */
+
+/* Where an address lies in the direct map, as far as its page; 0: nowhere. */
+static unsigned long direct_addr(unsigned long addr)
+{
+	struct page *page;
+
+	if (!is_vmalloc_or_module_addr((void *)addr))
+		return virt_addr_valid(addr) ? addr : 0;
+	page = vmalloc_to_page((void *)addr);
+	return page && !PageHighMem(page) ?
+	       (unsigned long)page_address(page) + offset_in_page(addr) : 0;
+}
+
+static void set_words(struct old_chunk *chunk, unsigned long pfn, unsigned int first,
+		      unsigned int nr)
+{
+	unsigned long irq;
+
+	raw_spin_lock_irqsave(&chunk->lock, irq);
+	bitmap_set(chunk->page[pfn % PAGES_PER_CHUNK].word, first, nr);
+	raw_spin_unlock_irqrestore(&chunk->lock, irq);
+}
+
+static void clear_words(struct old_chunk *chunk, unsigned long pfn, unsigned int first,
+			unsigned int nr)
+{
+	unsigned long *word = chunk->page[pfn % PAGES_PER_CHUNK].word, irq;
+
+	if (find_next_bit(word, first + nr, first) >= first + nr)
+		return;
+	raw_spin_lock_irqsave(&chunk->lock, irq);
+	bitmap_clear(word, first, nr);
+	raw_spin_unlock_irqrestore(&chunk->lock, irq);
+}
+
+typedef void (*visit_words)(struct old_chunk *chunk, unsigned long pfn, unsigned int first,
+			    unsigned int nr);
+
+/* Of memory without a chunk nothing is old, and need not be made so. */
+static void visit_range(unsigned long addr, size_t size, visit_words visit)
+{
+	unsigned long end = ALIGN(addr + size, sizeof(long)), next;
+
+	for (addr = ALIGN_DOWN(addr, sizeof(long)); addr < end; addr = next) {
+		unsigned long lies = direct_addr(addr);
+		struct old_chunk *chunk = lies ? chunk_of(PHYS_PFN(__pa(lies))) : NULL;
+
+		next = min(end, (addr & PAGE_MASK) + PAGE_SIZE);
+		if (chunk)
+			visit(chunk, PHYS_PFN(__pa(lies)), offset_in_page(addr) / sizeof(long),
+			      (next - addr) / sizeof(long));
+	}
+}
+
+static void drop(unsigned long addr, size_t size)
+{
+	/* Pairs with kmemleak_old_forget(). */
+	rcu_read_lock();
+	if (READ_ONCE(any_old))
+		visit_range(addr, size, clear_words);
+	rcu_read_unlock();
+}
+
+static bool may_drop(void)
+{
+	return unlikely(READ_ONCE(any_old)) && !in_nmi();
+}
+
+/**
+ * kmemleak_old_begin() - there may be something old from now on
+ *
+ * Hooks that begin to work after this find blocks unknown that are older.
+ *
+ * Context: process, kmemleak_scan_mutex held.
+ */
+void kmemleak_old_begin(void)
+{
+	WRITE_ONCE(any_old, true);
+}
+
+/**
+ * kmemleak_old_note_page() - a page can hold something old from now on
+ * @page: the page
+ * @pfn: its number
+ *
+ * Context: process, may sleep, kmemleak_scan_mutex held.
+ * Return: 0 or -ENOMEM.
+ */
+int kmemleak_old_note_page(struct page *page, unsigned long pfn)
+{
+	struct old_chunk *chunk = make_chunk(pfn);
+
+	if (!chunk)
+		return -ENOMEM;
+	if (PageSlab(compound_head(page)))
+		chunk->slab |= BIT_ULL(pfn % PAGES_PER_CHUNK);
+	return 0;
+}
+
+/**
+ * kmemleak_old_note() - what a noted page holds here is old
+ * @addr: where it begins
+ * @size: bytes
+ *
+ * Context: as kmemleak_old_note_page().
+ */
+void kmemleak_old_note(const void *addr, size_t size)
+{
+	visit_range((unsigned long)addr, size, set_words);
+}
+
+/**
+ * kmemleak_old_drop() - this memory is old no more
+ * @addr: where it begins
+ * @size: bytes
+ *
+ * Context: any; in an NMI it does nothing.
+ */
+void kmemleak_old_drop(unsigned long addr, size_t size)
+{
+	if (may_drop())
+		drop(addr, size);
+}
+
+/* The same for all copies of a per-cpu block. */
+void kmemleak_old_drop_percpu(const void __percpu *ptr, size_t size)
+{
+	int cpu;
+
+	if (!may_drop())
+		return;
+	for_each_possible_cpu(cpu)
+		drop((unsigned long)per_cpu_ptr(ptr, cpu), size);
+}
+
+/* What a block of the slab allocator has in its slot. */
+size_t kmemleak_old_object_size(const struct kmem_cache *s)
+{
+	/* SLAB's debugging shifts it. */
+	return IS_ENABLED(CONFIG_SLUB) ? s->object_size : s->size;
+}
+
+/**
+ * kmemleak_old_freed() - a block that is not tracked is about to be freed
+ * @addr: its first byte
+ *
+ * What vmalloc() had is left to the next mark.
+ *
+ * Context: as kmemleak_old_drop().
+ */
+void kmemleak_old_freed(unsigned long addr)
+{
+	struct page *page;
+
+	if (!may_drop() || is_vmalloc_or_module_addr((void *)addr) || !virt_addr_valid(addr))
+		return;
+	page = virt_to_head_page((void *)addr);
+	if (!PageSlab(page)) {
+		drop(addr, page_size(page));
+		return;
+	}
+	/* Of SLOB's blocks the size is not known here. */
+#ifndef CONFIG_SLOB
+	drop(addr, kmemleak_old_object_size(page_slab(page)->slab_cache));
+#endif
+}
+
+bool kmemleak_old_any(void)
+{
+	return READ_ONCE(any_old);
+}
+
+/* Memory that the last mark has read for being old. */
+unsigned long kmemleak_old_bytes(void)
+{
+	return READ_ONCE(old_bytes);
+}
+
+/* What it takes to know which that is, in pages. */
+unsigned long kmemleak_old_pages(void)
+{
+	return READ_ONCE(nr_chunks);
+}
+
+/* ---------------------------------------------------------------- pages -- */
+
+/*
+ * Pages without a reference are free, or the further ones of several that were
+ * allocated together. Only the first of a free block says so.
+ */
+static bool is_free(struct page *page, unsigned long pfn)
+{
+	unsigned int order;
+
+	if (page_count(page))
+		return false;
+	for (order = 0; order < MAX_ORDER; order++) {
+		struct page *first = page - (pfn & (BIT(order) - 1));
+		unsigned int size;
+
+		if (!PageBuddy(first))
+			continue;
+		/* Without the zone's lock that may be over, and this something else. */
+		size = buddy_order_unsafe(first);
+		if (size >= order && size < MAX_ORDER && PageBuddy(first))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * kmemleak_old_is_kernels() - does a page hold what the kernel keeps for itself?
+ * @page: the page
+ * @pfn: its number
+ *
+ * Not page tables, nothing that belongs to user space or files, and not what the
+ * detector has. Others may change the page meanwhile.
+ */
+bool kmemleak_old_is_kernels(struct page *page, unsigned long pfn)
+{
+	struct page *head = compound_head(page);
+
+	if (PageHWPoison(page) || PageHighMem(page) || is_free(page, pfn))
+		return false;
+	if (PageReserved(page) || PageSlab(head))
+		return true;
+	return !PageLRU(head) && !PageAnon(head) && !page_mapping(head) && !PageHuge(head) &&
+	       !PageTable(page) && !PageOffline(page) && page_private(page) != KMEMLEAK_OWN_PAGE;
+}
+
+/**
+ * kmemleak_old_forget() - nothing is old any more
+ *
+ * Context: as kmemleak_old_note_page().
+ */
+void kmemleak_old_forget(void)
+{
+	struct old_chunk *chunk;
+	unsigned long index;
+
+	lockdep_assert_held(&kmemleak_scan_mutex);
+	if (!any_old)
+		return;
+	WRITE_ONCE(any_old, false);
+	WRITE_ONCE(old_bytes, 0);
+	/* Pairs with drop(). */
+	synchronize_rcu();
+	xa_for_each(&chunks, index, chunk) {
+		xa_erase(&chunks, index);
+		kmemleak_kernel_ops.page_free(&kmemleak_tracker, chunk, 0);
+	}
+	WRITE_ONCE(nr_chunks, 0);
+}
+
+/* ---------------------------------------------------------------- roots -- */
+
+/* Adds to @bytes. Return: 0, or what the mark ends with. */
+static int mark_page(struct kmemleak_marker *m, struct old_chunk *chunk, unsigned long pfn,
+		     unsigned long *bytes)
+{
+	unsigned long *word = chunk->page[pfn % PAGES_PER_CHUNK].word, addr;
+	struct page *page = pfn_to_online_page(pfn);
+	unsigned int first, end;
+	bool was_slab = chunk->slab & BIT_ULL(pfn % PAGES_PER_CHUNK);
+
+	if (!page || !kmemleak_old_is_kernels(page, pfn) ||
+	    PageSlab(compound_head(page)) != was_slab) {
+		/* Free, or somebody else's: what comes to lie there is new. */
+		clear_words(chunk, pfn, 0, WORDS_PER_PAGE);
+		return 0;
+	}
+	addr = (unsigned long)page_address(page);
+	for_each_set_bitrange(first, end, word, WORDS_PER_PAGE) {
+		int ret = kmemleak_mark_range(m, addr + first * sizeof(long),
+					      addr + end * sizeof(long));
+
+		if (ret)
+			return ret;
+		*bytes += (end - first) * sizeof(long);
+	}
+	return 0;
+}
+
+/**
+ * kmemleak_old_mark() - memory from before tracking began is a root
+ * @m: the mark
+ *
+ * Context: in ops->roots(); memory hotplug is locked.
+ */
+void kmemleak_old_mark(struct kmemleak_marker *m)
+{
+	struct old_chunk *chunk;
+	unsigned long index, bytes = 0;
+	unsigned int i;
+
+	if (!READ_ONCE(any_old))
+		return;
+	if (!kmemleak_still)
+		kmemleak_old_leave_out();
+	xa_for_each(&chunks, index, chunk) {
+		for (i = 0; i < PAGES_PER_CHUNK; i++)
+			if (!bitmap_empty(chunk->page[i].word, WORDS_PER_PAGE) &&
+			    mark_page(m, chunk, index * PAGES_PER_CHUNK + i, &bytes))
+				return;
+		if (!kmemleak_still)
+			cond_resched();
+	}
+	WRITE_ONCE(old_bytes, bytes);
+}

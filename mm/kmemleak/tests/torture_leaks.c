@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Many blocks that are lost at once, in one place: by a task, in interrupts, from
+ * other allocators, and in calls that lie deep on a stack, whose frames keep their
+ * addresses after the calls have returned.
+ */
+#include <linux/completion.h>
+#include <linux/err.h>
+#include <linux/interrupt.h>
+#include <linux/irq_work.h>
+#include <linux/kernel.h>
+#include <linux/kthread.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+
+#include "torture.h"
+
+#define SIZE		192
+#define MAX_LEAKS	4096
+
+static noinline int lose(gfp_t gfp)
+{
+	void *ptr = kzalloc(SIZE, gfp);
+
+	if (!ptr)
+		return -ENOMEM;
+	torture_own(ptr, SIZE, TORTURE_KMALLOC);
+	torture_expect(ptr, SIZE, TORTURE_LOST);
+	return 0;
+}
+
+/* ----------------------------------------------------------- interrupts -- */
+
+/* Interrupts are off for no longer than this takes. */
+#define PER_INTERRUPT	16
+
+/* Written before an interrupt is asked for, and read after it. */
+static unsigned int wanted;
+static int failed;
+
+static void lose_some(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < PER_INTERRUPT && wanted && !failed; i++, wanted--)
+		failed = lose(GFP_ATOMIC);
+}
+
+static void in_hardirq_now(struct irq_work *work)
+{
+	lose_some();
+}
+
+static void in_softirq_now(struct tasklet_struct *unused)
+{
+	lose_some();
+}
+
+static int lose_in_hardirq(unsigned int nr)
+{
+	static struct irq_work work = IRQ_WORK_INIT_HARD(in_hardirq_now);
+
+	for (wanted = nr, failed = 0; wanted && !failed; cond_resched()) {
+		irq_work_queue(&work);
+		irq_work_sync(&work);
+	}
+	return failed;
+}
+
+static int lose_in_softirq(unsigned int nr)
+{
+	static DECLARE_TASKLET(tasklet, in_softirq_now);
+
+	for (wanted = nr, failed = 0; wanted && !failed; cond_resched()) {
+		tasklet_schedule(&tasklet);
+		tasklet_kill(&tasklet);
+	}
+	return failed;
+}
+
+/* ----------------------------------------------------------- allocators -- */
+
+static int lose_in_task(unsigned int nr)
+{
+	int ret = 0;
+
+	for (; nr && !ret; nr--)
+		ret = lose(GFP_KERNEL);
+	return ret;
+}
+
+static noinline int lose_vmalloc(unsigned int nr)
+{
+	for (; nr; nr--) {
+		void *ptr = torture_vzalloc(PAGE_SIZE);
+
+		if (!ptr)
+			return -ENOMEM;
+		torture_expect(ptr, PAGE_SIZE, TORTURE_LOST);
+	}
+	return 0;
+}
+
+static noinline int lose_percpu(unsigned int nr)
+{
+	for (; nr; nr--) {
+		void __percpu *ptr = torture_percpu(SIZE);
+
+		if (!ptr)
+			return -ENOMEM;
+		torture_expect_percpu(ptr, SIZE, TORTURE_LOST);
+	}
+	return 0;
+}
+
+/* ----------------------------------------------------------- deep calls -- */
+
+#define NR_DEEP		4
+#define PER_FRAME	24
+/* Half of a stack, and less. */
+#define FRAMES		16
+
+struct deep {
+	unsigned int nr;
+	bool spin;
+	int ret;
+	struct completion lost;
+};
+
+static struct task_struct *deep_tasks[NR_DEEP];
+
+static noinline int descend(unsigned int nr, unsigned int frames)
+{
+	void *held[PER_FRAME];
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < PER_FRAME && nr; i++, nr--) {
+		held[i] = kzalloc(SIZE, GFP_KERNEL);
+		if (!held[i])
+			return -ENOMEM;
+		torture_own(held[i], SIZE, TORTURE_KMALLOC);
+		torture_expect(held[i], SIZE, TORTURE_LOST);
+	}
+	/* In memory, and there to stay until somebody else has this part of the stack. */
+	barrier_data(held);
+	if (frames && nr)
+		ret = descend(nr, frames - 1);
+	barrier_data(held);
+	return ret;
+}
+
+/* The calls are over; the task sleeps, or runs on without going as deep again. */
+static int lose_deep(void *data)
+{
+	struct deep *deep = data;
+	bool spin = deep->spin;
+
+	deep->ret = descend(deep->nr, FRAMES);
+	complete(&deep->lost);
+	while (!kthread_should_stop()) {
+		if (spin) {
+			cond_resched();
+			continue;
+		}
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (!kthread_should_stop())
+			schedule();
+		__set_current_state(TASK_RUNNING);
+	}
+	return 0;
+}
+
+static int start_deep(unsigned int i, unsigned int nr, bool spin)
+{
+	struct deep deep = { .nr = nr, .spin = spin };
+	struct task_struct *task;
+
+	init_completion(&deep.lost);
+	task = kthread_run(lose_deep, &deep, "kmemleak_deep/%u", i);
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	deep_tasks[i] = task;
+	wait_for_completion(&deep.lost);
+	return deep.ret;
+}
+
+static int lose_asleep(unsigned int nr)
+{
+	unsigned int i;
+	int ret = 0;
+
+	if (nr > NR_DEEP * PER_FRAME * FRAMES)
+		return -EINVAL;
+	for (i = 0; i < NR_DEEP && !ret; i++)
+		ret = start_deep(i, nr / NR_DEEP, false);
+	return ret;
+}
+
+/* One CPU is left to scan. */
+static int lose_running(unsigned int nr)
+{
+	return nr > PER_FRAME * FRAMES ? -EINVAL : start_deep(0, nr, true);
+}
+
+/* ------------------------------------------------------------- commands -- */
+
+static const struct way {
+	const char *name;
+	int (*lose)(unsigned int nr);
+} ways[] = {
+	{ "task", lose_in_task },
+	{ "hardirq", lose_in_hardirq },
+	{ "softirq", lose_in_softirq },
+	{ "vmalloc", lose_vmalloc },
+	{ "percpu", lose_percpu },
+	{ "asleep", lose_asleep },
+	{ "running", lose_running },
+};
+
+/* lose <way> <blocks> */
+int torture_lose(int argc, char **argv)
+{
+	unsigned int i, nr;
+	int ret;
+
+	if (argc != 2 || kstrtouint(argv[1], 0, &nr) || !nr || nr > MAX_LEAKS)
+		return -EINVAL;
+	for (i = 0; i < ARRAY_SIZE(ways) && strcmp(ways[i].name, argv[0]); i++)
+		;
+	if (i == ARRAY_SIZE(ways))
+		return -EINVAL;
+	ret = torture_reserve(2 * MAX_LEAKS) ?: torture_decoys(SIZE, 64);
+	return ret ?: ways[i].lose(nr);
+}
+
+void torture_leaks_reset(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_DEEP; i++) {
+		if (deep_tasks[i])
+			kthread_stop(deep_tasks[i]);
+		deep_tasks[i] = NULL;
+	}
+}

@@ -1,0 +1,121 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Each rule of the verdict, turned off and on: without it there is the false result
+# that it prevents, with it there is none. STACK is in recall.sh, for it hides leaks
+# in place of reporting what is none.
+
+# Functions are called by km_test; few take all arguments of the script.
+# shellcheck disable=SC2317,SC2119,SC2120
+# shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+AGE=1 BORN=2 CHANGED=4 TRANSIENT=8 CONFIRM=16 MIN_UNREF=32
+
+# Reported are so many of the blocks that must not be: MOST, or at least LEAST.
+reported_at_most() {
+	[ "$(false_alarms)" -le "$1" ]
+}
+
+reported_at_least() {
+	[ "$(false_alarms)" -ge "$1" ]
+}
+
+false_alarms() {
+	cat "$KM_TORTURE/result" > "$KM_TMP/answers"
+	awk '
+	NR == FNR && $1 == "live" { live[$2] = 1 }
+	/^unreferenced object / && $3 in live { nr++ }
+	END { print nr + 0 }' "$KM_TMP/answers" "$KM_REPORT"
+}
+
+# Lost ones stand for live ones here: what the rule goes by is age or number of scans.
+none_reported() {
+	[ "$(km_reports)" -eq 0 ]
+}
+
+lost_reported() {
+	km_note "$(km_reports) reports"
+	[ "$(km_reports)" -ge "$1" ]
+}
+
+young() {
+	km_torture "lose task 200" && km_with min_age_ms 1000000 km_scan
+}
+
+with_age() { young && none_reported; }
+without_age() { km_without_rule "$AGE" young && lost_reported 190; }
+
+first_scan() {
+	km_torture "lose task 200" && km_with min_unref_scans 2 km_scan
+}
+
+with_min_unref() { first_scan && none_reported; }
+without_min_unref() { km_without_rule "$MIN_UNREF" first_scan && lost_reported 190; }
+
+# Blocks that are allocated during the mark, and held by memory that it has behind it.
+# No other mark shall make up for it, and the scan not wait until all are born.
+births() {
+	km_torture "born $interval" && km_with confirm off km_with rcu_wait_ms 0 km_scan
+	status=$?
+	km_torture halt
+	km_note "$(grep -c '^live' "$KM_TORTURE/result") born, $(false_alarms) reported"
+	return "$status"
+}
+
+with_born() { births && reported_at_most 0; }
+without_born() { km_without_rule "$BORN" births && reported_at_least 5; }
+
+# Nobody points at them, but somebody writes to them all the time.
+writes() {
+	km_torture written && km_scan
+	status=$?
+	km_torture halt
+	km_note "$(false_alarms) reported"
+	return "$status"
+}
+
+with_changed() { writes && reported_at_most 0; }
+without_changed() { km_without_rule "$CHANGED" writes && reported_at_least 60; }
+
+# The annotation, in as many scenes as there are.
+annotated() {
+	km_scenes transient_leak on && km_scan
+}
+
+with_transient() { annotated && none_reported; }
+without_transient() { km_without_rule "$TRANSIENT" annotated && lost_reported 14; }
+
+# Blocks that move.
+moves() {
+	km_scan_moving "$scans" 0 && km_torture reset && km_note "$km_false reported"
+}
+
+with_confirm() { moves && [ "$km_false" -eq 0 ]; }
+without_confirm() { km_without_rule "$CONFIRM" moves && [ "$km_false" -gt 0 ]; }
+
+km_begin
+km_need_torture
+[ "$(grep -c '^processor' /proc/cpuinfo)" -ge 2 ] || km_skip_all "takes two CPUs"
+scans=10
+interval=200
+# A mark takes longer, and so does an allocation.
+[ "$KM_SLOW" = 1 ] && scans=4
+[ "$KM_SLOW" = 1 ] && interval=1000
+budget=$(cat "$KM_PARAM/stop_budget_ms")
+km_set stop_budget_ms 2000
+names="age born changed transient confirm min_unref"
+# shellcheck disable=SC2086
+set -- $names
+km_plan $(($# * 2 + 1))
+km_mark
+for rule; do
+	km_test "$rule: prevents" "with_$rule"
+	km_test "$rule: nothing else does" "without_$rule"
+	km_torture reset
+	km_scan
+	echo clear > "$KM_FILE"
+done
+km_set stop_budget_ms "$budget"
+km_test "the kernel has nothing to complain of" km_no_splat
+km_finish
