@@ -960,6 +960,7 @@ void kmemleak_index_clear(struct kmemleak_tracker *t);
 struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
 					    const struct kmemleak_options *opt);
 int kmemleak_mark_run(struct kmemleak_marker *m);
+int kmemleak_mark_again(struct kmemleak_marker *m);
 int kmemleak_mark_object(struct kmemleak_marker *m, struct kmemleak_ref ref);
 /* What one object alone points at becomes gray; it is not scanned. */
 int kmemleak_mark_children(struct kmemleak_marker *m, struct kmemleak_ref ref);

@@ -30,6 +30,8 @@ struct chunk {
  * @err: what ops->pause() wanted the mark to end with, or 0. Any marker writes it,
  *	all look at it now and then
  * @lost: some work list could not take an object since the last sweep
+ * @again: this sweep is to scan what has been scanned as well; written by the first
+ *	marker alone
  * @left: what the verdict has to look at, as the last sweep saw it; written by the
  *	first marker alone
  * @nr_left: pages that it takes
@@ -46,6 +48,7 @@ struct kmemleak_mark {
 	bool done;
 	int err;
 	bool lost;
+	bool again;
 	struct chunk *left;
 	unsigned int nr_left;
 	bool left_all;

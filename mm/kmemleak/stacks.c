@@ -12,6 +12,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
+#include <linux/smp.h>
 #include <linux/vmalloc.h>
 #if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
 #define HAVE_X86_STACKS		/* user-mode Linux on x86-64 has none of them */
@@ -175,6 +176,20 @@ static struct task_struct *get_next_task(int *nr)
 	return task;
 }
 
+static void interrupted(void *unused)
+{
+}
+
+/*
+ * A pointer can be in a register of a CPU and nowhere else, for long where interrupts
+ * are off, or where a hypervisor lets the CPU wait. The interrupt saves it on the
+ * stack, of which all is scanned where its task goes on to run.
+ */
+static void save_registers(void)
+{
+	on_each_cpu(interrupted, NULL, true);
+}
+
 /**
  * kmemleak_stacks_mark() - every task's live stack and saved registers
  * @m: the mark
@@ -186,6 +201,9 @@ void kmemleak_stacks_mark(struct kmemleak_marker *m)
 	struct task_struct *task;
 	int cpu, nr = 1;
 
+	/* A draft leaves those stacks out. */
+	if (!kmemleak_still && !kmemleak_mark_options(m)->draft)
+		save_registers();
 	while ((task = get_next_task(&nr))) {
 		mark_task(m, task);
 		put_task_struct(task);

@@ -32,11 +32,20 @@ static bool looks_at(const struct kmemleak_object *obj, const void *arg)
 	return kmemleak_verdict_looks_at(m->t, obj);
 }
 
+/* Was it scanned, and shall it be once more? */
+static bool is_again(const struct kmemleak_object *obj, const struct kmemleak_marker *m)
+{
+	union kmemleak_colour colour = kmemleak_colour(obj);
+
+	return m->mark->again && colour.epoch == m->epoch && colour.scanned &&
+	       !(obj->flags & (KMEMLEAK_NO_SCAN | KMEMLEAK_IGNORE));
+}
+
 static bool is_wanted(const struct kmemleak_object *obj, const void *arg)
 {
 	const struct kmemleak_marker *m = arg;
 
-	return is_due(obj, m) || (m->mark->left_all && looks_at(obj, m));
+	return is_due(obj, m) || is_again(obj, m) || (m->mark->left_all && looks_at(obj, m));
 }
 
 /* What a sweep leaves for the verdict: nothing yet. */
@@ -133,7 +142,8 @@ static bool take(struct kmemleak_marker *m, struct kmemleak_object *obj)
  */
 static void sweep(struct kmemleak_marker *m)
 {
-	struct kmemleak_pool_cursor cursor = { .epoch = m->epoch };
+	/* What has been scanned need not even be looked at. */
+	struct kmemleak_pool_cursor cursor = { .epoch = m->mark->again ? 0 : m->epoch };
 
 	clear_left(m->mark);
 	WRITE_ONCE(m->mark->lost, false);
@@ -153,7 +163,7 @@ static void sweep(struct kmemleak_marker *m)
 			obj = kmemleak_index_relock(m->t, m->found[i], &at);
 			if (!obj)
 				continue;
-			queue = is_due(obj, m) && take(m, obj);
+			queue = is_again(obj, m) || (is_due(obj, m) && take(m, obj));
 			look = kmemleak_verdict_looks_at(m->t, obj);
 			kmemleak_index_unlock(&at);
 			if (look)
@@ -166,6 +176,7 @@ static void sweep(struct kmemleak_marker *m)
 		mark_step(m);
 	}
 	kmemleak_work_finish(m);
+	m->mark->again = false;
 }
 
 static_assert(SWEEP_BATCH <= CHUNK_REFS);
@@ -278,6 +289,38 @@ int kmemleak_mark_run(struct kmemleak_marker *m)
 				  (READ_ONCE(t->due) && ++sweeps < MAX_SWEEPS)));
 	kmemleak_work_end(m->mark);
 	return mark_err(m);
+}
+
+/* References that are going to be counted again; of others, one was enough. */
+static void recount_visit(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *arg)
+{
+	union kmemleak_colour colour = kmemleak_colour(obj);
+
+	if (colour.epoch == t->epoch &&
+	    ((obj->flags & KMEMLEAK_ALIAS) || (colour.min_count > 1 && !colour.scanned)))
+		kmemleak_paint(obj, count, 0);
+}
+
+/**
+ * kmemleak_mark_again() - go on with a mark: does what is reached point at more by now?
+ * @m: the mark, after a run without an error
+ *
+ * A mark follows references once. It misses a list of which it has seen the first
+ * entry elsewhere before that was put in front, however often it is repeated. This
+ * one keeps the colours and looks once more at all that is not white.
+ *
+ * Return: 0, or what ops->pause() said.
+ */
+int kmemleak_mark_again(struct kmemleak_marker *m)
+{
+	struct kmemleak_cursor cursor = { };
+
+	while (kmemleak_index_walk(m->t, &cursor, SWEEP_BATCH, recount_visit, NULL) &&
+	       !mark_err(m))
+		kmemleak_mark_pause(m);
+	m->mark->done = false;
+	m->mark->again = true;
+	return kmemleak_mark_run(m);
 }
 
 /**

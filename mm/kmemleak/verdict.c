@@ -328,9 +328,9 @@ static int mark_still(struct judge *j)
 }
 
 /*
- * Each mark clears most of what the one before missed. Not all: who moves between the
- * tops of two stacks can escape several in a row, and look the same each time. So it
- * takes some in a row that clear nobody.
+ * Each mark clears most of what the one before missed. Not all: what moves meets each
+ * at the wrong time now and then. So it takes some in a row that clear nobody. One of
+ * these goes on with the mark before it: each kind sees moves that the other misses.
  */
 #define MAX_RESCANS	10
 #define RESCANS_IN_VAIN	3
@@ -341,7 +341,8 @@ static int rescan(struct judge *j)
 	int ret = 0;
 
 	for (i = 0; i < MAX_RESCANS && in_vain < RESCANS_IN_VAIN && !ret && j->leaks->nr; i++) {
-		ret = mark(j, j->opt) ?: recheck_contents(j);
+		ret = i % RESCANS_IN_VAIN == 1 ? kmemleak_mark_again(j->m) : mark(j, j->opt);
+		ret = ret ?: recheck_contents(j);
 		if (!ret)
 			in_vain = drop_reached(j) ? 0 : in_vain + 1;
 	}

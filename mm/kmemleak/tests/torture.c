@@ -15,6 +15,8 @@
  *	moves                          tells how many of them moved, and lets them
  *	rcu <ms>                       blocks in the queues of RCU, while no grace
  *				       period ends for so long
+ *	registers <ms>                 blocks of which only registers know, of a CPU
+ *				       that takes no interrupt for so long
  *	scan                           a scan by the writer, whose stack holds blocks
  *	traces                         blocks whose traces differ near or far away
  *	decoys                         takes what was used last out of the way
@@ -439,6 +441,7 @@ static const struct command {
 	{ "moves", true, torture_moves },
 	{ "old", true, torture_old },
 	{ "rcu", false, torture_rcu },
+	{ "registers", false, torture_registers },
 	{ "storm", false, torture_storm },
 	{ "traces", false, torture_traces },
 	{ "written", false, torture_written },

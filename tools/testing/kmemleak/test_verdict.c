@@ -431,6 +431,40 @@ static void test_rescan(void)
 	host_free(h);
 }
 
+/* 1 is behind 0 while a mark runs, but from when it has scanned 0. */
+static void put_in_front(struct host *h, struct kmemleak_marker *m)
+{
+	host_store(h, at(0), at(1));
+}
+
+static int take_from_front(struct host *h)
+{
+	host_store(h, at(0), 0);
+	return 0;
+}
+
+/* No mark by references alone sees it, however many there are. */
+static void test_again(void)
+{
+	/* The checksums pause between the marks. */
+	struct kmemleak_options opt = options(BIT(KMEMLEAK_RULE_CONFIRM) |
+					      BIT(KMEMLEAK_RULE_CHANGED));
+	struct host *h = small_new(4);
+
+	host_store(h, HOST_IMAGE, at(0));
+	host_store(h, at(1), at(2));
+	h->in_roots = put_in_front;
+	h->on_pause = take_from_front;
+	for (opt.workers = 0; opt.workers <= HOST_NR_CPUS; opt.workers++) {
+		take_from_front(h);
+		CHECK_EQ(reported(h, &opt), 1U << 3);
+	}
+	take_from_front(h);
+	opt.confirm = KMEMLEAK_CONFIRM_OFF;
+	CHECK_EQ(reported(h, &opt), 1U << 3 | 0x6);
+	host_free(h);
+}
+
 /* Pointers that move in each mark: only a standstill tells. */
 static void test_standstill(void)
 {
@@ -1017,6 +1051,7 @@ const struct host_case verdict_cases[] = {
 	{ "transient", test_transient },
 	{ "confirm", test_confirm },
 	{ "rescan", test_rescan },
+	{ "again", test_again },
 	{ "standstill", test_standstill },
 	{ "draft", test_draft },
 	{ "moving_pointers", test_moving_pointers },

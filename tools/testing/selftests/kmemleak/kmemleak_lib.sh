@@ -8,6 +8,7 @@
 # KMEMLEAK_TEST_SLOW=1: a slow machine or kernel, shorter loads
 # KMEMLEAK_TEST_ONE_CPU=1: other CPUs must not run while the kernel changes its code
 # KMEMLEAK_TEST_SEED: seed for random graphs
+# KMEMLEAK_TEST_TURNS: how often live.sh turns it off and on
 
 KM_DEBUG=/sys/kernel/debug
 KM_FILE=$KM_DEBUG/kmemleak

@@ -17,6 +17,7 @@
 turns=20
 most=99
 [ "$KM_SLOW" = 1 ] && turns=5 most=95
+turns=${KMEMLEAK_TEST_TURNS:-$turns}
 running=$KM_TMP/running
 
 # Files, pipes, processes and directories that come and go.
