@@ -84,7 +84,9 @@ annotated() {
 }
 
 with_transient() { annotated && none_reported; }
-without_transient() { km_without_rule "$TRANSIENT" annotated && lost_reported 14; }
+without_transient() {
+	km_without_rule "$TRANSIENT" annotated && lost_reported $((KM_SCENES - KM_SCENES / 8))
+}
 
 # Blocks that move.
 moves() {
