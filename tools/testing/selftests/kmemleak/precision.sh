@@ -11,7 +11,7 @@
 . "$(dirname "$0")/kmemleak_lib.sh"
 
 scans=100
-[ "$KM_SLOW" = 1 ] && scans=20
+[ "$KM_SLOW" = 1 ] && scans=10
 
 # moves: so many since churn began
 moves() {
