@@ -64,7 +64,7 @@ MUTATIONS = [
      "kmemleak_colour(obj).count >= kmemleak_colour(obj).min_count",
      "the first reference is surplus"),
     ("sweep.c", "kmemleak_paint(obj, epoch, 0);", "", "old marks shine through"),
-    ("sweep.c", "kmemleak_paint(obj, count, 0);", "", "references count twice"),
+    ("sweep.c", "kmemleak_paint(obj, count, 0);", "return;", "references count twice"),
     ("sweep.c", "m->mark->again = true;", "", "a mark that goes on looks at nothing again"),
     ("verdict.c", "i % RESCANS_IN_VAIN == 1 ?", "0 ?", "each mark begins anew"),
     ("kmemleak.h", "kmemleak_untag(READ_ONCE(*src))", "READ_ONCE(*src)",
