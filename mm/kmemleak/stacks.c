@@ -3,6 +3,7 @@
  * Stacks: which part of a task's stack holds live values, where its registers
  * are saved, and which pages of the per-cpu area are stacks without any.
  */
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/pgtable.h>
@@ -155,8 +156,11 @@ static void mark_stack(struct kmemleak_marker *m, struct task_struct *task)
 
 static void mark_task(struct kmemleak_marker *m, struct task_struct *task)
 {
-	kmemleak_mark_range(m, (unsigned long)&task->thread,
-			    (unsigned long)(&task->thread + 1));
+	/* Last in the structure, of which not all is allocated on some machines. */
+	unsigned long end = min((unsigned long)(&task->thread + 1),
+				(unsigned long)task + arch_task_struct_size);
+
+	kmemleak_mark_range(m, (unsigned long)&task->thread, end);
 	mark_stack(m, task);
 }
 
