@@ -343,6 +343,8 @@ static inline void kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp)
 
 #else /* !CONFIG_DEBUG_KMEMLEAK */
 
+#define kmemleak_tracking()	false
+
 static inline void kmemleak_init(void) { }
 static inline void kmemleak_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp) { }
 static inline void *kmemleak_alloc_recursive(const void *ptr, size_t size, int min_count,

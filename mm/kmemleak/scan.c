@@ -126,6 +126,7 @@ noinline int kmemleak_scan(void)
 	kmemleak_snapshot_prepare();
 	ret = run_episode();
 	kmemleak_scan_task = NULL;
+	kmemleak_scan_frame = 0;
 	kmemleak_wipe_stack(KMEMLEAK_WIPE);
 	return ret;
 }

@@ -319,7 +319,10 @@ int kmemleak_snapshot_mark(struct kmemleak_tracker *t, struct kmemleak_marker *m
 	put_online_mems();
 	cpus_read_unlock();
 	stash_empty(t);
-	return ret ?: s->ret;
+	ret = ret ?: s->ret;
+	/* These pages are others' by the next scan, for which this here is a root. */
+	memset(s, 0, sizeof(*s));
+	return ret;
 }
 
 /**

@@ -89,8 +89,14 @@ void kmemleak_workers_wake(struct kmemleak_tracker *t)
 /* Who has not begun yet, for want of a thread to run in, never will. */
 void kmemleak_workers_join(struct kmemleak_tracker *t)
 {
-	while (nr_used)
-		cancel_work_sync(&helpers[--nr_used].work);
+	while (nr_used) {
+		struct helper *helper = &helpers[--nr_used];
+
+		cancel_work_sync(&helper->work);
+		/* Others have that page and that stack by the next scan, perhaps. */
+		helper->marker = NULL;
+		helper->frame = 0;
+	}
 }
 
 /**

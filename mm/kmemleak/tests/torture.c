@@ -191,9 +191,9 @@ static void empty_quarantine(size_t size)
 }
 
 /*
- * What was allocated before and not zeroed may still contain the address of
- * the block that was next on the free list, and stacks that of one that was
- * freed just now. Takes such blocks out of the way, until the reset.
+ * What was allocated and not zeroed may still contain the address of a block that
+ * its owner before knew, and stacks that of one that was freed just now. Takes such
+ * blocks out of the way, until the reset.
  */
 int torture_decoys(size_t size, unsigned int nr)
 {

@@ -5,6 +5,7 @@
  * addresses after the calls have returned.
  */
 #include <linux/completion.h>
+#include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/interrupt.h>
 #include <linux/irq_work.h>
@@ -113,6 +114,76 @@ static noinline int lose_percpu(unsigned int nr)
 	return 0;
 }
 
+/* On each CPU: right after a scan these are the pages that it has used. */
+static noinline int lose_pages(unsigned int nr)
+{
+	unsigned int i, cpu;
+	int ret = 0;
+
+	for_each_online_cpu(cpu) {
+		ret = set_cpus_allowed_ptr(current, cpumask_of(cpu));
+		for (i = 0; i < nr / num_online_cpus() && !ret; i++) {
+			void *ptr = torture_pages(PAGE_SIZE);
+
+			if (!ptr)
+				return -ENOMEM;
+			kmemleak_alloc(ptr, PAGE_SIZE, 1, GFP_KERNEL);
+			torture_own(ptr, PAGE_SIZE, TORTURE_TOLD);
+			torture_expect(ptr, PAGE_SIZE, TORTURE_LOST);
+		}
+	}
+	return ret;
+}
+
+/*
+ * Slots that were free are linked to each other, and nobody writes to them when they
+ * are in use. What else they hold is known: for this, they were zeroed before, and
+ * neighbours stay, so that no slab is given back.
+ */
+#define UNWRITTEN	1024
+
+static noinline int free_slots(unsigned long *veiled, unsigned int nr)
+{
+	void *neighbour = NULL;
+	unsigned int i;
+
+	for (i = 0; i < nr && (neighbour || !i); i++) {
+		veiled[i] = torture_veil(kzalloc(UNWRITTEN, GFP_KERNEL));
+		neighbour = torture_kzalloc(UNWRITTEN);
+		kmemleak_ignore(neighbour);
+	}
+	while (i--)
+		kfree(torture_unveil(veiled[i]));
+	if (!neighbour)
+		return -ENOMEM;
+	/* Takes the slots out of KASAN's quarantine, if there is one. */
+	return torture_decoys(UNWRITTEN, 0);
+}
+
+static noinline int lose_unwritten(unsigned int nr)
+{
+	unsigned long *veiled = torture_kzalloc(nr * sizeof(*veiled));
+	void **kept = torture_kzalloc(nr * sizeof(*kept));
+	unsigned int i;
+	int ret;
+
+	if (!veiled || !kept)
+		return -ENOMEM;
+	ret = free_slots(veiled, nr);
+	for (i = 0; i < nr && !ret; i++) {
+		void *ptr = kmalloc(UNWRITTEN, GFP_KERNEL);
+
+		if (!ptr)
+			return -ENOMEM;
+		torture_own(ptr, UNWRITTEN, TORTURE_KMALLOC);
+		torture_expect(ptr, UNWRITTEN, i % 2 ? TORTURE_LOST : TORTURE_LIVE);
+		if (!(i % 2))
+			kept[i] = ptr;
+	}
+	*torture_slot(0) = kept;
+	return ret;
+}
+
 /* ----------------------------------------------------------- deep calls -- */
 
 #define NR_DEEP		4
@@ -214,6 +285,8 @@ static const struct way {
 	{ "softirq", lose_in_softirq },
 	{ "vmalloc", lose_vmalloc },
 	{ "percpu", lose_percpu },
+	{ "pages", lose_pages },
+	{ "unwritten", lose_unwritten },
 	{ "asleep", lose_asleep },
 	{ "running", lose_running },
 };
@@ -230,7 +303,7 @@ int torture_lose(int argc, char **argv)
 		;
 	if (i == ARRAY_SIZE(ways))
 		return -EINVAL;
-	ret = torture_reserve(2 * MAX_LEAKS) ?: torture_decoys(SIZE, 64);
+	ret = torture_reserve(3 * MAX_LEAKS) ?: torture_decoys(SIZE, 64);
 	return ret ?: ways[i].lose(nr);
 }
 

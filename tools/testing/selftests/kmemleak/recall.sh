@@ -32,6 +32,22 @@ lose() {
 	km_torture "lose $1 $2" && km_scan && found
 }
 
+# Pages that the scan before has used. If what it knew of them were a reference, one
+# more scan, which knows of others, would find them; other values that hide one stay.
+lose_pages() {
+	tries=3
+	while [ "$tries" -gt 0 ]; do
+		km_torture "lose task 200" && km_scan &&
+			km_torture "lose pages $1" && km_scan && found || return 1
+		missed=$(km_said missed)
+		km_scan && km_verdicts 99 > "$KM_TMP/said" || return 1
+		[ "$(km_said missed)" -eq "$missed" ] && return 0
+		km_note "of $missed missed the next scan found some"
+		tries=$((tries - 1))
+	done
+	return 1
+}
+
 # Where the task runs on, a scan has to stop the machine, and the one before it has to
 # have done so. Whether there is time for that, others on the host decide.
 lose_running() {
@@ -106,7 +122,7 @@ km_begin
 km_need_torture
 seed=${KMEMLEAK_TEST_SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}
 km_note "KMEMLEAK_TEST_SEED=$seed"
-km_plan 17
+km_plan 19
 budget=$(cat "$KM_PARAM/stop_budget_ms")
 km_set stop_budget_ms 2000
 km_mark
@@ -117,6 +133,8 @@ km_test "soft interrupts" lose softirq 2000
 km_test "which reports say" in_context softirq 1980
 km_test "vmalloc()" lose vmalloc 500
 km_test "per-cpu blocks" lose percpu 500
+km_test "blocks that nobody wrote to" lose unwritten 1000
+km_test "pages that a scan has used" lose_pages 1024
 km_test "deep calls of tasks that sleep" lose asleep 1000
 km_test "deep calls of a task that runs" lose_running 300
 km_test "a module that is gone" module
