@@ -148,15 +148,12 @@ km_mark
 give_back
 memory=$left
 attach
-budget=$(cat "$KM_PARAM/stop_budget_ms")
-km_set stop_budget_ms 2000
 km_test "$turns times off and on under load" turns
 km_test "$most % of what was lost were found" sum_found
 km_test "free slots and queues of old blocks hold nothing" free_memory
 km_test "what old memory points at is not reported" old_holders
 km_test "what freed old memory points at is" freed_holders
 km_torture reset
-km_set stop_budget_ms "$budget"
 km_test "a reader reads on" reader
 km_test "on changes nothing while it is on" on_twice
 km_test "nothing is said of older blocks" silent_frees

@@ -32,8 +32,15 @@ scan_all() {
 	[ "$km_false" -le "$2" ]
 }
 
-# How often there is time for it, others on the host decide.
+# How often there is time for it, others on the host decide. A debug kernel takes about
+# as long as the budget can be, so there may be none at all; then each scan says that it
+# gave it up, and went on as with rescan.
 stood_still() {
+	if [ "$KM_SLOW" = 1 ] && [ "$snapshots" -eq 0 ]; then
+		km_note "no time for a standstill"
+		[ "$cut" -gt 0 ] && [ "$cut" -le "$scans" ]
+		return
+	fi
 	[ "$snapshots" -gt 0 ] && [ "$(km_stat standstill_us)" -gt 0 ]
 }
 
@@ -71,18 +78,14 @@ km_need_torture
 km_plan 8
 shown=60
 km_set rcu_wait_ms 0
-# On a machine that others use as well, a CPU can be slow for a moment.
-budget=$(cat "$KM_PARAM/stop_budget_ms")
-km_set stop_budget_ms 2000
 km_mark
 km_test "no false alarm while the machine stands still" scan_all stop 0
-km_test "which it did" stood_still
+km_test "which it did, or said that there was no time" stood_still
 km_test "one at most with further marks" scan_all rescan 1
 km_test "while it did not stand still" did_not
 km_test "none of what registers hold" in_registers
 km_test "many when suspects are not confirmed" alarms_without off
 km_set confirm stop
-km_set stop_budget_ms "$budget"
 km_set rcu_wait_ms 1000
 km_test "and nothing was lost" nothing_lost
 km_test "the kernel has nothing to complain of" km_no_splat

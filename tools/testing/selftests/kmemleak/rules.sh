@@ -104,8 +104,6 @@ interval=200
 # A mark takes longer, and so does an allocation.
 [ "$KM_SLOW" = 1 ] && scans=4
 [ "$KM_SLOW" = 1 ] && interval=1000
-budget=$(cat "$KM_PARAM/stop_budget_ms")
-km_set stop_budget_ms 2000
 names="age born changed transient confirm min_unref"
 # shellcheck disable=SC2086
 set -- $names
@@ -118,6 +116,5 @@ for rule; do
 	km_scan
 	echo clear > "$KM_FILE"
 done
-km_set stop_budget_ms "$budget"
 km_test "the kernel has nothing to complain of" km_no_splat
 km_finish
