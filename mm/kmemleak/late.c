@@ -300,6 +300,20 @@ static void drop_all_tracked(void)
 		cond_resched();
 }
 
+/*
+ * Blocks that were freed so far are free slots, not what KASAN keeps for a while. Slabs
+ * that have no others go; one that was noted before that can come to be a slab of another
+ * cache, and between its blocks would be what is noted of the first.
+ */
+static void empty_quarantine(void)
+{
+	struct kmem_cache *s;
+
+	lockdep_assert_held(&slab_mutex);
+	list_for_each_entry(s, &slab_caches, list)
+		kasan_cache_shrink(s);
+}
+
 /* Where slots are free is known while nobody takes or frees any. */
 static int drop_free(void *unused)
 {
@@ -352,21 +366,20 @@ bool kmemleak_old_can(void)
  */
 int kmemleak_old_take(void)
 {
-	struct kmem_cache *s;
 	int ret;
 
 	lockdep_assert_held(&kmemleak_scan_mutex);
 	stop_us = 0;
-	/* Pages that wait for their next owner do not look free. */
-	drain_all_pages(NULL);
 	cpus_read_lock();
 	get_online_mems();
 	mutex_lock(&slab_mutex);
+	empty_quarantine();
+	/* Pages that wait for their next owner do not look free. */
+	drain_all_pages(NULL);
 	ret = take_all();
 	drop_all_tracked();
-	/* Blocks that were freed so far are free slots, not what KASAN keeps for a while. */
-	list_for_each_entry(s, &slab_caches, list)
-		kasan_cache_shrink(s);
+	/* Those that were freed meanwhile. */
+	empty_quarantine();
 	if (!ret && (!kmemleak_snapshot_limit() || stop_machine_cpuslocked(drop_free, NULL, NULL)))
 		pr_info("more free slots than there is time for, some count as in use\n");
 	mutex_unlock(&slab_mutex);
