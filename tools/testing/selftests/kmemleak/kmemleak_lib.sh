@@ -220,11 +220,7 @@ km_stat() {
 
 # Pid of the thread, or nothing.
 km_thread() {
-	for km_proc in /proc/[0-9]*/stat; do
-		# shellcheck disable=SC2162
-		read km_pid km_comm km_rest 2>/dev/null < "$km_proc" || continue
-		[ "$km_comm" = "(kmemleak)" ] && echo "$km_pid"
-	done
+	grep -s -l '^[0-9]* (kmemleak) ' /proc/[0-9]*/stat | tr -d -c '0-9\n'
 }
 
 # ---- kernel log -----------------------------------------------------------
