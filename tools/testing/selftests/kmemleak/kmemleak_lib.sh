@@ -33,10 +33,16 @@ km_plan() {
 	echo "1..$1"
 }
 
+# Whatever way a script ends.
+km_leave() {
+	[ -z "$km_budget" ] || km_set stop_budget_ms "$km_budget"
+	rm -rf "$KM_TMP"
+}
+
 km_skip_all() {
 	echo "KTAP version 1"
 	echo "1..0 # SKIP $1"
-	rm -rf "$KM_TMP"
+	km_leave
 	exit 4
 }
 
@@ -80,8 +86,7 @@ km_finish() {
 	km_unload kmemleak_torture
 	km_unload kmemleak_test
 	[ -w "$KM_FILE" ] && echo clear > "$KM_FILE"
-	[ -z "$km_budget" ] || km_set stop_budget_ms "$km_budget"
-	rm -rf "$KM_TMP"
+	km_leave
 	if [ "$km_done" -ne "$km_planned" ]; then
 		km_note "$km_done tests ran, $km_planned were planned"
 		exit 1
