@@ -6,25 +6,22 @@
  * The mark that found the leaks is used once more. All live objects are reached in
  * it, so whatever a leak leads to that is still white is a leak.
  */
-#include "kmemleak.h"
+#include "mark.h"
 
 /*
  * References from what is live, fewer than it takes: a vmalloc block has one from its
  * vm_struct. They count for who is reached from a leak as well.
  */
-static void note_count(struct kmemleak_tracker *t, struct kmemleak_leak *leak)
+static void note_count(struct kmemleak_tracker *t, struct kmemleak_suspect *leak)
 {
-	struct kmemleak_lookup at;
-	struct kmemleak_object *obj = kmemleak_index_relock(t, leak->ref, &at);
+	union kmemleak_colour colour = kmemleak_colour(leak->ref.obj);
 
-	if (!obj)
-		return;
-	if (kmemleak_colour(obj).epoch == t->epoch)
-		leak->live_count = kmemleak_colour(obj).count;
-	kmemleak_index_unlock(&at);
+	/* Without the lock: if the object is gone, the number says nothing and does no harm. */
+	if (colour.epoch == t->epoch)
+		leak->live_count = colour.count;
 }
 
-static bool is_white(struct kmemleak_tracker *t, const struct kmemleak_leak *leak)
+static bool is_white(struct kmemleak_tracker *t, const struct kmemleak_suspect *leak)
 {
 	struct kmemleak_lookup at;
 	struct kmemleak_object *obj = kmemleak_index_relock(t, leak->ref, &at);
@@ -37,48 +34,87 @@ static bool is_white(struct kmemleak_tracker *t, const struct kmemleak_leak *lea
 	return white;
 }
 
-static void whiten(struct kmemleak_marker *m, struct kmemleak_leaks *leaks)
+static void whiten(struct kmemleak_marker *m, struct kmemleak_suspects *leaks)
 {
-	struct kmemleak_leak *leak;
+	struct kmemleak_suspect *leak;
 
-	list_for_each_entry(leak, &leaks->list, list)
+	list_for_each_entry(leak, &leaks->list, list) {
 		kmemleak_mark_undo(m, leak->ref, leak->live_count);
+		mark_step(m);
+		if (mark_err(m))
+			return;
+	}
 	kmemleak_mark_forget(m);
 }
 
-static int follow(struct kmemleak_marker *m, struct kmemleak_leak *leak)
+static void follow(struct kmemleak_marker *m, struct kmemleak_suspect *leak)
 {
 	unsigned long bytes, bytes_before, reached;
-	int ret;
 
 	reached = kmemleak_mark_reached(m, &bytes_before);
-	ret = kmemleak_mark_object(m, leak->ref);
+	kmemleak_mark_object(m, leak->ref);
 	leak->root = true;
 	leak->below = kmemleak_mark_reached(m, &bytes) - reached;
 	leak->below_bytes = bytes - bytes_before;
-	return ret;
+}
+
+static void find_roots(struct kmemleak_tracker *t, struct kmemleak_marker *m,
+		       struct kmemleak_suspects *leaks)
+{
+	struct kmemleak_suspect *leak;
+
+	list_for_each_entry(leak, &leaks->list, list) {
+		note_count(t, leak);
+		mark_step(m);
+		if (mark_err(m))
+			return;
+	}
+	list_for_each_entry(leak, &leaks->list, list)
+		if (kmemleak_mark_children(m, leak->ref))
+			return;
+	list_for_each_entry(leak, &leaks->list, list) {
+		leak->root = is_white(t, leak);
+		mark_step(m);
+		if (mark_err(m))
+			return;
+	}
+}
+
+static void follow_roots(struct kmemleak_marker *m, struct kmemleak_suspects *leaks)
+{
+	struct kmemleak_suspect *leak;
+
+	list_for_each_entry(leak, &leaks->list, list) {
+		if (leak->root)
+			follow(m, leak);
+		mark_step(m);
+		if (mark_err(m))
+			return;
+	}
+}
+
+/* Nothing leads to what is left but itself: cycles, and what hangs on them. */
+static void follow_cycles(struct kmemleak_tracker *t, struct kmemleak_marker *m,
+			  struct kmemleak_suspects *leaks)
+{
+	struct kmemleak_suspect *leak;
+
+	list_for_each_entry(leak, &leaks->list, list) {
+		if (!leak->root && is_white(t, leak))
+			follow(m, leak);
+		mark_step(m);
+		if (mark_err(m))
+			return;
+	}
 }
 
 int kmemleak_group(struct kmemleak_tracker *t, struct kmemleak_marker *m,
-		   struct kmemleak_leaks *leaks)
+		   struct kmemleak_suspects *leaks)
 {
-	struct kmemleak_leak *leak;
-	int ret = 0;
-
-	list_for_each_entry(leak, &leaks->list, list)
-		note_count(t, leak);
-	list_for_each_entry(leak, &leaks->list, list)
-		ret = ret ?: kmemleak_mark_children(m, leak->ref);
-	list_for_each_entry(leak, &leaks->list, list)
-		leak->root = is_white(t, leak);
+	find_roots(t, m, leaks);
 	whiten(m, leaks);
-	list_for_each_entry(leak, &leaks->list, list)
-		if (leak->root && !ret)
-			ret = follow(m, leak);
-	/* Nothing leads to what is left but itself: cycles, and what hangs on them. */
-	list_for_each_entry(leak, &leaks->list, list)
-		if (!leak->root && !ret && is_white(t, leak))
-			ret = follow(m, leak);
+	follow_roots(m, leaks);
+	follow_cycles(t, m, leaks);
 	whiten(m, leaks);
-	return ret;
+	return mark_err(m);
 }

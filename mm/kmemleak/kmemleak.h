@@ -26,6 +26,7 @@
  *   marker    who marks: the scan itself, and helpers on other CPUs
  *   suspect   an object that a mark left white and no rule cleared
  *   leak      a suspect that was confirmed; a record, not an object
+ *   set       leak records that were found together; at most max_leaks
  *   episode   everything one "scan" does
  *
  * Lock order (outer to inner). The first four belong to the kernel's side:
@@ -445,7 +446,7 @@ enum kmemleak_counter {
 	KMEMLEAK_CNT_NO_NAME,		/* name table full */
 	KMEMLEAK_CNT_UNREADABLE,	/* chunk skipped in a scan */
 	KMEMLEAK_CNT_MARK_OVERFLOW,	/* work list full: found again by a sweep */
-	KMEMLEAK_CNT_LEAK_DROPPED,	/* no memory for a leak record */
+	KMEMLEAK_CNT_LEAK_DROPPED,	/* no memory for a suspect or a leak record */
 	KMEMLEAK_CNT_SNAPSHOTS,		/* suspects confirmed in a standstill */
 	KMEMLEAK_CNT_SNAPSHOTS_CUT,	/* no time for that, or not enough: by further marks */
 	KMEMLEAK_CNT_SCANS,		/* episodes completed */
@@ -485,6 +486,7 @@ enum kmemleak_confirm {
  * @min_unref_scans: episodes an object has to be unreferenced in, at least 1
  * @confirm: how suspects are confirmed
  * @workers: how many markers there are at most, 0 stands for 1
+ * @max_leaks: records that a set of leaks has at most, 0: no limit
  * @scan_stacks: task stacks are roots
  * @draft: set by the verdict: what a mark leaves white is looked at in a standstill
  */
@@ -494,6 +496,7 @@ struct kmemleak_options {
 	unsigned int min_unref_scans;
 	enum kmemleak_confirm confirm;
 	unsigned int workers;
+	unsigned long max_leaks;
 	bool scan_stacks;
 	bool draft;
 };
@@ -501,6 +504,49 @@ struct kmemleak_options {
 /* --------------------------------------------------------------- leaks -- */
 
 #define KMEMLEAK_DUMP_LEN	32
+
+/**
+ * struct kmemleak_suspect - an object that a mark left white, while it is judged
+ * @list: in the set
+ * @ref: the object
+ * @born: as in the object; also @stamp
+ * @stamp: orders suspects within a jiffy
+ * @crc: checksum of the contents when it was collected
+ * @live_count: references from what is live, for group.c
+ * @root: no other leak points at it, or it was chosen for a cycle of them
+ * @below: leaks that are reached from this one and from no root before it; 0 if it
+ *	is no root
+ * @below_bytes: their size
+ */
+struct kmemleak_suspect {
+	struct list_head list;
+	struct kmemleak_ref ref;
+	u32 born;
+	u32 stamp;
+	u32 crc;
+	u8 live_count;
+	bool root;
+	unsigned long below;
+	unsigned long below_bytes;
+};
+
+/* Memory from which records are cut, a chain of pages; @used bytes of the first. */
+struct kmemleak_records {
+	void *pages;
+	size_t used;
+};
+
+/**
+ * struct kmemleak_suspects - what one episode judges
+ * @list: struct kmemleak_suspect
+ * @nr: how many
+ * @records: their memory
+ */
+struct kmemleak_suspects {
+	struct list_head list;
+	unsigned long nr;
+	struct kmemleak_records records;
+};
 
 /**
  * struct kmemleak_leak - what a report says of one leak; never changes once
@@ -513,13 +559,11 @@ struct kmemleak_options {
  * @born: low half of jiffies
  * @stamp: orders leaks within a jiffy
  * @pid: allocating task
- * @crc: checksum of the contents when judged
- * @flags: KMEMLEAK_* as of judgement
- * @live_count: references from what is live, for group.c
- * @root: no other leak points at it, or it was chosen for a cycle of them
- * @below: leaks that are reached from this one and from no root before it; 0 if it
- *	is no root
- * @below_bytes: their size
+ * @crc: as in the suspect; also @root, @below, @below_bytes
+ * @flags: KMEMLEAK_* before it was reported
+ * @root: see struct kmemleak_suspect
+ * @below: see there
+ * @below_bytes: see there
  * @comm: name of the allocating task, NUL-terminated
  * @dump_len: valid bytes in @dump
  * @dump: first bytes of the contents (per-cpu: of CPU 0's copy)
@@ -536,7 +580,6 @@ struct kmemleak_leak {
 	u32 crc;
 	u16 flags;
 	u8 dump_len;
-	u8 live_count;
 	bool root;
 	unsigned long below;
 	unsigned long below_bytes;
@@ -546,18 +589,18 @@ struct kmemleak_leak {
 
 /**
  * struct kmemleak_leaks - a set of leak records in memory of its own
- * @list: struct kmemleak_leak, ordered by allocation once sorted
+ * @list: struct kmemleak_leak, in order of allocation
  * @nr: how many
- * @nr_new: how many of them no earlier set had
- * @pages: the memory, a chain of pages
- * @used: bytes used of the first page
+ * @nr_new: leaks that no earlier set had, with those that are not in this one
+ * @nr_left_out: leaks that are not in this set, for it is full
+ * @records: the memory
  */
 struct kmemleak_leaks {
 	struct list_head list;
 	unsigned long nr;
 	unsigned long nr_new;
-	void *pages;
-	size_t used;
+	unsigned long nr_left_out;
+	struct kmemleak_records records;
 };
 
 /* ------------------------------------------------------------- tracker -- */
@@ -998,12 +1041,24 @@ int kmemleak_verdict(struct kmemleak_tracker *t, const struct kmemleak_options *
  * @leaks white; they are again afterwards. Return: 0, or what ops->pause() said.
  */
 int kmemleak_group(struct kmemleak_tracker *t, struct kmemleak_marker *m,
-		   struct kmemleak_leaks *leaks);
+		   struct kmemleak_suspects *leaks);
 
-/* leaks.c: sets of leak records */
+/*
+ * leaks.c: sets of suspects, which last for one episode, and of leak records.
+ * Context: process, may sleep. _sort() returns 0, or what ops->pause() said.
+ */
+/* Suspects and records that are dealt with between two calls of ops->pause(). */
+#define KMEMLEAK_RECORDS_PER_PAUSE	64
+
+void kmemleak_suspects_init(struct kmemleak_suspects *suspects);
+struct kmemleak_suspect *kmemleak_suspects_add(struct kmemleak_tracker *t,
+					       struct kmemleak_suspects *suspects);
+void kmemleak_suspects_drop(struct kmemleak_suspects *suspects, struct kmemleak_suspect *suspect);
+int kmemleak_suspects_sort(struct kmemleak_tracker *t, struct kmemleak_suspects *suspects);
+void kmemleak_suspects_free(struct kmemleak_tracker *t, struct kmemleak_suspects *suspects);
 void kmemleak_leaks_init(struct kmemleak_leaks *leaks);
 struct kmemleak_leak *kmemleak_leaks_add(struct kmemleak_tracker *t, struct kmemleak_leaks *leaks);
-void kmemleak_leaks_sort(struct kmemleak_tracker *t, struct kmemleak_leaks *leaks);
+void kmemleak_leaks_drop(struct kmemleak_leaks *leaks, struct kmemleak_leak *leak);
 void kmemleak_leaks_free(struct kmemleak_tracker *t, struct kmemleak_leaks *leaks);
 void kmemleak_leaks_settle(struct kmemleak_tracker *t, const struct kmemleak_leaks *leaks);
 bool kmemleak_leak_lives(struct kmemleak_tracker *t, const struct kmemleak_leak *leak);

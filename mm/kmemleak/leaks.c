@@ -1,18 +1,207 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sets of leak records. A set lives in pages of its own, so that it is not
- * tracked itself, and outlives the objects it was made from.
+ * Sets of suspects and of leak records. A set lives in pages of its own, so that it
+ * is not tracked itself, and outlives the objects it was made from. It can be large:
+ * whatever is done to all of it is done in pieces, with pauses between them.
  */
 #include "kmemleak.h"
 
 #define GFP_LEAKS	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC)
 
 /* Begins every page of a set. */
-struct leak_page {
-	struct leak_page *next;
+struct record_page {
+	struct record_page *next;
 };
 
-static_assert(sizeof(struct leak_page) + sizeof(struct kmemleak_leak) <= PAGE_SIZE);
+static_assert(sizeof(struct record_page) + sizeof(struct kmemleak_leak) <= PAGE_SIZE);
+
+static void records_init(struct kmemleak_records *records)
+{
+	records->pages = NULL;
+	records->used = PAGE_SIZE;
+}
+
+/* Return: zeroed memory, or NULL if there is none. */
+static void *records_get(struct kmemleak_tracker *t, struct kmemleak_records *records, size_t size)
+{
+	void *record;
+
+	if (records->used + size > PAGE_SIZE) {
+		struct record_page *page = t->ops->page_alloc(t, 0, GFP_LEAKS);
+
+		if (!page) {
+			kmemleak_count(t, KMEMLEAK_CNT_LEAK_DROPPED);
+			return NULL;
+		}
+		page->next = records->pages;
+		records->pages = page;
+		records->used = sizeof(*page);
+	}
+	record = records->pages + records->used;
+	records->used += size;
+	return record;
+}
+
+static void records_free(struct kmemleak_tracker *t, struct kmemleak_records *records)
+{
+	struct record_page *page = records->pages, *next;
+	unsigned int nr = 0;
+
+	for (; page; page = next) {
+		next = page->next;
+		t->ops->page_free(t, page, 0);
+		/* Only for its rescheduling: the rest has to go as well. */
+		if (!(++nr % KMEMLEAK_RECORDS_PER_PAUSE))
+			t->ops->pause(t);
+	}
+	records_init(records);
+}
+
+/* ------------------------------------------------------------ suspects -- */
+
+/**
+ * kmemleak_suspects_init() - make an empty set
+ * @suspects: any memory
+ */
+void kmemleak_suspects_init(struct kmemleak_suspects *suspects)
+{
+	INIT_LIST_HEAD(&suspects->list);
+	suspects->nr = 0;
+	records_init(&suspects->records);
+}
+
+/**
+ * kmemleak_suspects_add() - one more suspect
+ * @t: tracker
+ * @suspects: the set
+ *
+ * Return: a zeroed suspect, the last in the list; NULL if there is no memory.
+ */
+struct kmemleak_suspect *kmemleak_suspects_add(struct kmemleak_tracker *t,
+					       struct kmemleak_suspects *suspects)
+{
+	struct kmemleak_suspect *suspect = records_get(t, &suspects->records, sizeof(*suspect));
+
+	if (!suspect)
+		return NULL;
+	list_add_tail(&suspect->list, &suspects->list);
+	suspects->nr++;
+	return suspect;
+}
+
+/**
+ * kmemleak_suspects_drop() - a suspect is none; its memory stays with the set
+ * @suspects: the set
+ * @suspect: in it
+ */
+void kmemleak_suspects_drop(struct kmemleak_suspects *suspects, struct kmemleak_suspect *suspect)
+{
+	list_del(&suspect->list);
+	suspects->nr--;
+}
+
+/**
+ * kmemleak_suspects_free() - give a set's memory back
+ * @t: tracker
+ * @suspects: the set; empty afterwards
+ */
+void kmemleak_suspects_free(struct kmemleak_tracker *t, struct kmemleak_suspects *suspects)
+{
+	records_free(t, &suspects->records);
+	kmemleak_suspects_init(suspects);
+}
+
+/* More runs than 1 << this do not fit into memory. */
+#define SORT_LEVELS	32
+
+/**
+ * struct sort - list_sort() cannot be ended, so this is another one
+ * @t: tracker
+ * @now: low half of jiffies
+ * @steps: since the last pause
+ * @err: what ops->pause() said, or 0
+ * @level: sorted lists of about 1 << level runs each, or empty ones; what is in a
+ *	higher level stood before what is in a lower one
+ */
+struct sort {
+	struct kmemleak_tracker *t;
+	u32 now;
+	unsigned int steps;
+	int err;
+	struct list_head level[SORT_LEVELS];
+};
+
+static void sort_step(struct sort *sort)
+{
+	if (!(++sort->steps % KMEMLEAK_RECORDS_PER_PAUSE))
+		sort->err = sort->t->ops->pause(sort->t);
+}
+
+/* Ages, not times, so that a wrap of jiffies does not matter. */
+static bool is_older(const struct sort *sort, const struct list_head *a, const struct list_head *b)
+{
+	const struct kmemleak_suspect *sa = list_entry(a, struct kmemleak_suspect, list);
+	const struct kmemleak_suspect *sb = list_entry(b, struct kmemleak_suspect, list);
+	u32 age_a = sort->now - sa->born, age_b = sort->now - sb->born;
+
+	if (age_a != age_b)
+		return age_a > age_b;
+	return (s32)(sa->stamp - sb->stamp) < 0;
+}
+
+/* Takes those from the front of @list that are in order already. */
+static void cut_run(struct sort *sort, struct list_head *list, struct list_head *run)
+{
+	struct list_head *last = list->next;
+
+	while (last->next != list && !is_older(sort, last->next, last) && !sort->err) {
+		last = last->next;
+		sort_step(sort);
+	}
+	list_cut_position(run, list, last);
+}
+
+/* Two sorted lists become one, in @list; of equal ones that of @first goes first. */
+static void merge(struct sort *sort, struct list_head *first, struct list_head *list)
+{
+	LIST_HEAD(merged);
+
+	while (!list_empty(first) && !list_empty(list) && !sort->err) {
+		list_move_tail(is_older(sort, list->next, first->next) ? list->next : first->next,
+			       &merged);
+		sort_step(sort);
+	}
+	list_splice_tail_init(first, &merged);
+	list_splice(&merged, list);
+}
+
+/**
+ * kmemleak_suspects_sort() - into the order of allocation
+ * @t: tracker
+ * @suspects: the set
+ *
+ * Return: 0, or what ops->pause() said, then they are in any order.
+ */
+int kmemleak_suspects_sort(struct kmemleak_tracker *t, struct kmemleak_suspects *suspects)
+{
+	struct sort sort = { .t = t, .now = t->ops->now() };
+	LIST_HEAD(run);
+	unsigned int i;
+
+	for (i = 0; i < SORT_LEVELS; i++)
+		INIT_LIST_HEAD(&sort.level[i]);
+	while (!list_empty(&suspects->list) && !sort.err) {
+		cut_run(&sort, &suspects->list, &run);
+		for (i = 0; i < SORT_LEVELS - 1 && !list_empty(&sort.level[i]); i++)
+			merge(&sort, &sort.level[i], &run);
+		list_splice_init(&run, &sort.level[i]);
+	}
+	for (i = 0; i < SORT_LEVELS; i++)
+		merge(&sort, &sort.level[i], &suspects->list);
+	return sort.err;
+}
+
+/* --------------------------------------------------------------- leaks -- */
 
 /**
  * kmemleak_leaks_init() - make an empty set
@@ -23,8 +212,8 @@ void kmemleak_leaks_init(struct kmemleak_leaks *leaks)
 	INIT_LIST_HEAD(&leaks->list);
 	leaks->nr = 0;
 	leaks->nr_new = 0;
-	leaks->pages = NULL;
-	leaks->used = PAGE_SIZE;
+	leaks->nr_left_out = 0;
+	records_init(&leaks->records);
 }
 
 /**
@@ -32,56 +221,28 @@ void kmemleak_leaks_init(struct kmemleak_leaks *leaks)
  * @t: tracker
  * @leaks: the set
  *
- * To take a record out again, list_del() it and count leaks->nr down; its
- * memory stays with the set.
- *
- * Context: process, may sleep.
- * Return: a zeroed record, already in the list; NULL if there is no memory.
+ * Return: a zeroed record, the last in the list; NULL if there is no memory.
  */
 struct kmemleak_leak *kmemleak_leaks_add(struct kmemleak_tracker *t, struct kmemleak_leaks *leaks)
 {
-	struct kmemleak_leak *leak;
+	struct kmemleak_leak *leak = records_get(t, &leaks->records, sizeof(*leak));
 
-	if (leaks->used + sizeof(*leak) > PAGE_SIZE) {
-		struct leak_page *page = t->ops->page_alloc(t, 0, GFP_LEAKS);
-
-		if (!page) {
-			kmemleak_count(t, KMEMLEAK_CNT_LEAK_DROPPED);
-			return NULL;
-		}
-		page->next = leaks->pages;
-		leaks->pages = page;
-		leaks->used = sizeof(*page);
-	}
-	leak = leaks->pages + leaks->used;
-	leaks->used += sizeof(*leak);
+	if (!leak)
+		return NULL;
 	list_add_tail(&leak->list, &leaks->list);
 	leaks->nr++;
 	return leak;
 }
 
-/* @priv: now. Ages, not times, so that a wrap of jiffies does not matter. */
-static int older_first(void *priv, const struct list_head *a, const struct list_head *b)
-{
-	const struct kmemleak_leak *la = list_entry(a, struct kmemleak_leak, list);
-	const struct kmemleak_leak *lb = list_entry(b, struct kmemleak_leak, list);
-	u32 now = *(u32 *)priv, age_a = now - la->born, age_b = now - lb->born;
-
-	if (age_a != age_b)
-		return age_a < age_b ? 1 : -1;
-	return (s32)(la->stamp - lb->stamp) > 0 ? 1 : -1;
-}
-
 /**
- * kmemleak_leaks_sort() - into the order of allocation
- * @t: tracker
+ * kmemleak_leaks_drop() - take a record out; its memory stays with the set
  * @leaks: the set
+ * @leak: in it
  */
-void kmemleak_leaks_sort(struct kmemleak_tracker *t, struct kmemleak_leaks *leaks)
+void kmemleak_leaks_drop(struct kmemleak_leaks *leaks, struct kmemleak_leak *leak)
 {
-	u32 now = t->ops->now();
-
-	list_sort(&now, &leaks->list, older_first);
+	list_del(&leak->list);
+	leaks->nr--;
 }
 
 /**
@@ -91,12 +252,7 @@ void kmemleak_leaks_sort(struct kmemleak_tracker *t, struct kmemleak_leaks *leak
  */
 void kmemleak_leaks_free(struct kmemleak_tracker *t, struct kmemleak_leaks *leaks)
 {
-	struct leak_page *page = leaks->pages, *next;
-
-	for (; page; page = next) {
-		next = page->next;
-		t->ops->page_free(t, page, 0);
-	}
+	records_free(t, &leaks->records);
 	kmemleak_leaks_init(leaks);
 }
 
@@ -144,6 +300,7 @@ bool kmemleak_leak_lives(struct kmemleak_tracker *t, const struct kmemleak_leak 
 void kmemleak_leaks_settle(struct kmemleak_tracker *t, const struct kmemleak_leaks *leaks)
 {
 	struct kmemleak_leak *leak;
+	unsigned int nr = 0;
 
 	list_for_each_entry(leak, &leaks->list, list) {
 		struct kmemleak_lookup at;
@@ -154,6 +311,7 @@ void kmemleak_leaks_settle(struct kmemleak_tracker *t, const struct kmemleak_lea
 			kmemleak_index_unlock(&at);
 		}
 		/* Only for its rescheduling: this is not to be left half done. */
-		t->ops->pause(t);
+		if (!(++nr % KMEMLEAK_RECORDS_PER_PAUSE))
+			t->ops->pause(t);
 	}
 }

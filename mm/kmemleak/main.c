@@ -51,10 +51,14 @@ static unsigned int min_age_ms;
 static unsigned int min_unref_scans = 1;
 static unsigned int rules = KMEMLEAK_ALL_RULES;
 static unsigned int workers;
+static unsigned int max_leaks;
 static enum kmemleak_confirm confirm = KMEMLEAK_CONFIRM_STOP;
 
 /* More do not pay where memory is what a mark waits for. */
 #define AUTO_WORKERS	4
+
+/* What records of leaks may take of all memory, if max_leaks does not say. */
+#define AUTO_RECORDS	32
 
 #define MAX_AGE_MS	(KMEMLEAK_MAX_SECS * MSEC_PER_SEC)
 /* A suspend waits for the thread, and not much longer than this. */
@@ -114,6 +118,11 @@ static int set_workers(const char *val, const struct kernel_param *kp)
 	return param_set_uint_minmax(val, kp, 0, KMEMLEAK_MAX_WORKERS);
 }
 
+static int set_leaks(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 0, INT_MAX);
+}
+
 static int set_rules(const char *val, const struct kernel_param *kp)
 {
 	return param_set_uint_minmax(val, kp, 0, KMEMLEAK_ALL_RULES);
@@ -137,6 +146,7 @@ static const struct kernel_param_ops confirm_ops = { .set = set_confirm, .get = 
 static const struct kernel_param_ops stop_ops = { .set = set_stop_budget, .get = param_get_uint };
 static const struct kernel_param_ops scans_ops = { .set = set_scans, .get = param_get_uint };
 static const struct kernel_param_ops rules_ops = { .set = set_rules, .get = param_get_uint };
+static const struct kernel_param_ops leaks_ops = { .set = set_leaks, .get = param_get_uint };
 static const struct kernel_param_ops workers_ops = { .set = set_workers, .get = param_get_uint };
 static const struct kernel_param_ops nice_ops = { .set = set_nice, .get = param_get_int };
 
@@ -158,8 +168,15 @@ module_param_cb(min_unref_scans, &scans_ops, &min_unref_scans, 0600);
 MODULE_PARM_DESC(min_unref_scans, "report what that many scans in a row found unreferenced");
 module_param_cb(workers, &workers_ops, &workers, 0600);
 MODULE_PARM_DESC(workers, "CPUs that a scan marks on, 0: all that are online, at most 4");
+module_param_cb(max_leaks, &leaks_ops, &max_leaks, 0600);
+MODULE_PARM_DESC(max_leaks, "reports kept of one scan, 0: as many as memory allows");
 module_param_cb(rules, &rules_ops, &rules, 0600);
 MODULE_PARM_DESC(rules, "bit mask of verdict rules in force");
+
+static unsigned long auto_max_leaks(void)
+{
+	return totalram_pages() / AUTO_RECORDS * (PAGE_SIZE / sizeof(struct kmemleak_leak)) + 1;
+}
 
 /**
  * kmemleak_read_options() - the options of one episode
@@ -176,6 +193,7 @@ struct kmemleak_options kmemleak_read_options(void)
 	opt.min_unref_scans = READ_ONCE(min_unref_scans);
 	opt.confirm = READ_ONCE(confirm);
 	opt.workers = READ_ONCE(workers) ?: min_t(unsigned int, num_online_cpus(), AUTO_WORKERS);
+	opt.max_leaks = READ_ONCE(max_leaks) ?: auto_max_leaks();
 	return opt;
 }
 

@@ -339,6 +339,7 @@ void kmemleak_report_stats(struct seq_file *m)
 	set = kmemleak_published_get();
 	seq_printf(m, "leaks %lu\n", set ? set->leaks.nr : 0);
 	seq_printf(m, "leaks_new %lu\n", set ? set->leaks.nr_new : 0);
+	seq_printf(m, "leaks_left_out %lu\n", set ? set->leaks.nr_left_out : 0);
 	if (set)
 		kmemleak_published_put(set);
 

@@ -92,6 +92,9 @@ static noinline int run_episode(void)
 	if (set->leaks.nr_new) {
 		pr_info("%lu new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n",
 			set->leaks.nr_new);
+		if (set->leaks.nr_left_out)
+			pr_info("%lu more leaks are not listed, see max_leaks\n",
+				set->leaks.nr_left_out);
 		if (kmemleak_verbose)
 			kmemleak_report_log(&set->leaks);
 	}

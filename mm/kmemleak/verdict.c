@@ -33,7 +33,7 @@
  */
 #include "kmemleak.h"
 
-/* Objects judged before their records are made. */
+/* Objects taken from the mark at a time. */
 #define JUDGE_BATCH	64
 
 static bool rule_on(const struct kmemleak_options *opt, enum kmemleak_rule rule)
@@ -74,12 +74,28 @@ struct judge {
 	struct kmemleak_tracker *t;
 	const struct kmemleak_options *opt;
 	struct kmemleak_options draft;	/* the same for the first mark */
+	struct kmemleak_suspects suspects;
 	struct kmemleak_leaks *leaks;
 	struct kmemleak_marker *m;
 	struct kmemleak_ref left[JUDGE_BATCH];
 	u8 *page;
+	unsigned int steps;
 	int err;	/* what ops->pause() wanted the episode to end with */
 };
+
+/* Bytes whose checksum costs as much as anything else that is done to a suspect. */
+#define STEP_BYTES	256
+
+/* After so many suspects or records. Return: what the episode is to end with, or 0. */
+static int step(struct judge *j, unsigned int nr)
+{
+	j->steps += nr;
+	if (j->steps >= KMEMLEAK_RECORDS_PER_PAUSE && !j->err) {
+		j->steps = 0;
+		j->err = j->t->ops->pause(j->t);
+	}
+	return j->err;
+}
 
 /* Return: whether it looks lost. */
 static bool judge_locked(struct judge *j, struct kmemleak_object *obj)
@@ -96,83 +112,72 @@ static bool judge_locked(struct judge *j, struct kmemleak_object *obj)
 }
 
 /*
+ * Reads what lies at @offset in the @cpu'th copy of an object, at most to the end of a
+ * page. *@ok: whether it could be read. Return: how much that is.
+ */
+static size_t read_piece(struct judge *j, const struct kmemleak_object *obj,
+			 unsigned long offset, unsigned int cpu, bool *ok)
+{
+	struct kmemleak_tracker *t = j->t;
+	size_t len = min(obj->size - offset, PAGE_SIZE - ((obj->start + offset) & ~PAGE_MASK));
+	unsigned long addr;
+
+	addr = t->ops->block_addr(t, kmemleak_object_space(obj), obj->start + offset, cpu);
+	*ok = addr && t->ops->read(t, j->page, addr, len);
+	return len;
+}
+
+/*
  * Checksum of an object's contents, a page at a time, each under its lock.
  * Unreadable pages do not enter it. Return: false if the object went meanwhile.
  */
-static bool checksum(struct judge *j, struct kmemleak_ref ref, u32 *crc, struct kmemleak_leak *leak)
+static bool checksum(struct judge *j, struct kmemleak_ref ref, u32 *crc)
 {
-	struct kmemleak_tracker *t = j->t;
 	unsigned long offset = 0;
 	unsigned int cpu = 0;
+	bool ok, more = true;
 
-	*crc = 0;
-	for (;;) {
+	for (*crc = 0; more; ) {
 		struct kmemleak_lookup at;
-		struct kmemleak_object *obj = kmemleak_index_relock(t, ref, &at);
-		enum kmemleak_space space;
-		unsigned long addr;
+		struct kmemleak_object *obj = kmemleak_index_relock(j->t, ref, &at);
 		size_t len;
-		bool ok;
 
 		if (!obj)
 			return false;
-		space = kmemleak_object_space(obj);
+		/* It may have lost its end meanwhile. */
 		if (offset >= obj->size) {
+			kmemleak_index_unlock(&at);
+			break;
+		}
+		len = read_piece(j, obj, offset, cpu, &ok);
+		offset += len;
+		if (offset == obj->size) {
 			offset = 0;
 			cpu++;
+			more = kmemleak_object_space(obj) == KMEMLEAK_PERCPU && cpu < j->t->nr_cpus;
 		}
-		if (cpu >= (space == KMEMLEAK_PERCPU ? t->nr_cpus : 1)) {
-			kmemleak_index_unlock(&at);
-			return true;
-		}
-		addr = t->ops->block_addr(t, space, obj->start + offset, cpu);
-		len = min(obj->size - offset, PAGE_SIZE - ((obj->start + offset) & ~PAGE_MASK));
-		ok = addr && t->ops->read(t, j->page, addr, len);
 		kmemleak_index_unlock(&at);
 
-		if (ok) {
+		if (ok)
 			*crc = crc32_le(*crc, j->page, len);
-			if (leak && !cpu && !offset) {
-				leak->dump_len = min_t(size_t, len, KMEMLEAK_DUMP_LEN);
-				memcpy(leak->dump, j->page, leak->dump_len);
-			}
-		}
-		offset += len;
-		j->err = t->ops->pause(t);
-		if (j->err)
+		if (step(j, 1 + len / STEP_BYTES))
 			return false;
 	}
+	return true;
 }
 
-/* Writes down a white object. */
-static void make_record(struct judge *j, struct kmemleak_ref ref)
+/* Remembers a white object. */
+static void add_suspect(struct judge *j, struct kmemleak_ref ref, u32 born, u32 stamp)
 {
-	struct kmemleak_leak *leak = kmemleak_leaks_add(j->t, j->leaks);
-	struct kmemleak_object *obj;
-	struct kmemleak_lookup at;
-	u16 comm = 0;
+	struct kmemleak_suspect *suspect = kmemleak_suspects_add(j->t, &j->suspects);
 
-	if (!leak)
+	if (!suspect)
 		return;
-	obj = kmemleak_index_relock(j->t, ref, &at);
-	if (obj) {
-		leak->ref = ref;
-		leak->size = obj->size;
-		leak->requested = obj->size - kmemleak_object_slack(obj);
-		leak->trace = obj->trace;
-		leak->born = obj->born;
-		leak->stamp = obj->stamp;
-		leak->pid = obj->pid;
-		leak->flags = obj->flags;
-		comm = obj->comm;
-		kmemleak_index_unlock(&at);
-	}
-	if (!obj || !checksum(j, ref, &leak->crc, leak)) {
-		list_del(&leak->list);
-		j->leaks->nr--;
-		return;
-	}
-	kmemleak_names_get(j->t, comm, leak->comm);
+	suspect->ref = ref;
+	suspect->born = born;
+	suspect->stamp = stamp;
+	if (!checksum(j, ref, &suspect->crc))
+		kmemleak_suspects_drop(&j->suspects, suspect);
 }
 
 static int collect(struct judge *j)
@@ -187,62 +192,65 @@ static int collect(struct judge *j)
 		for (i = 0; i < nr && !j->err; i++) {
 			struct kmemleak_lookup at;
 			struct kmemleak_object *obj;
+			u32 born, stamp;
 			bool white;
 
 			obj = kmemleak_index_relock(j->t, j->left[i], &at);
 			if (!obj)
 				continue;
 			white = judge_locked(j, obj);
+			born = obj->born;
+			stamp = obj->stamp;
 			kmemleak_index_unlock(&at);
 			if (white)
-				make_record(j, j->left[i]);
+				add_suspect(j, j->left[i], born, stamp);
 		}
 		ret = j->err ?: j->t->ops->pause(j->t);
 	}
 	return ret;
 }
 
-static void drop(struct judge *j, struct kmemleak_leak *leak)
-{
-	list_del(&leak->list);
-	j->leaks->nr--;
-}
-
 /* Takes back what is in use after all, and what that points at. */
 static int recheck_contents(struct judge *j)
 {
-	struct kmemleak_leak *leak, *next;
+	struct kmemleak_suspect *suspect, *next;
 	int ret = 0;
 	u32 crc;
 
-	list_for_each_entry_safe(leak, next, &j->leaks->list, list) {
+	list_for_each_entry_safe(suspect, next, &j->suspects.list, list) {
 		if (!rule_on(j->opt, KMEMLEAK_RULE_CHANGED))
 			break;
-		if (!checksum(j, leak->ref, &crc, NULL))
-			drop(j, leak);
-		else if (crc != leak->crc)
-			ret = kmemleak_mark_object(j->m, leak->ref);
+		if (!checksum(j, suspect->ref, &crc))
+			kmemleak_suspects_drop(&j->suspects, suspect);
+		else if (crc != suspect->crc)
+			ret = kmemleak_mark_object(j->m, suspect->ref);
 		ret = ret ?: j->err;
 		if (ret)
-			break;
+			return ret;
 	}
-	return ret;
+	/* What is between two marks can go on now. */
+	return j->t->ops->pause(j->t);
 }
 
-/* Keeps the records whose objects are white now, and counts that in them. */
-static void keep_white(struct judge *j)
+/*
+ * Keeps the suspects whose objects are white now, and counts that in them.
+ * Return: what the episode is to end with, or 0.
+ */
+static int keep_white(struct judge *j)
 {
-	struct kmemleak_leak *leak, *next;
+	struct kmemleak_suspect *suspect, *next;
 
-	list_for_each_entry_safe(leak, next, &j->leaks->list, list) {
+	list_for_each_entry_safe(suspect, next, &j->suspects.list, list) {
 		struct kmemleak_object *obj;
 		struct kmemleak_lookup at;
 		bool keep = false;
 		int unref;
 
-		obj = kmemleak_index_relock(j->t, leak->ref, &at);
+		if (step(j, 1))
+			break;
+		obj = kmemleak_index_relock(j->t, suspect->ref, &at);
 		if (obj) {
-			keep = kmemleak_object_white(j->t, obj) && obj->stamp == leak->stamp;
+			keep = kmemleak_object_white(j->t, obj) && obj->stamp == suspect->stamp;
 			unref = keep ? min_t(int, kmemleak_colour(obj).unref + 1, U8_MAX) : 0;
 			kmemleak_paint(obj, unref, unref);
 			if (rule_on(j->opt, KMEMLEAK_RULE_MIN_UNREF) &&
@@ -251,12 +259,90 @@ static void keep_white(struct judge *j)
 			kmemleak_index_unlock(&at);
 		}
 		if (!keep)
-			drop(j, leak);
+			kmemleak_suspects_drop(&j->suspects, suspect);
 	}
+	return j->err;
 }
 
-/* The set will be published: who is in it for the first time? */
-static void count_new(struct judge *j)
+static void fill_record(struct judge *j, struct kmemleak_leak *leak,
+			const struct kmemleak_suspect *suspect, const struct kmemleak_object *obj)
+{
+	bool ok;
+
+	leak->ref = suspect->ref;
+	leak->crc = suspect->crc;
+	leak->root = suspect->root;
+	leak->below = suspect->below;
+	leak->below_bytes = suspect->below_bytes;
+	leak->size = obj->size;
+	leak->requested = obj->size - kmemleak_object_slack(obj);
+	leak->trace = obj->trace;
+	leak->born = obj->born;
+	leak->stamp = obj->stamp;
+	leak->pid = obj->pid;
+	leak->flags = obj->flags;
+	leak->dump_len = min_t(size_t, read_piece(j, obj, 0, 0, &ok), KMEMLEAK_DUMP_LEN);
+	if (ok)
+		memcpy(leak->dump, j->page, leak->dump_len);
+	else
+		leak->dump_len = 0;
+}
+
+/* One leak, with a record in the set if it is to @keep one. */
+static void write_down(struct judge *j, const struct kmemleak_suspect *suspect, bool keep)
+{
+	struct kmemleak_leak *leak = keep ? kmemleak_leaks_add(j->t, j->leaks) : NULL;
+	struct kmemleak_lookup at;
+	struct kmemleak_object *obj = kmemleak_index_relock(j->t, suspect->ref, &at);
+	u16 comm;
+
+	if (!obj || obj->stamp != suspect->stamp) {
+		if (obj)
+			kmemleak_index_unlock(&at);
+		if (leak)
+			kmemleak_leaks_drop(j->leaks, leak);
+		return;
+	}
+	if (leak)
+		fill_record(j, leak, suspect, obj);
+	else
+		j->leaks->nr_left_out++;
+	if (!(obj->flags & KMEMLEAK_REPORTED))
+		j->leaks->nr_new++;
+	comm = obj->comm;
+	kmemleak_index_unlock(&at);
+	if (leak)
+		kmemleak_names_get(j->t, comm, leak->comm);
+}
+
+/*
+ * The suspects are leaks. If not all have room in the set, roots of lost structures
+ * have, and of these and of the others the oldest.
+ * Return: what the episode is to end with, or 0.
+ */
+static int write_all_down(struct judge *j)
+{
+	unsigned long limit = j->opt->max_leaks ?: ULONG_MAX, roots = 0, others;
+	struct kmemleak_suspect *suspect;
+
+	list_for_each_entry(suspect, &j->suspects.list, list)
+		if ((suspect->root && ++roots == limit) || step(j, 1))
+			break;
+	others = limit - roots;
+	list_for_each_entry(suspect, &j->suspects.list, list) {
+		unsigned long *room = suspect->root ? &roots : &others;
+
+		if (step(j, 1))
+			break;
+		write_down(j, suspect, *room);
+		if (*room)
+			--*room;
+	}
+	return j->err;
+}
+
+/* The set will be published, so this is not left half done, whatever a pause says. */
+static void note_reported(struct judge *j)
 {
 	struct kmemleak_leak *leak;
 
@@ -264,13 +350,12 @@ static void count_new(struct judge *j)
 		struct kmemleak_lookup at;
 		struct kmemleak_object *obj = kmemleak_index_relock(j->t, leak->ref, &at);
 
-		if (!obj)
-			continue;
-		if (!(obj->flags & KMEMLEAK_REPORTED)) {
-			obj->flags |= KMEMLEAK_REPORTED;
-			j->leaks->nr_new++;
+		if (obj) {
+			if (obj->stamp == leak->stamp)
+				obj->flags |= KMEMLEAK_REPORTED;
+			kmemleak_index_unlock(&at);
 		}
-		kmemleak_index_unlock(&at);
+		step(j, 1);
 	}
 }
 
@@ -293,15 +378,15 @@ static bool wants_still(const struct judge *j)
 	       j->opt->confirm == KMEMLEAK_CONFIRM_STOP;
 }
 
-/* Drops the records whose objects are not white any more. Return: whether there were any. */
+/* Drops suspects whose objects are not white any more. Return: whether there were any. */
 static bool drop_reached(struct judge *j)
 {
-	struct kmemleak_leak *leak, *next;
-	unsigned long before = j->leaks->nr;
+	struct kmemleak_suspect *suspect, *next;
+	unsigned long before = j->suspects.nr;
 
-	list_for_each_entry_safe(leak, next, &j->leaks->list, list) {
+	list_for_each_entry_safe(suspect, next, &j->suspects.list, list) {
 		struct kmemleak_lookup at;
-		struct kmemleak_object *obj = kmemleak_index_relock(j->t, leak->ref, &at);
+		struct kmemleak_object *obj = kmemleak_index_relock(j->t, suspect->ref, &at);
 		bool white = obj && kmemleak_object_white(j->t, obj);
 
 		if (obj && !white)
@@ -309,9 +394,11 @@ static bool drop_reached(struct judge *j)
 		if (obj)
 			kmemleak_index_unlock(&at);
 		if (!white)
-			drop(j, leak);
+			kmemleak_suspects_drop(&j->suspects, suspect);
+		if (step(j, 1))
+			break;
 	}
-	return j->leaks->nr != before;
+	return j->suspects.nr != before;
 }
 
 /* A mark that runs while nobody else does. Return: an error if there is none. */
@@ -340,11 +427,12 @@ static int rescan(struct judge *j)
 	unsigned int i, in_vain = 0;
 	int ret = 0;
 
-	for (i = 0; i < MAX_RESCANS && in_vain < RESCANS_IN_VAIN && !ret && j->leaks->nr; i++) {
+	for (i = 0; i < MAX_RESCANS && in_vain < RESCANS_IN_VAIN && !ret && j->suspects.nr; i++) {
 		ret = i % RESCANS_IN_VAIN == 1 ? kmemleak_mark_again(j->m) : mark(j, j->opt);
 		ret = ret ?: recheck_contents(j);
 		if (!ret)
 			in_vain = drop_reached(j) ? 0 : in_vain + 1;
+		ret = ret ?: j->err;
 	}
 	return ret;
 }
@@ -364,18 +452,17 @@ static int judge(struct judge *j)
 	j->draft = *j->opt;
 	j->draft.draft = wants_still(j) && !j->t->no_still;
 	ret = mark(j, &j->draft) ?: collect(j);
-	if (!ret && j->leaks->nr)
+	if (!ret && j->suspects.nr)
 		ret = confirm(j);
 	else
 		/* What it hides may be all there is: the next mark is a draft again. */
 		j->t->no_still = false;
-	if (ret)
-		return ret;
-	keep_white(j);
-	kmemleak_leaks_sort(j->t, j->leaks);
-	ret = kmemleak_group(j->t, j->m, j->leaks);
+	ret = ret ?: keep_white(j);
+	ret = ret ?: kmemleak_suspects_sort(j->t, &j->suspects);
+	ret = ret ?: kmemleak_group(j->t, j->m, &j->suspects);
+	ret = ret ?: write_all_down(j);
 	if (!ret)
-		count_new(j);
+		note_reported(j);
 	return ret;
 }
 
@@ -383,7 +470,8 @@ static int judge(struct judge *j)
  * kmemleak_verdict() - mark, and judge what is white
  * @t: tracker
  * @opt: options
- * @leaks: an empty set, filled with the leaks in order of allocation
+ * @leaks: an empty set, filled with the leaks in order of allocation, as far as
+ *	max_leaks allows
  *
  * Context: process, may sleep, one at a time.
  * Return: 0; -ENOMEM; or what ops->pause() said, then @leaks means nothing and
@@ -401,12 +489,14 @@ int kmemleak_verdict(struct kmemleak_tracker *t, const struct kmemleak_options *
 	j->t = t;
 	j->opt = opt;
 	j->leaks = leaks;
+	kmemleak_suspects_init(&j->suspects);
 	j->page = t->ops->page_alloc(t, 0, GFP_KERNEL | __GFP_NOWARN);
 	if (j->page)
 		ret = judge(j);
 	kmemleak_mark_close(t);
 	if (j->m)
 		kmemleak_mark_end(j->m);
+	kmemleak_suspects_free(t, &j->suspects);
 	if (j->page)
 		t->ops->page_free(t, j->page, 0);
 	t->ops->page_free(t, j, 0);

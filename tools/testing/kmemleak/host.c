@@ -107,6 +107,7 @@ static unsigned int nr_threads;
 static __thread unsigned int my_thread;
 static __thread bool irqs_off;
 static __thread unsigned int nr_held;
+static __thread unsigned long nr_taken;	/* locks since the last pause */
 static __thread raw_spinlock_t *held[MAX_HELD];
 static __thread unsigned int my_cpu;
 
@@ -188,6 +189,7 @@ bool host_trylock(raw_spinlock_t *lock)
 					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return false;
 	held[nr_held++] = lock;
+	nr_taken++;
 	return true;
 }
 
@@ -483,6 +485,10 @@ static int host_pause(struct kmemleak_tracker *t)
 
 	REQUIRE(!nr_held && !irqs_off);
 	__atomic_fetch_add(&h->pauses, 1, __ATOMIC_RELAXED);
+	/* A helper that is late here makes no difference worth a lock. */
+	if (nr_taken > __atomic_load_n(&h->most_locks, __ATOMIC_RELAXED))
+		__atomic_store_n(&h->most_locks, nr_taken, __ATOMIC_RELAXED);
+	nr_taken = 0;
 	if (h->still)
 		return h->stop_pauses && !--h->stop_pauses ? -ETIME : 0;
 	return h->on_pause ? h->on_pause(h) : 0;

@@ -139,6 +139,7 @@ struct host_helper {
  * @unreadable: calls of read that were refused
  * @reads: calls of read
  * @pauses: calls of pause
+ * @most_locks: locks that were taken between two of these at most
  * @arg: for the callbacks
  */
 struct host {
@@ -165,6 +166,7 @@ struct host {
 	unsigned long unreadable;
 	unsigned long reads;
 	unsigned long pauses;
+	unsigned long most_locks;
 	void *arg;
 };
 

@@ -4,7 +4,7 @@
  * needs of its surroundings, and nothing more, so that the same core files run
  * in a host process under sanitizers. It is forced in ahead of every core file
  * (-include) and has the same include guard, so the kernel's header then adds
- * nothing. rbtree, list, list_sort and hash are the kernel tree's own, from its
+ * nothing. rbtree, list and hash are the kernel tree's own, from its
  * tools/ folder; the rest is made of compiler builtins.
  *
  * The locks are real and checked: unlock by a stranger, recursion, two locks of
@@ -35,7 +35,6 @@
 #include <linux/hash.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
-#include <linux/list_sort.h>
 #include <linux/rbtree.h>
 #include <stddef.h>
 #include <string.h>

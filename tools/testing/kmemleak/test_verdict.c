@@ -287,8 +287,8 @@ static void test_changed_overflow(void)
 		host_store(h, HOST_DIRECT + i * WORD, child);
 	}
 	CHECK_EQ(host_mark(h, &opt), 0);
-	/* A pause for each record, and one for each batch of them. */
-	fail_from = h->pauses + 1 + 2 * NR_CHILDREN + (1 + 2 * NR_CHILDREN) / 64;
+	/* A pause for 64 suspects, and one for each batch of as many. */
+	fail_from = h->pauses + 2 * ((1 + 2 * NR_CHILDREN) / KMEMLEAK_RECORDS_PER_PAUSE);
 	h->pauses = 0;
 	h->on_pause = write_and_fail;
 	CHECK_EQ(host_episode(h, &opt, &leaks), 0);
@@ -950,7 +950,9 @@ static void test_cut(void)
 	for (n = 0; n < 3000; n++) {
 		stop_at = n;
 		ret = host_episode(h, &opt, &leaks);
-		if (ret != (stop_at < 0 ? -EINTR : 0))
+		/* Once all is written down, it is only noted in the objects. */
+		if (ret ? ret != -EINTR || stop_at >= 0 :
+		    stop_at < -200 / KMEMLEAK_RECORDS_PER_PAUSE - 1)
 			host_check_failed(__FILE__, __LINE__, "stopped at %u: %d", n, ret);
 		if (!ret) {
 			CHECK_EQ(leaks.nr, 200);
