@@ -41,6 +41,7 @@ static DEFINE_MUTEX(write_lock);
  * @set: what it shows, or NULL; changes only when it reads from the beginning
  * @next: the leak to show next, or the list's head after the last
  * @index: its number
+ * @texts: traces it was shown before
  *
  * Guarded by the lock of the seq_file.
  */
@@ -48,6 +49,7 @@ struct reader {
 	struct kmemleak_published *set;
 	struct list_head *next;
 	loff_t index;
+	struct kmemleak_texts texts;
 };
 
 static void forget_set(struct reader *reader)
@@ -126,9 +128,11 @@ static bool was_freed(const struct reader *reader, const struct kmemleak_leak *l
 
 static int leaks_show(struct seq_file *m, void *v)
 {
-	if (was_freed(m->private, v))
+	struct reader *reader = m->private;
+
+	if (was_freed(reader, v))
 		return SEQ_SKIP;
-	kmemleak_report_leak(m, v);
+	kmemleak_report_leak(m, v, &reader->texts);
 	return 0;
 }
 
@@ -145,6 +149,7 @@ static const struct seq_operations leaks_seq_ops = {
  */
 static int leaks_open(struct inode *inode, struct file *file)
 {
+	struct reader *reader;
 	struct seq_file *m;
 	char *buf;
 	int ret;
@@ -152,12 +157,14 @@ static int leaks_open(struct inode *inode, struct file *file)
 	buf = kvzalloc(BUF_SIZE, GFP_KERNEL);
 	if (!buf)
 		return -ENOMEM;
-	ret = seq_open_private(file, &leaks_seq_ops, sizeof(struct reader));
+	ret = seq_open_private(file, &leaks_seq_ops, sizeof(*reader));
 	if (ret) {
 		kvfree(buf);
 		return ret;
 	}
 	m = file->private_data;
+	reader = m->private;
+	kmemleak_texts_init(&reader->texts);
 	m->buf = buf;
 	m->size = BUF_SIZE;
 	return 0;
@@ -166,8 +173,10 @@ static int leaks_open(struct inode *inode, struct file *file)
 static int leaks_release(struct inode *inode, struct file *file)
 {
 	struct seq_file *m = file->private_data;
+	struct reader *reader = m->private;
 
-	forget_set(m->private);
+	forget_set(reader);
+	kmemleak_texts_free(&reader->texts);
 	return seq_release_private(inode, file);
 }
 

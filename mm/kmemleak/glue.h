@@ -8,6 +8,7 @@
 
 #include <linux/kref.h>
 #include <linux/mutex.h>
+#include <linux/xarray.h>
 
 #include "kmemleak.h"
 
@@ -113,6 +114,35 @@ extern bool kmemleak_still;
 void kmemleak_trace_start(void);
 u32 kmemleak_trace_save(const unsigned long *base, unsigned long site, gfp_t gfp);
 
+/* When a block was allocated, as its object and its leak record say it. */
+struct kmemleak_birth {
+	u32 born;
+	u32 stamp;
+};
+
+/* modules.c: names of functions whose module is gone. Context: process, may sleep. */
+#ifdef CONFIG_MODULES
+void kmemleak_modules_start(void);
+unsigned long kmemleak_modules_era(const struct kmemleak_birth *birth);
+bool kmemleak_modules_name(const struct kmemleak_birth *birth, unsigned long addr, char *text,
+			   size_t size);
+#else
+static inline void kmemleak_modules_start(void)
+{
+}
+
+static inline unsigned long kmemleak_modules_era(const struct kmemleak_birth *birth)
+{
+	return 1;
+}
+
+static inline bool kmemleak_modules_name(const struct kmemleak_birth *birth, unsigned long addr,
+					 char *text, size_t size)
+{
+	return false;
+}
+#endif
+
 /*
  * scan.c: one episode. Context: process, scan_mutex held.
  * Return: 0, or -EINTR if it was cut short (then the published set stays).
@@ -130,11 +160,20 @@ void kmemleak_scan_clear(void);
 struct kmemleak_published *kmemleak_published_get(void);
 void kmemleak_published_put(struct kmemleak_published *set);
 
+/* Traces as they were printed, by number of the trace; see report.c. */
+struct kmemleak_texts {
+	struct xarray by_trace;
+	size_t bytes;
+};
+
 /*
  * report.c: the only file that formats.
  * kmemleak_report_leak() prints to @m, or to the log if it is NULL.
  */
-void kmemleak_report_leak(struct seq_file *m, const struct kmemleak_leak *leak);
+void kmemleak_report_leak(struct seq_file *m, const struct kmemleak_leak *leak,
+			  struct kmemleak_texts *texts);
+void kmemleak_texts_init(struct kmemleak_texts *texts);
+void kmemleak_texts_free(struct kmemleak_texts *texts);
 /* Prints new leaks of a set to the log, equal traces once. */
 void kmemleak_report_log(const struct kmemleak_leaks *leaks);
 /* The object at @addr to the log. Return: 0 or -EINVAL if no block is there. */

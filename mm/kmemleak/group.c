@@ -21,17 +21,10 @@ static void note_count(struct kmemleak_tracker *t, struct kmemleak_suspect *leak
 		leak->live_count = colour.count;
 }
 
+/* Without the lock: who goes meanwhile is left out when leaks are written down. */
 static bool is_white(struct kmemleak_tracker *t, const struct kmemleak_suspect *leak)
 {
-	struct kmemleak_lookup at;
-	struct kmemleak_object *obj = kmemleak_index_relock(t, leak->ref, &at);
-	bool white;
-
-	if (!obj)
-		return false;
-	white = kmemleak_object_white(t, obj);
-	kmemleak_index_unlock(&at);
-	return white;
+	return kmemleak_ref_lives(leak->ref) && kmemleak_object_white(t, leak->ref.obj);
 }
 
 static void whiten(struct kmemleak_marker *m, struct kmemleak_suspects *leaks)

@@ -29,10 +29,11 @@
  *   set       leak records that were found together; at most max_leaks
  *   episode   everything one "scan" does
  *
- * Lock order (outer to inner). The first four belong to the kernel's side:
+ * Lock order (outer to inner). The first five belong to the kernel's side:
  *   write_lock           one command at a time                  (debugfs.c)
  *   thread_lock          start and stop of the thread           (thread.c)
  *   kmemleak_scan_mutex  episodes, clear, on, off: in turn      (main.c)
+ *   modules_lock         which modules went from where         (modules.c)
  *   published_lock       which leak set is the published one    (scan.c)
  * and these to a tracker, raw and taken with interrupts off:
  *   shard.lock           one shard; two are never held at once
@@ -240,6 +241,13 @@ struct kmemleak_ref {
 	struct kmemleak_object *obj;
 	unsigned long start;
 };
+
+/* Does it live? Without a lock: yes and no are of a moment, and of any such object. */
+static inline bool kmemleak_ref_lives(struct kmemleak_ref ref)
+{
+	return (READ_ONCE(ref.obj->flags) & KMEMLEAK_LIVE) &&
+	       READ_ONCE(ref.obj->start) == ref.start;
+}
 
 /* ---------------------------------------------------------------- pool -- */
 

@@ -266,6 +266,7 @@ static int __init kmemleak_late_init(void)
 {
 	kmemleak_debugfs_init();
 	kmemleak_workers_start();
+	kmemleak_modules_start();
 	if (!kmemleak_is_on()) {
 		pr_info("Kernel memory leak detector is off\n");
 		return 0;

@@ -27,13 +27,13 @@ const struct kmemleak_options *kmemleak_mark_options(const struct kmemleak_marke
 /**
  * kmemleak_object_white() - did the last mark fail to reach it?
  * @t: tracker
- * @obj: object; its shard's lock is held
+ * @obj: object; without its shard's lock, the answer is of a moment
  */
 bool kmemleak_object_white(const struct kmemleak_tracker *t, const struct kmemleak_object *obj)
 {
 	union kmemleak_colour colour = kmemleak_colour(obj);
 
-	if (!colour.min_count || (obj->flags & KMEMLEAK_IGNORE))
+	if (!colour.min_count || (READ_ONCE(obj->flags) & KMEMLEAK_IGNORE))
 		return false;
 	return colour.epoch != t->epoch || colour.count < colour.min_count;
 }
@@ -535,20 +535,20 @@ int kmemleak_mark_children(struct kmemleak_marker *m, struct kmemleak_ref ref)
  */
 void kmemleak_mark_undo(struct kmemleak_marker *m, struct kmemleak_ref ref, unsigned int count)
 {
-	struct kmemleak_lookup at;
-	struct kmemleak_object *obj = kmemleak_index_relock(m->t, ref, &at);
-	union kmemleak_colour old, new;
+	union kmemleak_colour old = kmemleak_colour(ref.obj), new;
 
-	if (!obj)
+	/*
+	 * Without the lock, as all colours change. If a successor in the entry becomes
+	 * white by it, it does so in a mark that is asked about leaks only.
+	 */
+	if (!kmemleak_ref_lives(ref))
 		return;
-	old = kmemleak_colour(obj);
 	do {
 		new = old;
 		new.epoch = m->epoch;
 		new.count = count;
 		new.scanned = 0;
-	} while (!kmemleak_recolour(obj, &old, new));
-	kmemleak_index_unlock(&at);
+	} while (!kmemleak_recolour(ref.obj, &old, new));
 }
 
 /**

@@ -8,6 +8,7 @@
 #define pr_fmt(fmt) "kmemleak: " fmt
 
 #include <linux/jiffies.h>
+#include <linux/kallsyms.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -15,6 +16,8 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
 #include <linux/stackdepot.h>
 #include <linux/string.h>
 #include <linux/xarray.h>
@@ -107,25 +110,151 @@ static void emit_place(struct seq_file *m, const struct kmemleak_leak *leak)
 		     leak->below_bytes);
 }
 
-static void emit_trace(struct seq_file *m, u32 trace)
+static void emit_frame(struct seq_file *m, const struct kmemleak_birth *birth, unsigned long addr)
+{
+	char name[KSYM_SYMBOL_LEN];
+
+	if (!core_kernel_text(addr) && kmemleak_modules_name(birth, addr, name, sizeof(name)))
+		emit(m, "    [<%p>] %s\n", (void *)addr, name);
+	else
+		emit(m, "    [<%p>] %pS\n", (void *)addr, (void *)addr);
+}
+
+static void emit_trace(struct seq_file *m, const struct kmemleak_birth *birth, u32 trace)
 {
 	unsigned long *entries;
 	unsigned int i, nr;
 
 	nr = stack_depot_fetch(trace, &entries);
 	for (i = 0; i < nr; i++)
-		emit(m, "    [<%p>] %pS\n", (void *)entries[i], (void *)entries[i]);
+		emit_frame(m, birth, entries[i]);
+}
+
+/**
+ * struct text - a trace as it was printed
+ * @era: of modules, for which it is right; 0: for all
+ * @len: bytes
+ * @text: the lines
+ */
+struct text {
+	unsigned long era;
+	size_t len;
+	char text[];
+};
+
+/* Then all are forgotten; traces of blocks that were allocated together are alike. */
+#define MAX_TEXTS	SZ_1M
+
+/**
+ * kmemleak_texts_init() - no trace has been printed yet
+ * @texts: any memory
+ *
+ * Looking up names takes most of the time of a read, and most traces of many leaks are
+ * the same few.
+ */
+void kmemleak_texts_init(struct kmemleak_texts *texts)
+{
+	xa_init(&texts->by_trace);
+	texts->bytes = 0;
+}
+
+/**
+ * kmemleak_texts_free() - forget what was printed
+ * @texts: empty afterwards
+ *
+ * Context: process, may sleep.
+ */
+void kmemleak_texts_free(struct kmemleak_texts *texts)
+{
+	unsigned long trace;
+	struct text *text;
+
+	xa_for_each(&texts->by_trace, trace, text) {
+		kfree(text);
+		cond_resched();
+	}
+	xa_destroy(&texts->by_trace);
+	texts->bytes = 0;
+}
+
+/* Return: whether what a trace is called depends on when the block was allocated. */
+static bool has_modules(u32 trace)
+{
+	unsigned long *entries;
+	unsigned int i, nr;
+
+	nr = stack_depot_fetch(trace, &entries);
+	for (i = 0; i < nr; i++)
+		if (!core_kernel_text(entries[i]))
+			return true;
+	return false;
+}
+
+/* Remembers what was printed to @m since there were @before bytes. */
+static void learn_text(struct seq_file *m, struct kmemleak_texts *texts, u32 trace, size_t before,
+		       unsigned long era)
+{
+	size_t len = m->count - before;
+	struct text *text, *old;
+
+	if (seq_has_overflowed(m))
+		return;
+	if (texts->bytes + len > MAX_TEXTS)
+		kmemleak_texts_free(texts);
+	/* All zeroed, for an open file's memory is scanned to the last byte. */
+	text = kzalloc(sizeof(*text) + len, GFP_KERNEL | __GFP_NOWARN);
+	if (!text)
+		return;
+	text->era = era;
+	text->len = len;
+	memcpy(text->text, m->buf + before, len);
+	old = xa_store(&texts->by_trace, trace, text, GFP_KERNEL | __GFP_NOWARN);
+	if (xa_is_err(old)) {
+		kfree(text);
+		return;
+	}
+	texts->bytes += len;
+	if (old)
+		texts->bytes -= old->len;
+	kfree(old);
+}
+
+static void emit_known_trace(struct seq_file *m, struct kmemleak_texts *texts,
+			     const struct kmemleak_birth *birth, u32 trace)
+{
+	struct text *text = xa_load(&texts->by_trace, trace);
+	size_t before = m->count;
+	unsigned long era = 0;
+	bool modules;
+
+	if (text && !text->era) {
+		seq_write(m, text->text, text->len);
+		return;
+	}
+	modules = has_modules(trace);
+	if (modules)
+		era = kmemleak_modules_era(birth);
+	if (text && era && text->era == era) {
+		seq_write(m, text->text, text->len);
+		return;
+	}
+	emit_trace(m, birth, trace);
+	if (trace && (!modules || era))
+		learn_text(m, texts, trace, before, era);
 }
 
 /**
  * kmemleak_report_leak() - print one leak
  * @m: where to, or NULL for the log
  * @leak: what
+ * @texts: traces that were printed to @m before, or NULL
  *
- * Context: process.
+ * Context: process, may sleep.
  */
-void kmemleak_report_leak(struct seq_file *m, const struct kmemleak_leak *leak)
+void kmemleak_report_leak(struct seq_file *m, const struct kmemleak_leak *leak,
+			  struct kmemleak_texts *texts)
 {
+	const struct kmemleak_birth birth = { leak->born, leak->stamp };
 	bool percpu = (leak->flags & KMEMLEAK_SPACE_MASK) == KMEMLEAK_PERCPU;
 
 	emit(m, "unreferenced object %s0x%08lx (size %zu):\n", percpu ? "(percpu) " : "",
@@ -136,12 +265,21 @@ void kmemleak_report_leak(struct seq_file *m, const struct kmemleak_leak *leak)
 		emit(m, "  requested %zu bytes\n", leak->requested);
 	emit_place(m, leak);
 	emit(m, "  backtrace (crc %x):\n", leak->crc);
-	emit_trace(m, leak->trace);
+	if (texts)
+		emit_known_trace(m, texts, &birth, leak->trace);
+	else
+		emit_trace(m, &birth, leak->trace);
 }
 
 static bool is_new(const struct kmemleak_leak *leak)
 {
 	return !(leak->flags & KMEMLEAK_REPORTED);
+}
+
+/* Others get their turn; whatever ends a scan ends the printing of what it found. */
+static bool shall_end(void)
+{
+	return kmemleak_kernel_ops.pause(&kmemleak_tracker);
 }
 
 /*
@@ -157,13 +295,14 @@ static void count_traces(const struct kmemleak_leaks *leaks, struct xarray *coun
 	list_for_each_entry(leak, &leaks->list, list) {
 		void *count;
 
+		if (shall_end())
+			break;
 		if (!is_new(leak) || !leak->trace)
 			continue;
 		count = xa_load(counts, leak->trace);
 		/* What is there already can be replaced without memory. */
 		xa_store(counts, leak->trace, xa_mk_value(count ? xa_to_value(count) + 1 : 1),
 			 GFP_KERNEL | __GFP_NOWARN);
-		cond_resched();
 	}
 }
 
@@ -186,20 +325,21 @@ void kmemleak_report_log(const struct kmemleak_leaks *leaks)
 	list_for_each_entry(leak, &leaks->list, list) {
 		void *count;
 
+		if (shall_end())
+			break;
 		if (!is_new(leak))
 			continue;
 		count = leak->trace ? xa_load(&counts, leak->trace) : NULL;
 		/* 0 stands for "done". */
 		if (count && !xa_to_value(count))
 			continue;
-		kmemleak_report_leak(NULL, leak);
+		kmemleak_report_leak(NULL, leak, NULL);
 		if (count) {
 			if (xa_to_value(count) > 1)
 				pr_warn("... and %lu more object(s) with the same backtrace\n",
 					xa_to_value(count) - 1);
 			xa_store(&counts, leak->trace, xa_mk_value(0), GFP_KERNEL | __GFP_NOWARN);
 		}
-		cond_resched();
 	}
 	xa_destroy(&counts);
 }
@@ -225,6 +365,7 @@ int kmemleak_report_object(unsigned long addr)
 {
 	struct kmemleak_tracker *t = &kmemleak_tracker;
 	struct kmemleak_object object;
+	struct kmemleak_birth birth;
 	char comm[KMEMLEAK_COMM_LEN];
 	char words[128];
 	bool percpu;
@@ -234,6 +375,7 @@ int kmemleak_report_object(unsigned long addr)
 		pr_warn("No known block holds 0x%08lx\n", addr);
 		return -EINVAL;
 	}
+	birth = (struct kmemleak_birth){ object.born, object.stamp };
 	kmemleak_names_get(t, object.comm, comm);
 	flags_to_words(object.flags, words, sizeof(words));
 
@@ -248,7 +390,7 @@ int kmemleak_report_object(unsigned long addr)
 	emit(NULL, "  unreferenced in the last %u scans\n", object.colour.unref);
 	emit(NULL, "  flags = 0x%x%s\n", object.flags, words);
 	emit(NULL, "  backtrace:\n");
-	emit_trace(NULL, object.trace);
+	emit_trace(NULL, &birth, object.trace);
 	return 0;
 }
 

@@ -348,14 +348,17 @@ static void note_reported(struct judge *j)
 
 	list_for_each_entry(leak, &j->leaks->list, list) {
 		struct kmemleak_lookup at;
-		struct kmemleak_object *obj = kmemleak_index_relock(j->t, leak->ref, &at);
+		struct kmemleak_object *obj;
 
-		if (obj) {
-			if (obj->stamp == leak->stamp)
-				obj->flags |= KMEMLEAK_REPORTED;
-			kmemleak_index_unlock(&at);
-		}
 		step(j, 1);
+		if (leak->flags & KMEMLEAK_REPORTED)
+			continue;
+		obj = kmemleak_index_relock(j->t, leak->ref, &at);
+		if (!obj)
+			continue;
+		if (obj->stamp == leak->stamp)
+			obj->flags |= KMEMLEAK_REPORTED;
+		kmemleak_index_unlock(&at);
 	}
 }
 

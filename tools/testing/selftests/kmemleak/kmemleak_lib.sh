@@ -108,6 +108,7 @@ km_begin() {
 	KM_BEGAN=$(sed -n '/^jiffies: /{s///p;q}' /proc/timer_list)
 	km_set min_age_ms 0
 	km_set min_unref_scans 1
+	km_set max_leaks 0
 	km_set rcu_wait_ms 1000
 	km_set workers 0
 	km_set confirm stop

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define passing_lose	second_lose
+#define passing_init	second_init
+#include "passing.h"
+
+module_init(second_init);
+
+static void __exit second_exit(void)
+{
+}
+module_exit(second_exit);
+
+MODULE_DESCRIPTION("loses blocks and goes: the second");
