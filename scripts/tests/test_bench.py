@@ -142,7 +142,7 @@ class Plans(unittest.TestCase):
     def test_aims_are_measured(self):
         """Each figure of the second table comes from something that is run."""
         names = {"pair": ["pair", "pair_best"], "scan": ["scan"],
-                 "populate": ["memory"], "quiet": ["timer_worst"],
+                 "read": ["read"], "populate": ["memory"], "quiet": ["timer_worst"],
                  "stat": ["standstill_us"]}
         samples = []
         for tree in figures.TREES:

@@ -95,6 +95,12 @@ def standstill(*sizes):
     return plan
 
 
+def leaks(count):
+    """Stock reports what is 5 s old, and so late that a scan of its own comes first."""
+    return [("", f"lose {count}"), ("", "quiet 6000"), ("", "scan"),
+            (figures.LEAKS_SCAN, "scan"), (figures.LEAKS_READ, "read")]
+
+
 SCAN_300K = [("", "scan"), ("scan list 300k", "scan"), *latency()]
 OFF, ON = "kmemleak=off", "kmemleak=on"
 # A nanosecond of the guest is an instruction, and waiting takes no time.
@@ -109,6 +115,7 @@ BOOTS = (
          (*memory("3M", [("", "scan"), ("scan list 3M", "scan")]),
           *scans("3M", SHAPES[1:]), *standstill("3M")), "4G", 900),
     Boot("large-off", "bench-uml", OFF, tuple(memory("3M")), "4G"),
+    Boot("leaks", "bench-uml", ON, tuple(leaks(200000))),
     Boot("smp", "bench-guest", ON, (*threads(50000), *workers())),
     Boot("smp-off", "bench-guest", OFF, tuple(threads(200000))),
     Boot("count", "bench-guest", ON,

@@ -114,7 +114,7 @@ def table(head, rows):
 
 # Names of a result that have a row of their own; others are in the JSON only.
 ROWS = ("pair", "bulk", "vmalloc", "percpu", "populate", "memory", "scan",
-        "timer_worst", "free_worst", "standstill_us", "boot")
+        "read", "timer_worst", "free_worst", "standstill_us", "boot")
 
 
 def work_table(samples):
@@ -142,6 +142,9 @@ def per_object(samples, tree, label, count):
     return paired(pick(samples, tree, on, label, "memory"),
                   pick(samples, tree, off, label, "memory"),
                   lambda on, off: (on - off) / count)
+
+
+LEAKS_SCAN, LEAKS_READ = "scan, 200k leaks", "read, 200k leaks"
 
 
 def aims(samples):
@@ -177,6 +180,9 @@ def aims(samples):
         ("scan time from 300k to 3M objects",
          ratio(("large", "scan list 3M", "scan"), ("on", "scan list 300k", "scan")),
          "x", 11),
+        ("scan that finds 200,000 leaks, native",
+         plain("leaks", LEAKS_SCAN, "scan"), "ns", None),
+        ("reading these", plain("leaks", LEAKS_READ, "read"), "ns", None),
         ("one marking worker against two, QEMU",
          ratio(("smp", "scan, 1 worker", "scan"), ("smp", "scan, 2 workers", "scan")),
          "x", -1.7),

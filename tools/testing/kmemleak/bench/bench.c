@@ -11,7 +11,7 @@
  *	populate <objects> <list|random|buffers|integers>
  *				allocates and keeps, see populate.c
  *	drop			gives back what populate took
- *	lose			allocates a block and forgets it
+ *	lose [<objects>]	allocates a block, or so many, and forgets them
  *	probe <0|1>		whether a scan also measures latencies, see probe.c
  *	quiet <ms>		the same latencies with no scan
  *	scan			one scan of the detector

@@ -90,15 +90,28 @@ int bench_drop(unsigned int words, char **word)
 	return 0;
 }
 
-/* lose: allocates a block and forgets it, for as long as the machine runs */
-int bench_lose(unsigned int words, char **word)
+static noinline int lose_one(void)
 {
 	struct node *lost = kmalloc(sizeof(*lost), GFP_KERNEL);
 
-	if (words)
-		return -EINVAL;
 	OPTIMIZER_HIDE_VAR(lost);
 	return lost ? 0 : -ENOMEM;
+}
+
+/* lose: allocates blocks and forgets them, for as long as the machine runs */
+int bench_lose(unsigned int words, char **word)
+{
+	unsigned int i, count = 1;
+	int err = 0;
+
+	if (words > 1 || (words && (kstrtouint(word[0], 0, &count) || count > MAX_OBJECTS)))
+		return -EINVAL;
+	for (i = 0; i < count && !err; i++) {
+		err = lose_one();
+		if (!(i % 1024))
+			cond_resched();
+	}
+	return err;
 }
 
 static struct node *add_node(struct node *last)
