@@ -111,20 +111,20 @@ static bool judge_locked(struct judge *j, struct kmemleak_object *obj)
 	return false;
 }
 
-/*
- * Reads what lies at @offset in the @cpu'th copy of an object, at most to the end of a
- * page. *@ok: whether it could be read. Return: how much that is.
- */
-static size_t read_piece(struct judge *j, const struct kmemleak_object *obj,
-			 unsigned long offset, unsigned int cpu, bool *ok)
+/* From @offset to the end of an object, or of a page. */
+static size_t piece_len(const struct kmemleak_object *obj, unsigned long offset)
 {
-	struct kmemleak_tracker *t = j->t;
-	size_t len = min(obj->size - offset, PAGE_SIZE - ((obj->start + offset) & ~PAGE_MASK));
+	return min(obj->size - offset, PAGE_SIZE - ((obj->start + offset) & ~PAGE_MASK));
+}
+
+/* Reads what lies at @offset in the @cpu'th copy of an object. */
+static bool read_piece(struct kmemleak_tracker *t, const struct kmemleak_object *obj,
+		       unsigned long offset, unsigned int cpu, void *dst, size_t len)
+{
 	unsigned long addr;
 
 	addr = t->ops->block_addr(t, kmemleak_object_space(obj), obj->start + offset, cpu);
-	*ok = addr && t->ops->read(t, j->page, addr, len);
-	return len;
+	return addr && t->ops->read(t, dst, addr, len);
 }
 
 /*
@@ -149,7 +149,8 @@ static bool checksum(struct judge *j, struct kmemleak_ref ref, u32 *crc)
 			kmemleak_index_unlock(&at);
 			break;
 		}
-		len = read_piece(j, obj, offset, cpu, &ok);
+		len = piece_len(obj, offset);
+		ok = read_piece(j->t, obj, offset, cpu, j->page, len);
 		offset += len;
 		if (offset == obj->size) {
 			offset = 0;
@@ -264,11 +265,9 @@ static int keep_white(struct judge *j)
 	return j->err;
 }
 
-static void fill_record(struct judge *j, struct kmemleak_leak *leak,
+static void fill_record(struct kmemleak_tracker *t, struct kmemleak_leak *leak,
 			const struct kmemleak_suspect *suspect, const struct kmemleak_object *obj)
 {
-	bool ok;
-
 	leak->ref = suspect->ref;
 	leak->crc = suspect->crc;
 	leak->root = suspect->root;
@@ -281,10 +280,8 @@ static void fill_record(struct judge *j, struct kmemleak_leak *leak,
 	leak->stamp = obj->stamp;
 	leak->pid = obj->pid;
 	leak->flags = obj->flags;
-	leak->dump_len = min_t(size_t, read_piece(j, obj, 0, 0, &ok), KMEMLEAK_DUMP_LEN);
-	if (ok)
-		memcpy(leak->dump, j->page, leak->dump_len);
-	else
+	leak->dump_len = min_t(size_t, piece_len(obj, 0), KMEMLEAK_DUMP_LEN);
+	if (!read_piece(t, obj, 0, 0, leak->dump, leak->dump_len))
 		leak->dump_len = 0;
 }
 
@@ -304,7 +301,7 @@ static void write_down(struct judge *j, const struct kmemleak_suspect *suspect, 
 		return;
 	}
 	if (leak)
-		fill_record(j, leak, suspect, obj);
+		fill_record(j->t, leak, suspect, obj);
 	else
 		j->leaks->nr_left_out++;
 	if (!(obj->flags & KMEMLEAK_REPORTED))
