@@ -71,21 +71,10 @@ static void fill_object(struct kmemleak_tracker *t, struct kmemleak_object *obj,
 	smp_store_release(&obj->start, start);
 }
 
-/* An address range that the detector cannot record must not hide references. */
-static void lose_block(struct kmemleak_tracker *t, enum kmemleak_space space,
-		       unsigned long start, size_t size)
-{
-	unsigned int cpu;
-
-	for (cpu = 0; cpu < (space == KMEMLEAK_PERCPU ? t->nr_cpus : 1); cpu++) {
-		unsigned long addr = t->ops->block_addr(t, space, start, cpu);
-
-		if (addr)
-			kmemleak_opaque_add(t, addr, addr + size);
-	}
-}
-
-/* The memory of an older object may be all that the new block overlaps. */
+/*
+ * The new block overlaps an older object. Keep the older one as a root: either of the
+ * two may be in use. When it is freed, so is that memory of the new one.
+ */
 static void keep_as_root(struct kmemleak_tracker *t, struct kmemleak_ref ref)
 {
 	struct kmemleak_lookup at;
@@ -93,6 +82,7 @@ static void keep_as_root(struct kmemleak_tracker *t, struct kmemleak_ref ref)
 
 	if (obj) {
 		kmemleak_paint(obj, min_count, 0);
+		WRITE_ONCE(obj->flags, obj->flags | KMEMLEAK_OVERLAPPED);
 		kmemleak_index_unlock(&at);
 		kmemleak_set_due(t);
 	}
@@ -148,14 +138,17 @@ static noinline enum kmemleak_result settle_clash(struct kmemleak_tracker *t,
 
 		if (clash.start == start && replaced++ < MAX_REPLACED) {
 			old = kmemleak_index_relock(t, clash, &at);
-			if (old)
-				erase_unlock(t, old, &at);
+			if (!old)
+				continue;
+			if (old->flags & KMEMLEAK_OVERLAPPED)
+				WRITE_ONCE(obj->flags, obj->flags | KMEMLEAK_OVERLAPPED);
+			erase_unlock(t, old, &at);
 			continue;
 		}
 		kmemleak_count(t, KMEMLEAK_CNT_OVERLAP);
 		keep_as_root(t, clash);
 		kmemleak_pool_put(t, obj);
-		lose_block(t, space, start, size);
+		kmemleak_opaque_add(t, space, start, size);
 		return KMEMLEAK_OVERLAPS;
 	} while (kmemleak_index_insert(t, obj, &clash));
 	kmemleak_count(t, KMEMLEAK_CNT_DUPLICATE);
@@ -194,7 +187,7 @@ enum kmemleak_result kmemleak_block_add(struct kmemleak_tracker *t, enum kmemlea
 	obj = get_entry(t, origin->clock, &irq);
 	if (unlikely(!obj)) {
 		kmemleak_count(t, KMEMLEAK_CNT_NO_ENTRY);
-		lose_block(t, space, start, size);
+		kmemleak_opaque_add(t, space, start, size);
 		return KMEMLEAK_NO_MEMORY;
 	}
 	fill_object(t, obj, space, start, size, min_count, origin, comm);
@@ -214,42 +207,12 @@ enum kmemleak_result kmemleak_block_add(struct kmemleak_tracker *t, enum kmemlea
 	return res;
 }
 
-/*
- * Freed memory is nobody's root any more: of blocks that overlapped, one is
- * tracked and the other opaque.
- */
-static void cut_opaque(struct kmemleak_tracker *t, enum kmemleak_space space,
-		       unsigned long start, size_t size)
-{
-	unsigned int cpu;
-
-	/* Pairs with kmemleak_opaque_add(); who overlaps a free is a mistake. */
-	if (likely(!READ_ONCE(t->opaque.nr)))
-		return;
-	for (cpu = 0; cpu < (space == KMEMLEAK_PERCPU ? t->nr_cpus : 1); cpu++) {
-		unsigned long addr = t->ops->block_addr(t, space, start, cpu);
-
-		if (addr)
-			kmemleak_opaque_cut(t, addr, addr + size);
-	}
-}
-
-/* Frees what lose_block() kept: all of a block if @size is 0, else a part. */
+/* No object is there: all of an opaque block if @size is 0, else a part, or unknown. */
 static enum kmemleak_result unknown_free(struct kmemleak_tracker *t, enum kmemleak_space space,
 					 unsigned long start, size_t size)
 {
-	unsigned int cpu;
-	bool found = false;
-
-	for (cpu = 0; cpu < (space == KMEMLEAK_PERCPU ? t->nr_cpus : 1); cpu++) {
-		unsigned long addr = t->ops->block_addr(t, space, start, cpu);
-
-		if (addr && size)
-			found |= kmemleak_opaque_cut(t, addr, addr + size);
-		else if (addr)
-			found |= kmemleak_opaque_remove(t, addr);
-	}
-	if (found)
+	if (size ? kmemleak_opaque_cut(t, space, start, size) :
+		   kmemleak_opaque_remove(t, space, start))
 		return KMEMLEAK_OK;
 	kmemleak_count(t, KMEMLEAK_CNT_UNKNOWN_FREE);
 	return KMEMLEAK_NOT_FOUND;
@@ -272,6 +235,7 @@ enum kmemleak_result kmemleak_block_remove(struct kmemleak_tracker *t, enum kmem
 	struct kmemleak_object *obj;
 	struct kmemleak_lookup at;
 	size_t size;
+	u16 flags;
 
 	if (res)
 		return res;
@@ -284,8 +248,11 @@ enum kmemleak_result kmemleak_block_remove(struct kmemleak_tracker *t, enum kmem
 		return KMEMLEAK_OK;
 	}
 	size = obj->size;
+	flags = obj->flags;
 	erase_unlock(t, obj, &at);
-	cut_opaque(t, space, start, size);
+	/* Freed memory is nobody's root any more. */
+	if (unlikely(flags & KMEMLEAK_OVERLAPPED))
+		kmemleak_opaque_cut(t, space, start, size);
 	return KMEMLEAK_OK;
 }
 
@@ -345,7 +312,7 @@ static struct kmemleak_object *cut_unlock(struct kmemleak_tracker *t, struct kme
 	kmemleak_index_trim_unlock(t, obj, obj_start, start - obj_start, NULL, at);
 	if (lost) {
 		kmemleak_count(t, KMEMLEAK_CNT_NO_ENTRY);
-		lose_block(t, space, last + 1, lost);
+		kmemleak_opaque_add(t, space, last + 1, lost);
 	}
 	return tail;
 }
@@ -372,6 +339,7 @@ enum kmemleak_result kmemleak_block_remove_part(struct kmemleak_tracker *t,
 	struct kmemleak_object *obj, *tail;
 	struct kmemleak_lookup at;
 	unsigned long last, obj_last;
+	u16 flags;
 
 	if (res)
 		return res;
@@ -382,6 +350,7 @@ enum kmemleak_result kmemleak_block_remove_part(struct kmemleak_tracker *t,
 			kmemleak_pool_put(t, tail);
 		return unknown_free(t, space, start, size);
 	}
+	flags = obj->flags;
 	last = start + (size - 1);
 	obj_last = obj->start + (obj->size - 1);
 	if (last > obj_last) {
@@ -395,7 +364,8 @@ enum kmemleak_result kmemleak_block_remove_part(struct kmemleak_tracker *t,
 		tail = cut_unlock(t, obj, start, last, tail, &at);
 	kmemleak_set_due(t);
 	/* All of it, the part that lies outside may be another block's. */
-	cut_opaque(t, space, start, size);
+	if (unlikely(flags & KMEMLEAK_OVERLAPPED))
+		kmemleak_opaque_cut(t, space, start, size);
 	if (tail)
 		kmemleak_pool_put(t, tail);
 	return res;

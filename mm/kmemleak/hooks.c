@@ -61,8 +61,9 @@ static noinline void tell(enum kmemleak_result res, unsigned long addr, size_t s
 {
 	if (res >= ARRAY_SIZE(mistakes) || !mistakes[res] || READ_ONCE(told[res]))
 		return;
-	/* What is unknown then is most often older than the detector. */
-	if (res == KMEMLEAK_NOT_FOUND && kmemleak_old_any())
+	/* What is unknown then is most often older than the detector, or opaque. */
+	if (res == KMEMLEAK_NOT_FOUND &&
+	    (kmemleak_old_any() || READ_ONCE(kmemleak_tracker.opaque.nr)))
 		return;
 	WRITE_ONCE(told[res], true);
 	pr_warn("%s: 0x%lx, size %zu; told once, see kmemleak_stats\n", mistakes[res], addr, size);

@@ -21,7 +21,7 @@
  *   gray      reached, contents to be scanned
  *   black     reached and scanned; or ignored: never reported, never scanned
  *   root      memory that is scanned without being reached from anywhere
- *   opaque    memory that may hold blocks the detector has no entry for: a root
+ *   opaque    of a block: the detector has no object for it; a root
  *   old       memory that was in use when tracking began on a running system: a root
  *   marker    who marks: the scan itself, and helpers on other CPUs
  *   suspect   an object that a mark left white and no rule cleared
@@ -38,7 +38,7 @@
  * and these to a tracker, raw and taken with interrupts off:
  *   shard.lock           one shard; two are never held at once
  *   tracker.extra_lock   the tree of extras
- *   tracker.opaque_lock  the opaque ranges
+ *   tracker.opaque_lock  notes of opaque blocks
  *   mark.lock            work that any marker may take
  *   names.lock           writers of the task name table
  *   pool.lock            the shared free list and the list of pages
@@ -88,6 +88,7 @@ enum kmemleak_context {
 #define KMEMLEAK_WIDE		0x0400	/* lives in a wide tree */
 #define KMEMLEAK_REPORTED	0x0800	/* was in a published leak set */
 #define KMEMLEAK_TRANSIENT	0x1000	/* the next episode passes over it */
+#define KMEMLEAK_OVERLAPPED	0x2000	/* a block without an object overlaps it */
 
 /* Of an object's @pid and @comm: numbers of tasks and indexes of names fit. */
 #define KMEMLEAK_PID_BITS	22
@@ -398,23 +399,58 @@ struct kmemleak_pool_cursor {
 
 /* -------------------------------------------------------------- ranges -- */
 
-#define KMEMLEAK_NR_OPAQUE	256
+/* Room before kmemleak_opaque_start(). */
+#define KMEMLEAK_BOOT_OPAQUE	256
 
-struct kmemleak_range {
+/* A block as its allocator knows it. */
+struct kmemleak_block {
+	enum kmemleak_space space;
 	unsigned long start;
-	unsigned long end;
-	unsigned long blocks;
+	size_t size;
 };
 
 /**
- * struct kmemleak_opaque - memory whose blocks the detector could not record
- * @nr: ranges in use, sorted by start, disjoint; also read without the lock by
- *	the free hook, which looks closer when it is not 0
- * @range: each counts the blocks that were lost in it and not freed since
+ * struct kmemleak_opaque_note - a block that has no object
+ * @start: first byte
+ * @size: bytes, 0: this note is free
+ * @link: the next note of the same hash or the next free one, and the space of @start
+ * @first: the first note of those whose hash is this one's number
+ */
+struct kmemleak_opaque_note {
+	unsigned long start;
+	size_t size;
+	u32 link;
+	u32 first;
+};
+
+/**
+ * struct kmemleak_opaque - blocks that have no object, see ranges.c
+ * @seq: odd while a chain is being changed under the lock; for look-ups without it
+ * @note: the table; number 0 is never a block's. The notes are changed under the lock
+ * @room: how many it has
+ * @bits: log2 of the number of chains
+ * @order: page order of @note if that is not @boot
+ * @fresh: from here on no note was ever used; also read without the lock
+ * @free: the first note to be used again, 0: none
+ * @nr: notes in use; also read without the lock, to see that there is none
+ * @added: how often a block was added; also read without the lock, by a mark
+ * @bytes: size of all blocks with a note; also read without the lock, for the statistics
+ * @missed: blocks that found no room; also read without the lock, by the verdict
+ * @boot: the first @note
  */
 struct kmemleak_opaque {
-	unsigned int nr;
-	struct kmemleak_range range[KMEMLEAK_NR_OPAQUE];
+	seqcount_t seq;
+	struct kmemleak_opaque_note *note;
+	u32 room;
+	unsigned int bits;
+	int order;
+	u32 fresh;
+	u32 free;
+	u32 nr;
+	unsigned int added;
+	unsigned long bytes;
+	unsigned long missed;
+	struct kmemleak_opaque_note boot[KMEMLEAK_BOOT_OPAQUE];
 };
 
 /* --------------------------------------------------------------- names -- */
@@ -450,6 +486,7 @@ enum kmemleak_counter {
 	KMEMLEAK_CNT_OUTSIDE,		/* part lies outside its block */
 	KMEMLEAK_CNT_NMI,		/* called from NMI: nothing done */
 	KMEMLEAK_CNT_NO_ENTRY,		/* no entry to be had: block opaque */
+	KMEMLEAK_CNT_NO_NOTE,		/* and no room for a note of it: no reports */
 	KMEMLEAK_CNT_NO_EXTRA,		/* no entry for an area: scanned in full */
 	KMEMLEAK_CNT_NO_NAME,		/* name table full */
 	KMEMLEAK_CNT_UNREADABLE,	/* chunk skipped in a scan */
@@ -617,6 +654,7 @@ enum kmemleak_read {
 	KMEMLEAK_READ_BLOCK,	/* tracked memory; the shard lock is held */
 	KMEMLEAK_READ_MAPPED,	/* memory in the tracker's mapped range; nothing held */
 	KMEMLEAK_READ_ROOT,	/* any memory; process context, nothing held */
+	KMEMLEAK_READ_OPAQUE,	/* the same, but only if it is the kernel's own by now */
 };
 
 struct kmemleak_bounds {
@@ -701,7 +739,8 @@ static inline long kmemleak_sieve_words(const struct kmemleak_sieve *sieve, unsi
  *	promised if they cannot be read. Must not sleep, the shard lock is held.
  * @pick: as kmemleak_sieve_words() for any memory from addr on, at most a page;
  *	negative and nothing promised if it cannot be read. BLOCK: must not sleep,
- *	interrupts are off.
+ *	interrupts are off. OPAQUE: nothing is picked from memory that the kernel does
+ *	not keep for itself.
  * @block_addr: turns an address of a space into one that @read takes; for
  *	PERCPU, of CPU number cpu. 0 if there is none.
  * @roots: calls kmemleak_mark_range() for every root outside the index
@@ -748,7 +787,7 @@ struct kmemleak_ops {
  * @extra_lock: guards @extras
  * @extras: scan areas and aliases
  * @opaque_lock: guards @opaque
- * @opaque: memory with blocks that have no object
+ * @opaque: blocks that have no object
  * @epoch: number of the current or last mark, never 0 after the first; changes
  *	only in kmemleak_mark_begin(), read by the allocation hook
  * @marking: from kmemleak_mark_begin() to kmemleak_mark_close(): newborn
@@ -937,11 +976,17 @@ u16 kmemleak_names_intern(struct kmemleak_tracker *t, const char *comm);
 void kmemleak_names_get(struct kmemleak_tracker *t, u16 id, char *comm);
 
 /* ranges.c. Context: opaque_lock is taken inside. */
-void kmemleak_opaque_add(struct kmemleak_tracker *t, unsigned long start, unsigned long end);
-bool kmemleak_opaque_remove(struct kmemleak_tracker *t, unsigned long addr);
-bool kmemleak_opaque_cut(struct kmemleak_tracker *t, unsigned long start, unsigned long end);
-bool kmemleak_opaque_next(struct kmemleak_tracker *t, unsigned long from,
-			  struct kmemleak_range *range);
+void kmemleak_opaque_setup(struct kmemleak_tracker *t);
+int kmemleak_opaque_start(struct kmemleak_tracker *t, int order);
+void kmemleak_opaque_reset(struct kmemleak_tracker *t);
+void kmemleak_opaque_add(struct kmemleak_tracker *t, enum kmemleak_space space,
+			 unsigned long start, size_t size);
+bool kmemleak_opaque_remove(struct kmemleak_tracker *t, enum kmemleak_space space,
+			    unsigned long start);
+bool kmemleak_opaque_cut(struct kmemleak_tracker *t, enum kmemleak_space space,
+			 unsigned long start, size_t size);
+bool kmemleak_opaque_next(struct kmemleak_tracker *t, u32 *cursor, struct kmemleak_block *block);
+void kmemleak_opaque_settle(struct kmemleak_tracker *t, unsigned long nr);
 
 /*
  * index.c, bounds.c, shards.c. A function that returns an object returns it with
@@ -1023,6 +1068,7 @@ void kmemleak_mark_forget(struct kmemleak_marker *m);
 void kmemleak_mark_end(struct kmemleak_marker *m);
 /* For ops->roots(). Return: 0, or what ops->pause() wants the scan to end with. */
 int kmemleak_mark_range(struct kmemleak_marker *m, unsigned long start, unsigned long end);
+int kmemleak_mark_opaque(struct kmemleak_marker *m, const struct kmemleak_block *block);
 unsigned int kmemleak_mark_left(struct kmemleak_marker *m, struct kmemleak_pool_cursor *cursor,
 				struct kmemleak_ref *left, unsigned int max);
 const struct kmemleak_options *kmemleak_mark_options(const struct kmemleak_marker *m);

@@ -573,6 +573,21 @@ unsigned long kmemleak_mark_reached(const struct kmemleak_marker *m, unsigned lo
 	return m->reached;
 }
 
+static int mark_memory(struct kmemleak_marker *m, unsigned long start, unsigned long end,
+		       enum kmemleak_read how)
+{
+	start = ALIGN(start, sizeof(long));
+	while (start < end && !mark_err(m)) {
+		unsigned long stop = piece_end(start, end);
+
+		mark_picked(m, pick(m, start, stop - start, how));
+		kmemleak_mark_drain(m);
+		mark_step(m);
+		start = stop;
+	}
+	return mark_err(m);
+}
+
 /**
  * kmemleak_mark_range() - scan memory that no object stands for
  * @m: the mark
@@ -584,14 +599,27 @@ unsigned long kmemleak_mark_reached(const struct kmemleak_marker *m, unsigned lo
  */
 int kmemleak_mark_range(struct kmemleak_marker *m, unsigned long start, unsigned long end)
 {
-	start = ALIGN(start, sizeof(long));
-	while (start < end && !mark_err(m)) {
-		unsigned long stop = piece_end(start, end);
+	return mark_memory(m, start, end, KMEMLEAK_READ_ROOT);
+}
 
-		mark_picked(m, pick(m, start, stop - start, KMEMLEAK_READ_ROOT));
-		kmemleak_mark_drain(m);
-		mark_step(m);
-		start = stop;
+/**
+ * kmemleak_mark_opaque() - scan a block that has no object
+ * @m: the mark
+ * @block: what is known of it
+ *
+ * Context: process, may sleep.
+ * Return: 0, or the error that the mark ends with.
+ */
+int kmemleak_mark_opaque(struct kmemleak_marker *m, const struct kmemleak_block *block)
+{
+	unsigned int cpu, copies = block->space == KMEMLEAK_PERCPU ? m->t->nr_cpus : 1;
+	int err = mark_err(m);
+
+	for (cpu = 0; cpu < copies && !err; cpu++) {
+		unsigned long addr = m->t->ops->block_addr(m->t, block->space, block->start, cpu);
+
+		if (addr)
+			err = mark_memory(m, addr, addr + block->size, KMEMLEAK_READ_OPAQUE);
 	}
-	return mark_err(m);
+	return err;
 }

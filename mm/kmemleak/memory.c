@@ -27,6 +27,7 @@
 
 #include "../internal.h"
 #include "glue.h"
+#include "old.h"
 
 static void *page_alloc(struct kmemleak_tracker *t, unsigned int order, gfp_t gfp)
 {
@@ -61,6 +62,22 @@ static bool is_plain_memory(unsigned long addr)
 		return true;
 	area = find_vm_area((void *)addr);
 	return area && !(area->flags & VM_IOREMAP);
+}
+
+/*
+ * The note of an opaque block can outlive it where nobody told of its free. What came
+ * to lie there then may be a user's, or no memory at all.
+ */
+static bool is_kernels_own(unsigned long addr)
+{
+	struct page *page = NULL;
+
+	if (is_vmalloc_or_module_addr((void *)addr))
+		page = vmalloc_to_page((void *)addr);
+	else if (virt_addr_valid(addr))
+		page = virt_to_page(addr);
+	page = page ? pfn_to_online_page(page_to_pfn(page)) : NULL;
+	return page && kmemleak_old_is_kernels(page, page_to_pfn(page));
 }
 
 /*
@@ -103,8 +120,10 @@ fault:
 static long pick_words(struct kmemleak_tracker *t, unsigned long *dst, unsigned long addr,
 		       size_t len, enum kmemleak_read how, const struct kmemleak_sieve *sieve)
 {
-	if (how == KMEMLEAK_READ_ROOT && !is_plain_memory(addr))
-		return -EFAULT;
+	if (how >= KMEMLEAK_READ_ROOT && !is_plain_memory(addr))
+		return how == KMEMLEAK_READ_ROOT ? -EFAULT : 0;
+	if (how == KMEMLEAK_READ_OPAQUE && !is_kernels_own(addr))
+		return 0;
 	if (IS_ENABLED(CONFIG_UML))
 		return kmemleak_sieve_words(sieve, dst, (void *)addr, len);
 	return sieve_nofault(sieve, dst, (void *)addr, len);

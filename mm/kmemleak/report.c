@@ -471,7 +471,8 @@ void kmemleak_report_stats(struct seq_file *m)
 	seq_printf(m, "memory_bytes %lu\n", n.memory);
 	seq_printf(m, "shards %lu\n", n.shards);
 	seq_printf(m, "task_names %u\n", n.names);
-	seq_printf(m, "opaque_ranges %u\n", READ_ONCE(t->opaque.nr));
+	seq_printf(m, "opaque_blocks %u\n", READ_ONCE(t->opaque.nr));
+	seq_printf(m, "opaque_bytes %lu\n", READ_ONCE(t->opaque.bytes));
 	seq_printf(m, "epoch %u\n", READ_ONCE(t->epoch));
 	seq_printf(m, "marking %d\n", READ_ONCE(t->marking));
 	seq_printf(m, "older_bytes %lu\n", kmemleak_old_bytes());

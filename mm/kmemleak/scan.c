@@ -74,6 +74,42 @@ static struct kmemleak_published *new_set(void)
 	return set;
 }
 
+/* Hooks cannot print, they run under any lock; so a scan tells what they met. Once. */
+static void tell_losses(void)
+{
+	long lost = atomic_long_read(&kmemleak_tracker.counters[KMEMLEAK_CNT_NO_ENTRY]);
+	static bool told;
+
+	if (!lost || told)
+		return;
+	told = true;
+	pr_warn("%ld blocks could not be recorded for want of memory; until they are freed they count as reachable, and so does what they point at; told once, see kmemleak_stats\n",
+		lost);
+}
+
+/*
+ * Blocks were lost that there was no room to note. Which memory has no record is known
+ * all the same: take it for older than tracking, as at "on", until it is freed.
+ */
+static int settle_losses(void)
+{
+	unsigned long missed = READ_ONCE(kmemleak_tracker.opaque.missed);
+	int ret;
+
+	if (!missed)
+		return 0;
+	if (!kmemleak_old_can())
+		return -ENOMEM;
+	pr_warn("%lu of them were too many to note: what is in use and not recorded is a root\n",
+		missed);
+	kmemleak_old_forget();
+	kmemleak_old_begin();
+	ret = kmemleak_old_take();
+	if (!ret)
+		kmemleak_opaque_settle(&kmemleak_tracker, missed);
+	return ret;
+}
+
 static noinline int run_episode(void)
 {
 	struct kmemleak_options opt = kmemleak_read_options();
@@ -82,7 +118,9 @@ static noinline int run_episode(void)
 
 	if (!set)
 		return -ENOMEM;
-	ret = kmemleak_rcu_settle(READ_ONCE(kmemleak_rcu_wait_ms)) ?:
+	tell_losses();
+	ret = settle_losses() ?:
+	      kmemleak_rcu_settle(READ_ONCE(kmemleak_rcu_wait_ms)) ?:
 	      kmemleak_verdict(&kmemleak_tracker, &opt, &set->leaks);
 	if (ret) {
 		kmemleak_published_put(set);

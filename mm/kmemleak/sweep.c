@@ -267,6 +267,22 @@ struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
 	return m;
 }
 
+/*
+ * Blocks without an object are roots, also those that came to be while this mark ran.
+ * Return: how many additions of such blocks were seen to.
+ */
+static unsigned int mark_opaque(struct kmemleak_marker *m)
+{
+	/* Pairs with kmemleak_opaque_add(): who adds later is for the next pass. */
+	unsigned int added = smp_load_acquire(&m->t->opaque.added);
+	struct kmemleak_block block;
+	u32 cursor = 0;
+
+	while (kmemleak_opaque_next(m->t, &cursor, &block) && !kmemleak_mark_opaque(m, &block))
+		;
+	return added;
+}
+
 /**
  * kmemleak_mark_run() - reach everything that can be reached
  * @m: the mark
@@ -276,14 +292,13 @@ struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
 int kmemleak_mark_run(struct kmemleak_marker *m)
 {
 	struct kmemleak_tracker *t = m->t;
-	struct kmemleak_range range;
-	unsigned long from = 0;
-	unsigned int sweeps = 0;
+	unsigned int sweeps = 0, added;
 
 	t->ops->roots(t, m);
-	for (; kmemleak_opaque_next(t, from, &range) && !mark_err(m); from = range.end)
-		kmemleak_mark_range(m, range.start, range.end);
+	added = mark_opaque(m);
 	do {
+		if (added != READ_ONCE(t->opaque.added))
+			added = mark_opaque(m);
 		sweep(m);
 	} while (!mark_err(m) && (READ_ONCE(m->mark->lost) ||
 				  (READ_ONCE(t->due) && ++sweeps < MAX_SWEEPS)));

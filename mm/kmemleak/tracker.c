@@ -16,6 +16,7 @@ const char *const kmemleak_counter_names[] = {
 	[KMEMLEAK_CNT_OUTSIDE] = "outside",
 	[KMEMLEAK_CNT_NMI] = "nmi",
 	[KMEMLEAK_CNT_NO_ENTRY] = "no_entry",
+	[KMEMLEAK_CNT_NO_NOTE] = "no_note",
 	[KMEMLEAK_CNT_NO_EXTRA] = "no_extra",
 	[KMEMLEAK_CNT_NO_NAME] = "no_name",
 	[KMEMLEAK_CNT_UNREADABLE] = "unreadable",
@@ -36,6 +37,12 @@ static int names_order(void)
 	return max_t(int, 0, ilog2(roundup_pow_of_two(bytes)) - PAGE_SHIFT);
 }
 
+/* As much as all shards, about a two thousandth of memory, and what can be had at all. */
+static int opaque_order(unsigned int shard_bits)
+{
+	return clamp_t(int, shard_bits + 7 - PAGE_SHIFT, 0, 10);
+}
+
 /**
  * kmemleak_tracker_setup() - make a tracker that can already track
  * @t: zeroed memory
@@ -52,7 +59,7 @@ void kmemleak_tracker_setup(struct kmemleak_tracker *t, const struct kmemleak_op
 	t->nr_cpus = 1;
 	t->extras = RB_ROOT;
 	raw_spin_lock_init(&t->extra_lock);
-	raw_spin_lock_init(&t->opaque_lock);
+	kmemleak_opaque_setup(t);
 	kmemleak_index_setup(&t->index);
 	kmemleak_pool_setup(t, reserve, reserve_nr);
 	t->options = (struct kmemleak_options){
@@ -78,6 +85,7 @@ int kmemleak_tracker_start(struct kmemleak_tracker *t, unsigned int shard_bits,
 	int ret = kmemleak_index_grow(t, shard_bits);
 
 	t->nr_cpus = nr_cpus;
+	ret = kmemleak_opaque_start(t, opaque_order(shard_bits)) ?: ret;
 	ret = kmemleak_pool_start(t, nr_cpus) ?: ret;
 	if (!t->names) {
 		struct kmemleak_names *names;
@@ -138,7 +146,7 @@ void kmemleak_tracker_reset(struct kmemleak_tracker *t)
 	kmemleak_index_clear(t);
 	t->extras = RB_ROOT;
 	kmemleak_pool_destroy(t);
-	t->opaque.nr = 0;
+	kmemleak_opaque_reset(t);
 	t->epoch = 0;
 	t->names = NULL;
 	if (names)

@@ -457,6 +457,9 @@ static int judge(struct judge *j)
 	else
 		/* What it hides may be all there is: the next mark is a draft again. */
 		j->t->no_still = false;
+	/* A block that nobody knows of may hold any of them. */
+	if (!ret && READ_ONCE(j->t->opaque.missed))
+		ret = -ENOMEM;
 	ret = ret ?: keep_white(j);
 	ret = ret ?: kmemleak_suspects_sort(j->t, &j->suspects);
 	ret = ret ?: kmemleak_group(j->t, j->m, &j->suspects);

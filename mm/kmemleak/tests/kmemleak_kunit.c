@@ -299,6 +299,7 @@ static void bad_input(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, add(w, at(0), 128, 1), KMEMLEAK_REPLACED);
 	KUNIT_EXPECT_EQ(test, nr_objects(w), 1UL);
 	KUNIT_EXPECT_EQ(test, del(w, at(0)), KMEMLEAK_OK);
+	KUNIT_EXPECT_EQ(test, t->opaque.nr, 0U);
 	KUNIT_EXPECT_EQ(test, del(w, at(0)), KMEMLEAK_NOT_FOUND);
 	KUNIT_EXPECT_TRUE(test, t->enabled);
 	KUNIT_EXPECT_EQ(test, kmemleak_pool_in_use(t), 0L);
@@ -308,17 +309,18 @@ static void bad_input(struct kunit *test)
 static void no_memory(struct kunit *test)
 {
 	struct world *w = test->priv;
-	struct kmemleak_range range;
+	struct kmemleak_block block;
 	struct kmemleak_leaks leaks;
 	unsigned int i;
+	u32 cursor = 0;
 
 	w->fail = true;
 	for (i = 0; add(w, at(i), 64, 1) == KMEMLEAK_OK; i++)
 		store(w, at(i), at(i + 1));
 	KUNIT_ASSERT_LT(test, (unsigned long)i, NR_AT - 2);
 	KUNIT_EXPECT_EQ(test, counter(w, KMEMLEAK_CNT_NO_ENTRY), 1L);
-	KUNIT_ASSERT_TRUE(test, kmemleak_opaque_next(&w->t, 0, &range));
-	KUNIT_EXPECT_EQ(test, range.start, at(i));
+	KUNIT_ASSERT_TRUE(test, kmemleak_opaque_next(&w->t, &cursor, &block));
+	KUNIT_EXPECT_EQ(test, block.start, at(i));
 	w->fail = false;
 	/* The opaque block holds the next one, and that the one after it. */
 	KUNIT_ASSERT_EQ(test, add(w, at(i + 1), 64, 1), KMEMLEAK_OK);

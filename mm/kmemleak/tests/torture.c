@@ -442,6 +442,7 @@ static const struct command {
 	{ "old", true, torture_old },
 	{ "rcu", false, torture_rcu },
 	{ "registers", false, torture_registers },
+	{ "shortage", false, torture_shortage },
 	{ "storm", false, torture_storm },
 	{ "traces", false, torture_traces },
 	{ "written", false, torture_written },

@@ -113,6 +113,7 @@ int torture_old(int argc, char **argv);
 int torture_more_decoys(int argc, char **argv);
 int torture_rcu(int argc, char **argv);
 int torture_registers(int argc, char **argv);
+int torture_shortage(int argc, char **argv);
 int torture_storm(int argc, char **argv);
 int torture_traces(int argc, char **argv);
 int torture_written(int argc, char **argv);

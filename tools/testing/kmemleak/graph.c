@@ -238,7 +238,7 @@ struct graph *graph_new(unsigned int nr, unsigned int edges, unsigned int featur
 	for (i = 0; (features & GRAPH_OPAQUE) && i < 10; i++) {
 		unsigned long addr = OPAQUE_BASE + i * OPAQUE_STEP + 8 * host_below(16);
 
-		kmemleak_opaque_add(&g->h->t, addr, addr + 64);
+		kmemleak_opaque_add(&g->h->t, KMEMLEAK_VIRT, addr, 64);
 		host_store(g->h, addr + 8, pointer_to(g, graph_random(g)));
 		/* Just outside it is not a root. */
 		host_store(g->h, addr + 64, pointer_to(g, graph_random(g)));
@@ -370,8 +370,8 @@ static void search_block(struct graph *g, const struct node *n)
 
 void graph_search(struct graph *g)
 {
-	struct kmemleak_range range;
-	unsigned long from = 0;
+	struct kmemleak_block lost;
+	u32 cursor = 0;
 	unsigned int i;
 
 	nr_by_start = 0;
@@ -396,8 +396,8 @@ void graph_search(struct graph *g)
 	}
 	for (i = 0; i < g->h->nr_roots; i++)
 		search_range(g, g->h->roots[i].start, g->h->roots[i].end);
-	for (; kmemleak_opaque_next(&g->h->t, from, &range); from = range.end)
-		search_range(g, range.start, range.end);
+	while (kmemleak_opaque_next(&g->h->t, &cursor, &lost))
+		search_range(g, lost.start, lost.start + lost.size);
 	while (nr_todo)
 		search_block(g, todo[--nr_todo]);
 }

@@ -110,6 +110,7 @@ static __thread unsigned int nr_held;
 static __thread unsigned long nr_taken;	/* locks since the last pause */
 static __thread raw_spinlock_t *held[MAX_HELD];
 static __thread unsigned int my_cpu;
+__thread unsigned long host_locks;
 
 static unsigned int self(void)
 {
@@ -196,6 +197,7 @@ bool host_trylock(raw_spinlock_t *lock)
 void host_lock(raw_spinlock_t *lock)
 {
 	check_order(lock);
+	host_locks++;
 	while (!host_trylock(lock))
 		host_relax();
 }
@@ -414,7 +416,7 @@ static bool read_as(struct kmemleak_tracker *t, void *dst, unsigned long addr, s
 	REQUIRE(len && len <= PAGE_SIZE);
 	if (how == KMEMLEAK_READ_BLOCK && (!irqs_off || nr_held != 1))
 		host_die("block read without its lock", __FILE__, __LINE__);
-	if (how == KMEMLEAK_READ_ROOT && (irqs_off || nr_held))
+	if (how >= KMEMLEAK_READ_ROOT && (irqs_off || nr_held))
 		host_die("root read under a lock", __FILE__, __LINE__);
 	if (how == KMEMLEAK_READ_MAPPED &&
 	    (addr < t->mapped || addr >= t->mapped_end || len > t->mapped_end - addr))
@@ -444,6 +446,10 @@ static bool host_read(struct kmemleak_tracker *t, void *dst, unsigned long addr,
 static long host_pick(struct kmemleak_tracker *t, unsigned long *dst, unsigned long addr,
 		      size_t len, enum kmemleak_read how, const struct kmemleak_sieve *sieve)
 {
+	struct host_segment *seg = segment_of(host_of(t), addr, len);
+
+	if (how == KMEMLEAK_READ_OPAQUE && seg && seg->foreign)
+		return 0;
 	return read_as(t, dst, addr, len, how) ? kmemleak_sieve_words(sieve, dst, dst, len) :
 						 -EFAULT;
 }
@@ -740,6 +746,18 @@ int host_episode(struct host *h, const struct kmemleak_options *opt,
 {
 	kmemleak_leaks_init(leaks);
 	return kmemleak_verdict(&h->t, opt, leaks);
+}
+
+bool host_opaque(struct host *h, enum kmemleak_space space, unsigned long start,
+		 unsigned long end)
+{
+	struct kmemleak_block b;
+	u32 cursor = 0;
+
+	while (kmemleak_opaque_next(&h->t, &cursor, &b))
+		if (b.space == space && b.start <= start && end - b.start <= b.size)
+			return true;
+	return false;
 }
 
 bool host_reported(const struct kmemleak_leaks *leaks, unsigned long start)

@@ -98,6 +98,7 @@ struct host_segment {
 	size_t size;
 	u8 *mem;
 	bool unreadable;
+	bool foreign;		/* not the kernel's own */
 };
 
 struct host_root {
@@ -212,6 +213,13 @@ bool host_white(struct host *h, enum kmemleak_space space, unsigned long addr);
 int host_episode(struct host *h, const struct kmemleak_options *opt,
 		 struct kmemleak_leaks *leaks);
 bool host_reported(const struct kmemleak_leaks *leaks, unsigned long start);
+
+/* How many locks this thread has taken. */
+extern __thread unsigned long host_locks;
+
+/* Is there a note of [start, end) in a block of this space? */
+bool host_opaque(struct host *h, enum kmemleak_space space, unsigned long start,
+		 unsigned long end);
 
 /* This thread's CPU number from now on. */
 void host_set_cpu(unsigned int cpu);

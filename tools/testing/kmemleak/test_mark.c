@@ -592,7 +592,7 @@ static void test_last_page(void)
 
 		host_map(h, -3 * PAGE_SIZE, 3 * PAGE_SIZE - 256);
 		if (opaque)
-			kmemleak_opaque_add(&h->t, start, -512UL);
+			kmemleak_opaque_add(&h->t, KMEMLEAK_VIRT, start, -512UL - start);
 		else
 			CHECK_EQ(host_add(h, KMEMLEAK_VIRT, start, -512UL - start, 1), KMEMLEAK_OK);
 		host_store(h, HOST_IMAGE, start);

@@ -1,80 +1,121 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Opaque ranges: as long as a lost block lives, all of it is in a range. What
- * else is in one costs recall only, but without overflow there is nothing else.
+ * Opaque blocks: each has a note of its own, of its own bytes, from when it was lost
+ * until that very block is freed. Against a plain list of the same blocks.
  */
 #include "host.h"
 
-#define MAX_BLOCKS	2000
+#define MAX_BLOCKS	400
 
-static struct block {
-	unsigned long start;
-	unsigned long end;
-} block[MAX_BLOCKS];
+static struct kmemleak_block block[MAX_BLOCKS];
 static unsigned int nr;
 
-static bool opaque(struct host *h, unsigned long start, unsigned long end)
+static int cmp_block(const void *a, const void *b)
 {
-	struct kmemleak_range r;
+	const struct kmemleak_block *x = a, *y = b;
 
-	return kmemleak_opaque_next(&h->t, start, &r) && r.start == start && r.end >= end;
+	if (x->space != y->space)
+		return x->space < y->space ? -1 : 1;
+	return x->start < y->start ? -1 : x->start > y->start;
 }
 
-/* Sorted, disjoint, as many blocks as there are, each inside one. */
-static void check_ranges(struct host *h)
+/* The notes are the blocks of the list, no more, no less. */
+static void check_notes(struct host *h)
 {
-	unsigned long from = 0, blocks = 0;
-	struct kmemleak_range r;
-	unsigned int i, ranges = 0;
+	static struct kmemleak_block note[MAX_BLOCKS];
+	unsigned long bytes = 0;
+	unsigned int i, n = 0;
+	u32 cursor = 0;
 
-	while (kmemleak_opaque_next(&h->t, from, &r)) {
-		REQUIRE(r.start >= from && r.end > r.start);
-		REQUIRE(r.blocks > 0);
-		if (ranges)
-			CHECK(r.start > from);
-		from = r.end;
-		blocks += r.blocks;
-		ranges++;
+	while (n < MAX_BLOCKS && kmemleak_opaque_next(&h->t, &cursor, &note[n]))
+		n++;
+	CHECK_EQ(n, nr);
+	CHECK_EQ(h->t.opaque.nr, nr);
+	qsort(note, n, sizeof(*note), cmp_block);
+	qsort(block, nr, sizeof(*block), cmp_block);
+	for (i = 0; i < min(n, nr); i++) {
+		CHECK(!cmp_block(&note[i], &block[i]));
+		CHECK_EQ(note[i].size, block[i].size);
+		bytes += block[i].size;
 	}
-	CHECK_EQ(ranges, h->t.opaque.nr);
-	CHECK(ranges <= KMEMLEAK_NR_OPAQUE);
-	CHECK_EQ(blocks, nr);
-	for (i = 0; i < nr; i++)
-		CHECK(opaque(h, block[i].start, block[i].end));
+	CHECK_EQ(h->t.opaque.bytes, bytes);
 }
 
-static bool model_overlap(unsigned long start, unsigned long end)
+static struct kmemleak_block *find(enum kmemleak_space space, unsigned long start)
 {
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
-		if (start < block[i].end && block[i].start < end)
-			return true;
-	return false;
+		if (block[i].space == space && block[i].start == start)
+			return &block[i];
+	return NULL;
+}
+
+static unsigned long random_addr(unsigned long span)
+{
+	return HOST_DIRECT + 8 * host_below(span / 8);
 }
 
 static void add_random(struct host *h, unsigned long span)
 {
-	static const unsigned long base[] = { HOST_DIRECT, HOST_VMALLOC, HOST_IMAGE };
-	unsigned long start = base[host_below(3)] + 8 * host_below(span / 8);
-	unsigned long end = start + 8 + 8 * host_below(16);
+	enum kmemleak_space space = host_below(KMEMLEAK_NR_SPACES);
+	unsigned long start = random_addr(span);
+	size_t size = 8 + 8 * host_below(16);
+	struct kmemleak_block *old = find(space, start);
 
-	if (nr == MAX_BLOCKS || model_overlap(start, end))
+	if (!old && nr == MAX_BLOCKS)
 		return;
-	kmemleak_opaque_add(&h->t, start, end);
-	block[nr].start = start;
-	block[nr++].end = end;
+	kmemleak_opaque_add(&h->t, space, start, size);
+	/* Lost again: it was freed and nobody said so. */
+	*(old ?: &block[nr++]) = (struct kmemleak_block){ space, start, size };
 }
 
-static void remove_random(struct host *h)
+/* Only what is the start of a block, in its space, ends one. */
+static void remove_random(struct host *h, unsigned long span)
 {
-	unsigned int i;
+	enum kmemleak_space space = host_below(KMEMLEAK_NR_SPACES);
+	unsigned long start = random_addr(span);
+	struct kmemleak_block *b;
 
-	if (!nr)
+	if (nr && host_one_in(2)) {
+		b = &block[host_below(nr)];
+		space = b->space;
+		start = b->start;
+	}
+	b = find(space, start);
+	CHECK_EQ(kmemleak_opaque_remove(&h->t, space, start), !!b);
+	if (b)
+		*b = block[--nr];
+}
+
+static void cut_random(struct host *h, unsigned long span)
+{
+	enum kmemleak_space space = host_below(KMEMLEAK_NR_SPACES);
+	unsigned long start = random_addr(span), end = start + 8 + 8 * host_below(24);
+	unsigned int i, before = nr;
+	bool any = false;
+
+	if (nr > MAX_BLOCKS - 32)
 		return;
-	i = host_below(nr);
-	CHECK(kmemleak_opaque_remove(&h->t, block[i].start));
-	block[i] = block[--nr];
+	for (i = 0; i < before; i++) {
+		struct kmemleak_block *b = &block[i];
+		unsigned long last = b->start + b->size;
+
+		if (b->space != space || b->start >= end || last <= start)
+			continue;
+		any = true;
+		if (last > end) {
+			/* One that began there already was freed without a word. */
+			if (find(space, end))
+				return;
+			block[nr++] = (struct kmemleak_block){ space, end, last - end };
+		}
+		b->size = b->start < start ? start - b->start : 0;
+	}
+	CHECK_EQ(kmemleak_opaque_cut(&h->t, space, start, end - start), any);
+	for (i = 0; i < nr; i++)
+		if (!block[i].size)
+			block[i--] = block[--nr];
 }
 
 static void random_ops(struct host *h, unsigned long span, unsigned long rounds)
@@ -87,106 +128,176 @@ static void random_ops(struct host *h, unsigned long span, unsigned long rounds)
 		if (host_below(4) < bias)
 			add_random(h, span);
 		else
-			remove_random(h);
+			remove_random(h, span);
 		if (rounds % 16 == 0)
-			check_ranges(h);
+			check_notes(h);
 	}
 }
 
-/* Few blocks: never full. */
 static void test_random(void)
 {
-	struct host *h = host_new(6);
+	struct host *h = host_new(8);
 
+	nr = 0;
 	random_ops(h, 0x2000, host_rounds(6000));
-	while (nr)
-		remove_random(h);
-	CHECK_EQ(h->t.opaque.nr, 0);
-	host_free(h);
-}
-
-/* So many blocks so far apart that the table is full most of the time. */
-static void test_full(void)
-{
-	struct host *h = host_new(6);
-	unsigned int i;
-
-	for (i = 0; i < 2 * KMEMLEAK_NR_OPAQUE; i++)
-		add_random(h, 0x1000000);
-	CHECK(h->t.opaque.nr >= KMEMLEAK_NR_OPAQUE - 1);
-	check_ranges(h);
-	random_ops(h, 0x1000000, host_rounds(3000));
-	while (nr && !host_failures)
-		remove_random(h);
-	CHECK_EQ(h->t.opaque.nr, 0);
-	host_free(h);
-}
-
-/* The two that lie closest are the ones that become one. */
-static void test_merge_closest(void)
-{
-	struct host *h = host_new(6);
-	unsigned long addr = HOST_DIRECT;
-	struct kmemleak_range r;
-	unsigned int i;
-
-	for (i = 0; i < KMEMLEAK_NR_OPAQUE; i++) {
-		kmemleak_opaque_add(&h->t, addr, addr + 16);
-		addr += i == 100 ? 0x100 : 0x1000;
+	random_ops(h, 0x10000000, host_rounds(6000));
+	while (nr) {
+		CHECK(kmemleak_opaque_remove(&h->t, block[nr - 1].space, block[nr - 1].start));
+		nr--;
 	}
-	CHECK_EQ(h->t.opaque.nr, KMEMLEAK_NR_OPAQUE);
-	kmemleak_opaque_add(&h->t, addr, addr + 16);
-	CHECK_EQ(h->t.opaque.nr, KMEMLEAK_NR_OPAQUE);
-	REQUIRE(kmemleak_opaque_next(&h->t, HOST_DIRECT + 100 * 0x1000, &r));
-	CHECK_EQ(r.start, HOST_DIRECT + 100 * 0x1000);
-	CHECK_EQ(r.end, HOST_DIRECT + 100 * 0x1000 + 0x110);
-	CHECK_EQ(r.blocks, 2);
-	REQUIRE(kmemleak_opaque_next(&h->t, r.end, &r));
-	CHECK_EQ(r.blocks, 1);
+	check_notes(h);
 	host_free(h);
 }
 
-static void test_joins(void)
+/* No two begin at one place, so that a part that is left has a place of its own. */
+static void test_cut(void)
+{
+	unsigned long rounds = host_rounds(4000), i;
+	struct host *h = host_new(8);
+
+	nr = 0;
+	while (rounds-- && !host_failures) {
+		unsigned long start = HOST_DIRECT + 256 * host_below(256);
+		size_t size = 8 + 8 * host_below(31);
+
+		for (i = 0; i < nr; i++)
+			if (block[i].start < start + size && start < block[i].start + block[i].size)
+				break;
+		if (i == nr && nr < MAX_BLOCKS / 2) {
+			kmemleak_opaque_add(&h->t, KMEMLEAK_VIRT, start, size);
+			block[nr++] = (struct kmemleak_block){ KMEMLEAK_VIRT, start, size };
+		}
+		cut_random(h, 256 * 256);
+		if (rounds % 16 == 0)
+			check_notes(h);
+	}
+	check_notes(h);
+	host_free(h);
+}
+
+static void test_parts(void)
 {
 	struct host *h = host_new(6);
 	unsigned long a = HOST_DIRECT;
-	struct kmemleak_range r;
 
-	CHECK(!kmemleak_opaque_next(&h->t, 0, &r));
-	CHECK(!kmemleak_opaque_remove(&h->t, a));
-	kmemleak_opaque_add(&h->t, a, a + 16);
-	kmemleak_opaque_add(&h->t, a + 32, a + 48);
-	CHECK_EQ(h->t.opaque.nr, 2);
-	CHECK(!kmemleak_opaque_remove(&h->t, a + 16));
-	CHECK(!kmemleak_opaque_remove(&h->t, a - 1));
-	/* What closes the gap makes them one. */
-	kmemleak_opaque_add(&h->t, a + 16, a + 32);
-	CHECK_EQ(h->t.opaque.nr, 1);
-	REQUIRE(kmemleak_opaque_next(&h->t, 0, &r));
-	CHECK_EQ(r.start, a);
-	CHECK_EQ(r.end, a + 48);
-	CHECK_EQ(r.blocks, 3);
-	/* From inside: the rest. */
-	REQUIRE(kmemleak_opaque_next(&h->t, a + 20, &r));
-	CHECK_EQ(r.start, a + 20);
-	CHECK_EQ(r.end, a + 48);
-	CHECK(!kmemleak_opaque_next(&h->t, a + 48, &r));
-	/* One over many. */
-	kmemleak_opaque_add(&h->t, a + 100, a + 108);
-	kmemleak_opaque_add(&h->t, a + 200, a + 208);
-	CHECK_EQ(h->t.opaque.nr, 3);
-	kmemleak_opaque_add(&h->t, a + 40, a + 204);
-	CHECK_EQ(h->t.opaque.nr, 1);
-	REQUIRE(kmemleak_opaque_next(&h->t, 0, &r));
-	CHECK_EQ(r.end, a + 208);
-	CHECK_EQ(r.blocks, 6);
+	nr = 0;
+	kmemleak_opaque_add(&h->t, KMEMLEAK_VIRT, a, 0x4000);
+	CHECK(!kmemleak_opaque_cut(&h->t, KMEMLEAK_VIRT, a + 0x4000, 1));
+	CHECK(!kmemleak_opaque_cut(&h->t, KMEMLEAK_VIRT, a - 1, 1));
+	CHECK(!kmemleak_opaque_cut(&h->t, KMEMLEAK_PHYS, a, 0x4000));
+	CHECK(kmemleak_opaque_cut(&h->t, KMEMLEAK_VIRT, a, 0x1000));
+	CHECK(kmemleak_opaque_cut(&h->t, KMEMLEAK_VIRT, a + 0x3ff0, 0x1000));
+	CHECK(kmemleak_opaque_cut(&h->t, KMEMLEAK_VIRT, a + 0x2000, 0x10));
+	block[nr++] = (struct kmemleak_block){ KMEMLEAK_VIRT, a + 0x1000, 0x1000 };
+	block[nr++] = (struct kmemleak_block){ KMEMLEAK_VIRT, a + 0x2010, 0x1fe0 };
+	check_notes(h);
+	/* Both halves are blocks of their own, the old start is none. */
+	CHECK(!kmemleak_opaque_remove(&h->t, KMEMLEAK_VIRT, a));
+	CHECK(!kmemleak_opaque_remove(&h->t, KMEMLEAK_VIRT, a + 0x1800));
+	CHECK(kmemleak_opaque_remove(&h->t, KMEMLEAK_VIRT, a + 0x1000));
+	CHECK(kmemleak_opaque_remove(&h->t, KMEMLEAK_VIRT, a + 0x2010));
+	CHECK_EQ(h->t.opaque.bytes, 0);
+	host_free(h);
+}
+
+/* More than it has room for are counted; a hole that would need room stays opaque. */
+static void test_full(void)
+{
+	struct host *h = host_new(6);
+	struct kmemleak_opaque *o = &h->t.opaque;
+	unsigned long i, room = o->room - 1;
+
+	for (i = 0; i < room + 3; i++)
+		kmemleak_opaque_add(&h->t, KMEMLEAK_VIRT, HOST_DIRECT + i * 0x100000, 64);
+	CHECK_EQ(o->nr, room);
+	CHECK_EQ(o->missed, 3);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_NO_NOTE), 3);
+	CHECK(kmemleak_opaque_cut(&h->t, KMEMLEAK_VIRT, HOST_DIRECT + 16, 16));
+	CHECK_EQ(o->bytes, room * 64);
+	/* A free makes room, and the first that needs it takes it. */
+	CHECK(kmemleak_opaque_remove(&h->t, KMEMLEAK_VIRT, HOST_DIRECT + 0x100000));
+	CHECK(kmemleak_opaque_cut(&h->t, KMEMLEAK_VIRT, HOST_DIRECT + 16, 16));
+	CHECK_EQ(o->bytes, room * 64 - 64 - 16);
+	kmemleak_opaque_settle(&h->t, 2);
+	CHECK_EQ(o->missed, 1);
+	host_free(h);
+}
+
+/* What was lost before there was a table is in it afterwards. */
+static void test_start(void)
+{
+	struct host *h = host_new(0);
+	unsigned int i;
+
+	nr = 0;
+	for (i = 0; i < KMEMLEAK_BOOT_OPAQUE - 1; i++) {
+		block[nr++] = (struct kmemleak_block){ KMEMLEAK_VIRT, HOST_DIRECT + i * 4096, 64 };
+		kmemleak_opaque_add(&h->t, KMEMLEAK_VIRT, HOST_DIRECT + i * 4096, 64);
+	}
+	CHECK_EQ(h->t.opaque.missed, 0);
+	check_notes(h);
+	/* Not all pages in one piece: then it is smaller. */
+	h->fail_order = 1;
+	kmemleak_tracker_start(&h->t, 9, HOST_NR_CPUS);
+	CHECK(h->t.opaque.room > KMEMLEAK_BOOT_OPAQUE);
+	CHECK(h->t.opaque.room <= 2 * PAGE_SIZE / sizeof(struct kmemleak_opaque_note));
+	check_notes(h);
+	for (i = 0; i < nr; i++)
+		CHECK(kmemleak_opaque_remove(&h->t, block[i].space, block[i].start));
+	CHECK_EQ(h->t.opaque.nr, 0);
+	host_free(h);
+}
+
+/* Blocks lost all over memory make opaque what is theirs. */
+static void test_scattered(void)
+{
+	const unsigned long lost = 4096;
+	struct host *h = host_new(12);
+	unsigned long i;
+
+	for (i = 0; i < lost; i++)
+		kmemleak_opaque_add(&h->t, KMEMLEAK_VIRT,
+				    HOST_DIRECT + (i << (BITS_PER_LONG == 64 ? 24 : 16)), 192);
+	CHECK_EQ(h->t.opaque.nr, lost);
+	CHECK_EQ(h->t.opaque.bytes, lost * 192);
+	host_free(h);
+}
+
+/* Beside opaque blocks, others come and go with no more locks than without. */
+static void test_no_lock(void)
+{
+	struct host *h = host_new(6);
+	unsigned long without, i;
+
+	host_block(h, HOST_DIRECT, 64);
+	kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, HOST_DIRECT);
+	without = host_locks;
+	host_block(h, HOST_DIRECT, 64);
+	kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, HOST_DIRECT);
+	kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, HOST_DIRECT);
+	without = host_locks - without;
+	for (i = 1; i < 300; i++)
+		kmemleak_opaque_add(&h->t, KMEMLEAK_VIRT, HOST_DIRECT + i * 4096, 64);
+	for (i = 300; i < 600; i++) {
+		unsigned long before = host_locks;
+
+		host_block(h, HOST_DIRECT + i * 4096, 64);
+		kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, HOST_DIRECT + i * 4096);
+		/* Nor does the free of a block that nobody knows. */
+		kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, HOST_DIRECT + i * 4096);
+		CHECK_EQ(host_locks - before, without);
+	}
+	CHECK_EQ(h->t.opaque.nr, 299);
 	host_free(h);
 }
 
 const struct host_case ranges_cases[] = {
 	{ "random", test_random },
+	{ "cut", test_cut },
+	{ "parts", test_parts },
 	{ "full", test_full },
-	{ "merge_closest", test_merge_closest },
-	{ "joins", test_joins },
+	{ "start", test_start },
+	{ "scattered", test_scattered },
+	{ "no_lock", test_no_lock },
 	{ }
 };

@@ -1024,7 +1024,7 @@ static void test_failing_entries(void)
 	/* A chain whose links are recorded or not; the root holds its head. */
 	host_store(h, HOST_IMAGE, at(0));
 	for (i = 0; i < 1000; i++) {
-		h->fail_after = host_one_in(2) ? 0 : -1;
+		h->fail_after = host_one_in(4) ? 0 : -1;
 		h->t.pool.caches->nr_free = 0;
 		h->t.pool.caches->free = NULL;
 		h->t.pool.nr_free = 0;
@@ -1034,6 +1034,7 @@ static void test_failing_entries(void)
 	}
 	h->fail_after = -1;
 	CHECK(lost > 100 && lost < 900);
+	CHECK_EQ(h->t.opaque.nr, lost);
 	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_NO_ENTRY), lost);
 	CHECK_EQ(host_episode(h, &opt, &leaks), 0);
 	CHECK_EQ(leaks.nr, 0);

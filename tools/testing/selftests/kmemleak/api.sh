@@ -109,8 +109,8 @@ told_with_trace() {
 
 # What overlapped is a root until it is freed; a root that stays hides leaks.
 nothing_opaque() {
-	km_note "$(km_stat opaque_ranges) opaque ranges"
-	[ "$(km_stat opaque_ranges)" = 0 ]
+	km_note "$(km_stat opaque_blocks) opaque blocks"
+	[ "$(km_stat opaque_blocks)" = 0 ]
 }
 
 km_begin
