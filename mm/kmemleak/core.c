@@ -183,7 +183,7 @@ enum kmemleak_result kmemleak_block_add(struct kmemleak_tracker *t, enum kmemlea
 
 	if (unlikely(res))
 		return res;
-	comm = kmemleak_names_intern(t, origin->comm);
+	comm = kmemleak_names_intern(t, origin->comm, origin->pid);
 	obj = get_entry(t, origin->clock, &irq);
 	if (unlikely(!obj)) {
 		kmemleak_count(t, KMEMLEAK_CNT_NO_ENTRY);
@@ -303,6 +303,7 @@ static struct kmemleak_object *cut_unlock(struct kmemleak_tracker *t, struct kme
 		return tail;
 	}
 	if (last != obj_last && tail) {
+		kmemleak_names_keep(t, obj);
 		fill_tail(tail, obj, last + 1, obj_last - last);
 		kmemleak_index_trim_unlock(t, obj, obj_start, start - obj_start, tail, at);
 		return NULL;

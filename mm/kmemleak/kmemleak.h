@@ -40,7 +40,7 @@
  *   tracker.extra_lock   the tree of extras
  *   tracker.opaque_lock  notes of opaque blocks
  *   mark.lock            work that any marker may take
- *   names.lock           writers of the task name table
+ *   names.lock           writers of a table of task names
  *   pool.lock            the shared free list and the list of pages
  *   old_chunk.lock       which memory is older than tracking    (old.c)
  *   stash_lock           pages for a standstill                 (snapshot.c)
@@ -128,7 +128,7 @@ union kmemleak_colour {
  * @stamp: orders allocations within a jiffy (nanoseconds, wraps)
  * @pid: allocating task, 0 in interrupt context
  * @slack_low: see kmemleak_object_slack()
- * @comm: index into the name table
+ * @comm: slot in the table of names of @pid
  * @slack_high: see there, too
  * @flags: KMEMLEAK_*
  * @colour: what marks know of it
@@ -456,19 +456,24 @@ struct kmemleak_opaque {
 /* --------------------------------------------------------------- names -- */
 
 #define KMEMLEAK_COMM_LEN	16
-/* A few less than 4096, so that the table fits 16 pages with its lock. */
-#define KMEMLEAK_NR_NAMES	(BIT(KMEMLEAK_COMM_BITS) - 16)
+/* Some fewer than 4096, so that a table fits 16 pages. */
+#define KMEMLEAK_NR_NAMES	(BIT(KMEMLEAK_COMM_BITS) - 256)
+/* Tables at most. */
+#define KMEMLEAK_MAX_NAMES	16
 
-/*
- * struct kmemleak_names - task names, each stored once
- * @lock: guards additions
- * @nr: names stored
+/**
+ * struct kmemleak_names - a table of task names, see names.c
+ * @lock: guards all changes of it
+ * @nr: names stored; also read without the lock
+ * @age: when each was used last, 0: the slot is vacant or about to be. Also read without
+ *	the lock: whoever finds the present age there need not change it
  * @name: open addressing; slot 0 is never used and stands for "unknown".
  *	A slot's first word is written last, with release; readers acquire it.
  */
 struct kmemleak_names {
 	raw_spinlock_t lock;
 	unsigned int nr;
+	u8 age[KMEMLEAK_NR_NAMES];
 	char name[KMEMLEAK_NR_NAMES][KMEMLEAK_COMM_LEN] __aligned(8);
 };
 
@@ -746,6 +751,8 @@ static inline long kmemleak_sieve_words(const struct kmemleak_sieve *sieve, unsi
  * @roots: calls kmemleak_mark_range() for every root outside the index
  * @pause: called between bounded pieces of a scan; may sleep; non-zero ends
  *	the scan
+ * @settle: returns when every call on the tracker that is under way by now is over; may
+ *	sleep
  * @spawn: calls kmemleak_mark_help() on another CPU, soon or, if there is none to
  *	be had, never; NULL: there is only one marker
  * @wait: sleeps until kmemleak_mark_ready(), or for a while
@@ -766,6 +773,7 @@ struct kmemleak_ops {
 				    unsigned long addr, unsigned int cpu);
 	void (*roots)(struct kmemleak_tracker *t, struct kmemleak_marker *m);
 	int (*pause)(struct kmemleak_tracker *t);
+	void (*settle)(struct kmemleak_tracker *t);
 	void (*spawn)(struct kmemleak_tracker *t, struct kmemleak_marker *m);
 	void (*wait)(struct kmemleak_tracker *t, struct kmemleak_marker *m);
 	void (*wake)(struct kmemleak_tracker *t);
@@ -783,7 +791,11 @@ struct kmemleak_ops {
  * @failed: why tracking ended by itself, or NULL; written once
  * @index: objects by address
  * @pool: their memory
- * @names: task names
+ * @names: tables of task names, by pid
+ * @nr_names: how many, a power of two, 0: none yet. Written with release, with the tables
+ *	in place
+ * @name_age: of the names that are used now, never 0. Written by kmemleak_names_age(),
+ *	which waits for the calls that still see the one before
  * @extra_lock: guards @extras
  * @extras: scan areas and aliases
  * @opaque_lock: guards @opaque
@@ -814,7 +826,9 @@ struct kmemleak_tracker {
 	const char *failed;
 	struct kmemleak_index index;
 	struct kmemleak_pool pool;
-	struct kmemleak_names *names;
+	struct kmemleak_names *names[KMEMLEAK_MAX_NAMES];
+	unsigned int nr_names;
+	u8 name_age;
 	raw_spinlock_t extra_lock;
 	struct rb_root extras;
 	raw_spinlock_t opaque_lock;
@@ -972,8 +986,13 @@ void kmemleak_pool_reset(struct kmemleak_tracker *t);
 void kmemleak_pool_destroy(struct kmemleak_tracker *t);
 
 /* names.c */
-u16 kmemleak_names_intern(struct kmemleak_tracker *t, const char *comm);
-void kmemleak_names_get(struct kmemleak_tracker *t, u16 id, char *comm);
+int kmemleak_names_start(struct kmemleak_tracker *t, unsigned int nr);
+void kmemleak_names_reset(struct kmemleak_tracker *t);
+u16 kmemleak_names_intern(struct kmemleak_tracker *t, const char *comm, u32 pid);
+void kmemleak_names_keep(struct kmemleak_tracker *t, const struct kmemleak_object *obj);
+void kmemleak_names_get(struct kmemleak_tracker *t, u16 id, u32 pid, char *comm);
+unsigned int kmemleak_names_nr(struct kmemleak_tracker *t);
+int kmemleak_names_age(struct kmemleak_tracker *t);
 
 /* ranges.c. Context: opaque_lock is taken inside. */
 void kmemleak_opaque_setup(struct kmemleak_tracker *t);

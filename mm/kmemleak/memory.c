@@ -13,6 +13,7 @@
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/prefetch.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/task.h>
@@ -285,6 +286,12 @@ static int pause_scan(struct kmemleak_tracker *t)
 	return kmemleak_thread_should_stop() || !READ_ONCE(t->enabled) ? -EINTR : 0;
 }
 
+/* Pairs with enter() in hooks.c. */
+static void settle(struct kmemleak_tracker *t)
+{
+	synchronize_rcu();
+}
+
 static u32 now(void)
 {
 	return jiffies;
@@ -298,6 +305,7 @@ const struct kmemleak_ops kmemleak_kernel_ops = {
 	.block_addr = block_addr,
 	.roots = mark_roots,
 	.pause = pause_scan,
+	.settle = settle,
 	.spawn = kmemleak_workers_spawn,
 	.wait = kmemleak_workers_wait,
 	.wake = kmemleak_workers_wake,

@@ -40,6 +40,7 @@ static const struct {
 	{ KMEMLEAK_WIDE,	"wide" },
 	{ KMEMLEAK_REPORTED,	"reported" },
 	{ KMEMLEAK_TRANSIENT,	"transient" },
+	{ KMEMLEAK_OVERLAPPED,	"overlapped" },
 };
 
 /* To @m, or to the log if it is NULL. */
@@ -376,7 +377,7 @@ int kmemleak_report_object(unsigned long addr)
 		return -EINVAL;
 	}
 	birth = (struct kmemleak_birth){ object.born, object.stamp };
-	kmemleak_names_get(t, object.comm, comm);
+	kmemleak_names_get(t, object.comm, object.pid, comm);
 	flags_to_words(object.flags, words, sizeof(words));
 
 	emit(NULL, "Object %s0x%08lx (size %zu):\n", percpu ? "(percpu) " : "",
@@ -417,11 +418,13 @@ static void read_numbers(struct kmemleak_tracker *t, struct pool_numbers *n)
 	n->in_use = kmemleak_pool_in_use(t);
 	n->free = kmemleak_pool_free_entries(t);
 	n->shards = BIT(t->index.bits);
-	n->names = t->names ? READ_ONCE(t->names->nr) : 0;
+	n->names = kmemleak_names_nr(t);
 	n->memory = READ_ONCE(t->pool.nr_pages) * PAGE_SIZE +
 		    t->pool.reserve_nr * sizeof(*t->pool.reserve) +
 		    in_pages(t->pool.nr_caches * sizeof(*t->pool.caches)) +
-		    in_pages(t->names ? sizeof(*t->names) : 0) +
+		    t->nr_names * in_pages(sizeof(*t->names[0])) +
+		    in_pages(t->opaque.note == t->opaque.boot ? 0 :
+			     t->opaque.room * sizeof(*t->opaque.note)) +
 		    (t->index.order < 0 ? 0 : PAGE_SIZE << t->index.order) +
 		    kmemleak_old_pages() * PAGE_SIZE;
 }

@@ -74,7 +74,7 @@ static struct kmemleak_published *new_set(void)
 	return set;
 }
 
-/* Hooks cannot print, they run under any lock; so a scan tells what they met. Once. */
+/* Hooks run under any lock and cannot print, so the next scan tells it, once. */
 static void tell_losses(void)
 {
 	long lost = atomic_long_read(&kmemleak_tracker.counters[KMEMLEAK_CNT_NO_ENTRY]);
@@ -83,13 +83,14 @@ static void tell_losses(void)
 	if (!lost || told)
 		return;
 	told = true;
-	pr_warn("%ld blocks could not be recorded for want of memory; until they are freed they count as reachable, and so does what they point at; told once, see kmemleak_stats\n",
+	pr_warn("%ld blocks could not be recorded for want of memory: until freed, they and what they point at count as reachable; told once, see kmemleak_stats\n",
 		lost);
 }
 
 /*
- * Blocks were lost that there was no room to note. Which memory has no record is known
- * all the same: take it for older than tracking, as at "on", until it is freed.
+ * The table of opaque blocks was full, so some of them are not known. Which memory is
+ * in use and has no record can still be found out: it becomes old memory, as at "on",
+ * which is a root until it is freed.
  */
 static int settle_losses(void)
 {
@@ -100,7 +101,7 @@ static int settle_losses(void)
 		return 0;
 	if (!kmemleak_old_can())
 		return -ENOMEM;
-	pr_warn("%lu of them were too many to note: what is in use and not recorded is a root\n",
+	pr_warn("no room to note %lu blocks without a record: all memory in use that has none counts as reachable\n",
 		missed);
 	kmemleak_old_forget();
 	kmemleak_old_begin();
@@ -120,6 +121,7 @@ static noinline int run_episode(void)
 		return -ENOMEM;
 	tell_losses();
 	ret = settle_losses() ?:
+	      kmemleak_names_age(&kmemleak_tracker) ?:
 	      kmemleak_rcu_settle(READ_ONCE(kmemleak_rcu_wait_ms)) ?:
 	      kmemleak_verdict(&kmemleak_tracker, &opt, &set->leaks);
 	if (ret) {

@@ -30,17 +30,16 @@ const char *const kmemleak_counter_names[] = {
 
 static_assert(ARRAY_SIZE(kmemleak_counter_names) == KMEMLEAK_NR_COUNTERS);
 
-static int names_order(void)
+/* 64 KiB for each 256 MiB of memory or so, see main.c. */
+static unsigned int name_tables(unsigned int shard_bits)
 {
-	unsigned long bytes = sizeof(struct kmemleak_names);
-
-	return max_t(int, 0, ilog2(roundup_pow_of_two(bytes)) - PAGE_SHIFT);
+	return clamp(BIT(shard_bits) >> 10, 1UL, (unsigned long)KMEMLEAK_MAX_NAMES);
 }
 
-/* As much as all shards, about a two thousandth of memory, and what can be had at all. */
+/* About a two thousandth of memory, and what can be had in one piece most often. */
 static int opaque_order(unsigned int shard_bits)
 {
-	return clamp_t(int, shard_bits + 7 - PAGE_SHIFT, 0, 10);
+	return clamp_t(int, shard_bits + 7 - PAGE_SHIFT, 0, 19 - PAGE_SHIFT);
 }
 
 /**
@@ -87,17 +86,7 @@ int kmemleak_tracker_start(struct kmemleak_tracker *t, unsigned int shard_bits,
 	t->nr_cpus = nr_cpus;
 	ret = kmemleak_opaque_start(t, opaque_order(shard_bits)) ?: ret;
 	ret = kmemleak_pool_start(t, nr_cpus) ?: ret;
-	if (!t->names) {
-		struct kmemleak_names *names;
-
-		names = t->ops->page_alloc(t, names_order(), GFP_NOWAIT | __GFP_NOWARN);
-		if (names) {
-			raw_spin_lock_init(&names->lock);
-			/* Pairs with kmemleak_names_intern() on other CPUs. */
-			smp_store_release(&t->names, names);
-		}
-	}
-	return t->names ? ret : -ENOMEM;
+	return kmemleak_names_start(t, name_tables(shard_bits)) ?: ret;
 }
 
 /**
@@ -141,14 +130,10 @@ void kmemleak_tracker_fail(struct kmemleak_tracker *t, const char *why)
  */
 void kmemleak_tracker_reset(struct kmemleak_tracker *t)
 {
-	struct kmemleak_names *names = t->names;
-
 	kmemleak_index_clear(t);
 	t->extras = RB_ROOT;
 	kmemleak_pool_destroy(t);
 	kmemleak_opaque_reset(t);
 	t->epoch = 0;
-	t->names = NULL;
-	if (names)
-		t->ops->page_free(t, names, names_order());
+	kmemleak_names_reset(t);
 }

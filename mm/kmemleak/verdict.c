@@ -309,7 +309,7 @@ static void write_down(struct judge *j, const struct kmemleak_suspect *suspect, 
 	comm = obj->comm;
 	kmemleak_index_unlock(&at);
 	if (leak)
-		kmemleak_names_get(j->t, comm, leak->comm);
+		kmemleak_names_get(j->t, comm, leak->pid, leak->comm);
 }
 
 /*

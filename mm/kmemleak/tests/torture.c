@@ -439,6 +439,7 @@ static const struct command {
 	{ "halt", true, torture_halt },
 	{ "lose", false, torture_lose },
 	{ "moves", true, torture_moves },
+	{ "named", false, torture_named },
 	{ "old", true, torture_old },
 	{ "rcu", false, torture_rcu },
 	{ "registers", false, torture_registers },

@@ -109,6 +109,7 @@ int torture_graph(int argc, char **argv);
 int torture_halt(int argc, char **argv);
 int torture_lose(int argc, char **argv);
 int torture_moves(int argc, char **argv);
+int torture_named(int argc, char **argv);
 int torture_old(int argc, char **argv);
 int torture_more_decoys(int argc, char **argv);
 int torture_rcu(int argc, char **argv);

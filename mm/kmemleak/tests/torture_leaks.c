@@ -18,6 +18,7 @@
 
 #define SIZE		192
 #define MAX_LEAKS	4096
+#define NR_NAMED	8
 
 static noinline int lose(gfp_t gfp)
 {
@@ -290,6 +291,21 @@ static const struct way {
 	{ "asleep", lose_asleep },
 	{ "running", lose_running },
 };
+
+/* "named NAME": blocks that a task of that name loses */
+int torture_named(int argc, char **argv)
+{
+	unsigned int i;
+	int ret;
+
+	if (argc != 1)
+		return -EINVAL;
+	ret = torture_decoys(SIZE, 64);
+	strscpy_pad(current->comm, argv[0], sizeof(current->comm));
+	for (i = 0; i < NR_NAMED && !ret; i++)
+		ret = lose(GFP_KERNEL);
+	return ret;
+}
 
 /* lose <way> <blocks> */
 int torture_lose(int argc, char **argv)

@@ -500,6 +500,16 @@ static int host_pause(struct kmemleak_tracker *t)
 	return h->on_pause ? h->on_pause(h) : 0;
 }
 
+static void host_settle(struct kmemleak_tracker *t)
+{
+	struct host *h = host_of(t);
+
+	REQUIRE(!nr_held && !irqs_off);
+	h->settled++;
+	if (h->on_settle)
+		h->on_settle(h);
+}
+
 /* Helpers are threads. */
 static void *host_help(void *arg)
 {
@@ -568,6 +578,7 @@ const struct kmemleak_ops host_ops = {
 	.block_addr = host_block_addr,
 	.roots = host_mark_roots,
 	.pause = host_pause,
+	.settle = host_settle,
 	.spawn = host_spawn,
 	.wait = host_wait,
 	.wake = host_wake,

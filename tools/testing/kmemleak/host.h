@@ -129,6 +129,8 @@ struct host_helper {
  * @roots: what the roots operation marks
  * @nr_roots: how many
  * @on_pause: called in every pause; its answer ends the scan if not 0
+ * @on_settle: waits for the other threads' calls
+ * @settled: calls of settle
  * @in_roots: called by the roots operation after @roots
  * @helpers: threads that mark as well
  * @nr_helpers: how many
@@ -156,6 +158,7 @@ struct host {
 	struct host_root roots[HOST_NR_ROOTS];
 	unsigned int nr_roots;
 	int (*on_pause)(struct host *h);
+	void (*on_settle)(struct host *h);
 	void (*in_roots)(struct host *h, struct kmemleak_marker *m);
 	struct host_helper helpers[HOST_NR_CPUS - 1];
 	unsigned int nr_helpers;
@@ -168,6 +171,7 @@ struct host {
 	unsigned long reads;
 	unsigned long pauses;
 	unsigned long most_locks;
+	unsigned long settled;
 	void *arg;
 };
 

@@ -271,6 +271,20 @@ static void test_replace_and_overlap(void)
 	host_free(h);
 }
 
+/* Nobody told of its free: the one in its place is overlapped as well. */
+static void test_overlap_and_replace(void)
+{
+	struct host *h = host_new(6);
+
+	host_block(h, HOST_DIRECT, 64);
+	CHECK_EQ(call(h, ADD, HOST_DIRECT + 8, 8), KMEMLEAK_OVERLAPS);
+	CHECK_EQ(host_add(h, KMEMLEAK_VIRT, HOST_DIRECT, 128, 1), KMEMLEAK_REPLACED);
+	CHECK_EQ(h->t.opaque.nr, 1);
+	CHECK_EQ(call(h, REMOVE, HOST_DIRECT, 0), KMEMLEAK_OK);
+	CHECK_EQ(h->t.opaque.nr, 0);
+	host_free(h);
+}
+
 /* What a failed addition of an area or alias does to the block. */
 static void test_outside(void)
 {
@@ -339,7 +353,7 @@ static void test_fields(void)
 	CHECK_EQ(a.born, host_now);
 	CHECK_EQ((a.flags & KMEMLEAK_CTX_MASK) >> KMEMLEAK_CTX_SHIFT, KMEMLEAK_SOFTIRQ);
 	CHECK((s32)(b.stamp - a.stamp) > 0);
-	kmemleak_names_get(&h->t, a.comm, comm);
+	kmemleak_names_get(&h->t, a.comm, a.pid, comm);
 	CHECK(!strcmp(comm, "insmod"));
 	CHECK(!kmemleak_block_get(&h->t, KMEMLEAK_VIRT, HOST_DIRECT + 100, &a));
 	CHECK_EQ(call(h, SET_TRACE, HOST_DIRECT + 150, 0), KMEMLEAK_OK);
@@ -870,6 +884,7 @@ const struct host_case core_cases[] = {
 	{ "duplicate", test_duplicate },
 	{ "overlap", test_overlap },
 	{ "replace_and_overlap", test_replace_and_overlap },
+	{ "overlap_and_replace", test_overlap_and_replace },
 	{ "outside", test_outside },
 	{ "fields", test_fields },
 	{ "slack", test_slack },

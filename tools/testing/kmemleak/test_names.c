@@ -1,38 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Task names: what goes in comes out, once each, until the table is full. */
+/*
+ * Task names: what goes in comes out, once each in a table, until that is full; and what
+ * no object has goes when it is.
+ */
 #include "host.h"
 
 #define COMM(text)	((char[KMEMLEAK_COMM_LEN]) { text })
 
-static void check_name(struct host *h, u16 id, const char *expected)
+static u16 intern(struct host *h, const char *comm)
+{
+	return kmemleak_names_intern(&h->t, comm, 0);
+}
+
+static void check_name_of(struct host *h, u16 id, u32 pid, const char *expected)
 {
 	char comm[KMEMLEAK_COMM_LEN];
 
 	memset(comm, 'x', sizeof(comm));
-	kmemleak_names_get(&h->t, id, comm);
+	kmemleak_names_get(&h->t, id, pid, comm);
 	CHECK(memchr(comm, 0, sizeof(comm)));
 	CHECK(!strncmp(comm, expected, sizeof(comm)));
+}
+
+static void check_name(struct host *h, u16 id, const char *expected)
+{
+	check_name_of(h, id, 0, expected);
 }
 
 static void test_basic(void)
 {
 	struct host *h = host_new(6);
-	u16 a = kmemleak_names_intern(&h->t, COMM("swapper/0"));
-	u16 b = kmemleak_names_intern(&h->t, COMM("swapper/1"));
-	u16 c = kmemleak_names_intern(&h->t, COMM("0123456789abcde"));
-	u16 d = kmemleak_names_intern(&h->t, COMM("a"));
+	u16 a = intern(h, COMM("swapper/0"));
+	u16 b = intern(h, COMM("swapper/1"));
+	u16 c = intern(h, COMM("0123456789abcde"));
+	u16 d = intern(h, COMM("a"));
 
 	CHECK(a && b && c && d);
 	CHECK(a != b && b != c && c != d && a != c && a != d && b != d);
-	CHECK_EQ(kmemleak_names_intern(&h->t, COMM("swapper/0")), a);
-	CHECK_EQ(kmemleak_names_intern(&h->t, COMM("0123456789abcde")), c);
-	CHECK_EQ(h->t.names->nr, 4);
+	CHECK_EQ(intern(h, COMM("swapper/0")), a);
+	CHECK_EQ(intern(h, COMM("0123456789abcde")), c);
+	CHECK_EQ(kmemleak_names_nr(&h->t), 4);
 	check_name(h, a, "swapper/0");
 	check_name(h, b, "swapper/1");
 	check_name(h, c, "0123456789abcde");
 	check_name(h, d, "a");
 	/* What follows the NUL is not part of a name. */
-	CHECK_EQ(kmemleak_names_intern(&h->t, COMM("a\0junk")), d);
+	CHECK_EQ(intern(h, COMM("a\0junk")), d);
 	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_NO_NAME), 0);
 	host_free(h);
 }
@@ -43,14 +56,14 @@ static void test_bad_input(void)
 	struct host *h = host_new(6);
 	u16 id;
 
-	CHECK_EQ(kmemleak_names_intern(&h->t, NULL), 0);
-	CHECK_EQ(kmemleak_names_intern(&h->t, COMM("")), 0);
+	CHECK_EQ(intern(h, NULL), 0);
+	CHECK_EQ(intern(h, COMM("")), 0);
 	check_name(h, 0, "unknown");
 	check_name(h, U16_MAX, "unknown");
 	check_name(h, KMEMLEAK_NR_NAMES, "unknown");
-	CHECK_EQ(h->t.names->nr, 0);
+	CHECK_EQ(kmemleak_names_nr(&h->t), 0);
 	/* A name that fills its bytes has no NUL; the last byte goes. */
-	id = kmemleak_names_intern(&h->t, full);
+	id = intern(h, full);
 	CHECK(id);
 	check_name(h, id, "0123456789abcde");
 	host_free(h);
@@ -61,10 +74,46 @@ static void test_early(void)
 {
 	struct host *h = host_new(0);
 
-	CHECK_EQ(kmemleak_names_intern(&h->t, COMM("init")), 0);
+	CHECK_EQ(intern(h, COMM("init")), 0);
 	check_name(h, 0, "unknown");
 	check_name(h, 5, "unknown");
 	host_free(h);
+}
+
+#define NR_FEW	100
+
+static void number(char *comm, const char *what, unsigned int i)
+{
+	memset(comm, 0, KMEMLEAK_COMM_LEN);
+	snprintf(comm, KMEMLEAK_COMM_LEN, "%s-%u", what, i);
+}
+
+/* One process takes as many names as it likes, @what and numbers. Return: how many fit. */
+static unsigned int fill(struct host *h, const char *what, u32 pid)
+{
+	char comm[KMEMLEAK_COMM_LEN];
+	unsigned int i, stored = 0;
+
+	for (i = 0; i < 2 * KMEMLEAK_NR_NAMES; i++) {
+		number(comm, what, i);
+		stored += !!kmemleak_names_intern(&h->t, comm, pid);
+	}
+	return stored;
+}
+
+static void add_named(struct host *h, unsigned long start, const char *comm, u32 pid)
+{
+	const struct kmemleak_origin origin = { .pid = pid, .comm = comm };
+
+	REQUIRE(kmemleak_block_add(&h->t, KMEMLEAK_VIRT, start, 64, 1, &origin) == KMEMLEAK_OK);
+}
+
+static void check_named(struct host *h, unsigned long start, const char *comm)
+{
+	struct kmemleak_object copy;
+
+	REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, start, &copy));
+	check_name_of(h, copy.comm, copy.pid, comm);
 }
 
 static void test_full(void)
@@ -76,19 +125,221 @@ static void test_full(void)
 
 	for (i = 0; i < ARRAY_SIZE(name); i++) {
 		snprintf(name[i], sizeof(name[i]), "%x-%x", i, (u32)host_rand() & 0xffff);
-		id[i] = kmemleak_names_intern(&h->t, name[i]);
+		id[i] = intern(h, name[i]);
 		lost += !id[i];
 	}
 	CHECK(lost >= ARRAY_SIZE(name) / 2 + 1);
 	/* It fills up well before it refuses often. */
 	CHECK(lost < ARRAY_SIZE(name) * 5 / 8);
 	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_NO_NAME), lost);
-	CHECK_EQ(h->t.names->nr, ARRAY_SIZE(name) - lost);
+	CHECK_EQ(kmemleak_names_nr(&h->t), ARRAY_SIZE(name) - lost);
 	for (i = 0; i < ARRAY_SIZE(name); i++) {
 		check_name(h, id[i], id[i] ? name[i] : "unknown");
 		if (id[i])
-			CHECK_EQ(kmemleak_names_intern(&h->t, name[i]), id[i]);
+			CHECK_EQ(intern(h, name[i]), id[i]);
 	}
+	host_free(h);
+}
+
+/* Who looks up a name that has no room takes no lock, and finds the others as before. */
+static void test_full_takes_no_lock(void)
+{
+	struct host *h = host_new(6);
+	unsigned int i, refused = 0;
+	char comm[KMEMLEAK_COMM_LEN];
+	unsigned long before;
+	u16 id = intern(h, COMM("first"));
+
+	fill(h, "n", 0);
+	for (i = 0; i < 1000; i++) {
+		u16 got;
+
+		number(comm, "more", i);
+		before = host_locks;
+		got = intern(h, comm);
+		refused += !got;
+		/* Some do find room between the others. */
+		CHECK_EQ(host_locks - before, got ? 1 : 0);
+	}
+	CHECK(refused > 900);
+	before = host_locks;
+	CHECK_EQ(intern(h, COMM("first")), id);
+	CHECK_EQ(host_locks, before);
+	host_free(h);
+}
+
+/* What objects have stays, what they have not goes, and new names find room. */
+static void test_age(void)
+{
+	struct host *h = host_new(6);
+	char comm[KMEMLEAK_COMM_LEN];
+	unsigned int i, round, stored;
+
+	for (i = 0; i < NR_FEW; i++) {
+		number(comm, "held", i);
+		add_named(h, HOST_DIRECT + i * 128, comm, i);
+	}
+	/* Enough room: nothing is done. */
+	CHECK_EQ(kmemleak_names_age(&h->t), 0);
+	CHECK_EQ(h->settled, 0);
+	/* Ages wrap. */
+	for (round = 0; round < 260 && !host_failures; round++) {
+		stored = fill(h, round % 2 ? "odd" : "even", 0);
+		CHECK(stored > KMEMLEAK_NR_NAMES * 3 / 4);
+		CHECK_EQ(kmemleak_names_age(&h->t), 0);
+		CHECK_EQ(kmemleak_names_nr(&h->t), NR_FEW);
+		CHECK_EQ(h->settled, 2 * (round + 1));
+	}
+	for (i = 0; i < NR_FEW; i++) {
+		number(comm, "held", i);
+		check_named(h, HOST_DIRECT + i * 128, comm);
+		CHECK(kmemleak_names_intern(&h->t, comm, i));
+	}
+	CHECK_EQ(kmemleak_names_nr(&h->t), NR_FEW);
+	host_free(h);
+}
+
+static char late[KMEMLEAK_COMM_LEN];
+
+/* A call that was under way when the age began, and ends while that is waited for. */
+static void intern_late(struct host *h)
+{
+	if (h->settled == 1) {
+		u8 age = h->t.name_age;
+
+		h->t.name_age--;
+		add_named(h, HOST_DIRECT, late, 0);
+		h->t.name_age = age;
+	}
+}
+
+static void test_age_late(void)
+{
+	struct host *h = host_new(6);
+
+	number(late, "late", 1);
+	intern(h, late);
+	fill(h, "n", 0);
+	h->on_settle = intern_late;
+	CHECK_EQ(kmemleak_names_age(&h->t), 0);
+	CHECK_EQ(kmemleak_names_nr(&h->t), 1);
+	check_named(h, HOST_DIRECT, late);
+	host_free(h);
+}
+
+/* A call of the new age has a name and no object yet; a late one has the same. */
+static void intern_both(struct host *h)
+{
+	if (h->settled == 1) {
+		u8 age = h->t.name_age;
+
+		intern(h, late);
+		h->t.name_age--;
+		intern(h, late);
+		h->t.name_age = age;
+	}
+}
+
+static void test_age_both(void)
+{
+	struct host *h = host_new(6);
+	u16 id;
+
+	number(late, "late", 1);
+	id = intern(h, late);
+	fill(h, "n", 0);
+	h->on_settle = intern_both;
+	CHECK_EQ(kmemleak_names_age(&h->t), 0);
+	check_name(h, id, late);
+	CHECK_EQ(intern(h, late), id);
+	host_free(h);
+}
+
+/* While it looks for what is in use, a call takes a name that nobody had until then. */
+static int intern_new(struct host *h)
+{
+	if (!host_tracked(h, KMEMLEAK_VIRT, HOST_DIRECT))
+		add_named(h, HOST_DIRECT, late, 0);
+	return 0;
+}
+
+static void test_age_new(void)
+{
+	struct host *h = host_new(6);
+
+	number(late, "late", 1);
+	intern(h, late);
+	fill(h, "n", 0);
+	/* The walk begins behind it. */
+	add_named(h, HOST_DIRECT + 128, COMM("other"), 1);
+	h->on_pause = intern_new;
+	CHECK_EQ(kmemleak_names_age(&h->t), 0);
+	if (host_tracked(h, KMEMLEAK_VIRT, HOST_DIRECT))
+		check_named(h, HOST_DIRECT, late);
+	host_free(h);
+}
+
+static int stop(struct host *h)
+{
+	return -EINTR;
+}
+
+/* Cut short, it takes nothing away. */
+static void test_age_cut(void)
+{
+	struct host *h = host_new(6);
+	unsigned int nr, i;
+
+	for (i = 0; i < 1000; i++)
+		add_named(h, HOST_DIRECT + i * 64, COMM("task"), 0);
+	fill(h, "n", 0);
+	nr = kmemleak_names_nr(&h->t);
+	h->on_pause = stop;
+	CHECK_EQ(kmemleak_names_age(&h->t), -EINTR);
+	CHECK_EQ(kmemleak_names_nr(&h->t), nr);
+	h->on_pause = NULL;
+	CHECK_EQ(kmemleak_names_age(&h->t), 0);
+	CHECK_EQ(kmemleak_names_nr(&h->t), 1);
+	check_named(h, HOST_DIRECT, "task");
+	host_free(h);
+}
+
+/* A pool of threads has room, and who fills the table of his pid leaves the others. */
+static void test_many_pids(void)
+{
+	const unsigned int nr = 3 * KMEMLEAK_NR_NAMES;
+	struct host *h = host_new(14);
+	char comm[KMEMLEAK_COMM_LEN];
+	static u16 id[3 * KMEMLEAK_NR_NAMES];
+	unsigned int i;
+
+	CHECK_EQ(h->t.nr_names, KMEMLEAK_MAX_NAMES);
+	fill(h, "n", 5);
+	for (i = 0; i < nr; i++) {
+		number(comm, "worker", i);
+		id[i] = kmemleak_names_intern(&h->t, comm, 16 * i + i % 5);
+		CHECK(id[i]);
+	}
+	for (i = 0; i < nr; i++) {
+		number(comm, "worker", i);
+		check_name_of(h, id[i], 16 * i + i % 5, comm);
+	}
+	host_free(h);
+}
+
+/* Fewer tables where there is no memory for all. */
+static void test_few_tables(void)
+{
+	struct host *h = host_new(0);
+
+	h->fail_after = 3;
+	CHECK_EQ(kmemleak_names_start(&h->t, 8), 0);
+	CHECK_EQ(h->t.nr_names, 2);
+	CHECK_EQ(h->live_pages, 2 * 16);
+	kmemleak_names_reset(&h->t);
+	h->fail_after = 0;
+	CHECK_EQ(kmemleak_names_start(&h->t, 8), -ENOMEM);
+	CHECK_EQ(intern(h, COMM("init")), 0);
 	host_free(h);
 }
 
@@ -97,5 +348,13 @@ const struct host_case names_cases[] = {
 	{ "bad_input", test_bad_input },
 	{ "early", test_early },
 	{ "full", test_full },
+	{ "full_takes_no_lock", test_full_takes_no_lock },
+	{ "age", test_age },
+	{ "age_late", test_age_late },
+	{ "age_both", test_age_both },
+	{ "age_new", test_age_new },
+	{ "age_cut", test_age_cut },
+	{ "many_pids", test_many_pids },
+	{ "few_tables", test_few_tables },
 	{ }
 };

@@ -5,6 +5,7 @@
  * block in use is reported, none is lost track of, and no entry leaks.
  */
 #include <pthread.h>
+#include <sched.h>
 
 #include "host.h"
 
@@ -266,8 +267,8 @@ static void *hammer(void *arg)
 		obj->trace = w->cpu;
 		obj->stamp = n;
 		snprintf(comm, sizeof(comm), "task/%lu", below(w, 300));
-		id = kmemleak_names_intern(&host->t, comm);
-		kmemleak_names_get(&host->t, id, got);
+		id = kmemleak_names_intern(&host->t, comm, 0);
+		kmemleak_names_get(&host->t, id, 0, got);
 		REQUIRE(id && !strcmp(comm, got));
 		REQUIRE(obj->trace == w->cpu && obj->stamp == (u32)n);
 		/* Entries are given back by others than took them. */
@@ -297,7 +298,150 @@ static void test_pool_and_names(void)
 		if (exchange[i])
 			kmemleak_pool_put(&host->t, exchange[i]);
 	CHECK_EQ(kmemleak_pool_in_use(&host->t), 0);
-	CHECK_EQ(host->t.names->nr, 300);
+	CHECK_EQ(kmemleak_names_nr(&host->t), 300);
+	host_free(host);
+}
+
+/* ------------------------------------------------------ names that age -- */
+
+/* Odd while the worker is in a call. */
+static unsigned int in_call[NR_WORKERS];
+
+static void turn_call(unsigned int i)
+{
+	__atomic_fetch_add(&in_call[i], 1, __ATOMIC_SEQ_CST);
+}
+
+/* As a grace period of the kernel. */
+static void wait_for_calls(struct host *h)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_WORKERS; i++) {
+		unsigned int seen = __atomic_load_n(&in_call[i], __ATOMIC_SEQ_CST);
+
+		while (seen % 2 && __atomic_load_n(&in_call[i], __ATOMIC_SEQ_CST) == seen)
+			sched_yield();
+	}
+}
+
+#define NR_NAMED	8
+
+/* Blocks of tasks that have many names, and each has its name for as long as it lives. */
+static void *name_blocks(void *arg)
+{
+	struct worker *w = arg;
+	unsigned int number[NR_NAMED] = { }, n;
+
+	host_set_cpu(w->cpu);
+	for (n = 0; n < host_rounds(40000); n++) {
+		unsigned int i = below(w, NR_NAMED);
+		unsigned long addr = slot_addr(w, i);
+		char comm[KMEMLEAK_COMM_LEN] = { }, got[KMEMLEAK_COMM_LEN];
+		const struct kmemleak_origin origin = { .comm = comm };
+		struct kmemleak_object copy;
+
+		if (number[i]) {
+			snprintf(comm, sizeof(comm), "n%u", number[i]);
+			REQUIRE(kmemleak_block_get(&host->t, KMEMLEAK_VIRT, addr, &copy));
+			kmemleak_names_get(&host->t, copy.comm, copy.pid, got);
+			CHECK(!copy.comm || !strcmp(comm, got));
+		}
+		turn_call(w->cpu);
+		if (number[i])
+			kmemleak_block_remove(&host->t, KMEMLEAK_VIRT, addr);
+		number[i] = 1 + below(w, 4 * KMEMLEAK_NR_NAMES);
+		snprintf(comm, sizeof(comm), "n%u", number[i]);
+		kmemleak_block_add(&host->t, KMEMLEAK_VIRT, addr, 64, 1, &origin);
+		turn_call(w->cpu);
+	}
+	__atomic_fetch_add(&w->nr_lost, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void test_names_age(void)
+{
+	pthread_t thread[NR_WORKERS];
+	unsigned int i, done;
+
+	host = host_new(4);
+	host->on_settle = wait_for_calls;
+	for (i = 0; i < NR_WORKERS; i++) {
+		workers[i] = (struct worker){
+			.cpu = i, .rng = host_rand(), .slab = HOST_DIRECT + i * SLAB_SIZE,
+		};
+		REQUIRE(!pthread_create(&thread[i], NULL, name_blocks, &workers[i]));
+	}
+	host_set_cpu(NR_WORKERS);
+	do {
+		CHECK_EQ(kmemleak_names_age(&host->t), 0);
+		for (i = 0, done = 0; i < NR_WORKERS; i++)
+			done += __atomic_load_n(&workers[i].nr_lost, __ATOMIC_ACQUIRE);
+	} while (done < NR_WORKERS);
+	for (i = 0; i < NR_WORKERS; i++)
+		pthread_join(thread[i], NULL);
+	CHECK(host->settled > 0);
+	host_set_cpu(0);
+	host_free(host);
+}
+
+/* -------------------------------------------------------- opaque blocks -- */
+
+#define NR_STAY		50
+
+/* Each ends its own losses and no others; what is no loss ends none. */
+static void *lose_blocks(void *arg)
+{
+	struct worker *w = arg;
+	unsigned long n;
+
+	host_set_cpu(w->cpu);
+	for (n = 0; n < host_rounds(60000); n++) {
+		unsigned int i = below(w, SLOTS);
+		unsigned long addr = slot_addr(w, i);
+
+		CHECK_EQ(kmemleak_opaque_remove(&host->t, KMEMLEAK_VIRT, addr), w->used[i]);
+		CHECK(!kmemleak_opaque_remove(&host->t, KMEMLEAK_VIRT, addr + 8));
+		w->used[i] = below(w, 2);
+		if (w->used[i])
+			kmemleak_opaque_add(&host->t, KMEMLEAK_VIRT, addr, 64);
+	}
+	for (n = 0; n < SLOTS; n++)
+		CHECK_EQ(kmemleak_opaque_remove(&host->t, KMEMLEAK_VIRT, slot_addr(w, n)),
+			 w->used[n]);
+	__atomic_fetch_add(&w->nr_lost, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void test_opaque(void)
+{
+	pthread_t thread[NR_WORKERS];
+	unsigned int i, done;
+
+	host = host_new(8);
+	for (i = 0; i < NR_STAY; i++)
+		kmemleak_opaque_add(&host->t, KMEMLEAK_PHYS, HOST_PHYS + i * 64, 64);
+	for (i = 0; i < NR_WORKERS; i++) {
+		workers[i] = (struct worker){
+			.cpu = i, .rng = host_rand(), .slab = HOST_DIRECT + i * SLAB_SIZE,
+		};
+		REQUIRE(!pthread_create(&thread[i], NULL, lose_blocks, &workers[i]));
+	}
+	do {
+		struct kmemleak_block block;
+		unsigned int stayed = 0;
+		u32 cursor = 0;
+
+		while (kmemleak_opaque_next(&host->t, &cursor, &block))
+			stayed += block.space == KMEMLEAK_PHYS;
+		CHECK_EQ(stayed, NR_STAY);
+		for (i = 0, done = 0; i < NR_WORKERS; i++)
+			done += __atomic_load_n(&workers[i].nr_lost, __ATOMIC_ACQUIRE);
+	} while (done < NR_WORKERS);
+	for (i = 0; i < NR_WORKERS; i++)
+		pthread_join(thread[i], NULL);
+	CHECK_EQ(host->t.opaque.nr, NR_STAY);
+	CHECK_EQ(host->t.opaque.missed, 0);
 	host_free(host);
 }
 
@@ -363,6 +507,8 @@ const struct host_case thread_cases[] = {
 	{ "storm", test_storm },
 	{ "markers", test_markers },
 	{ "pool_and_names", test_pool_and_names },
+	{ "names_age", test_names_age },
+	{ "opaque", test_opaque },
 	{ "peek", test_peek },
 	{ }
 };
