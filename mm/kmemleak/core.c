@@ -75,10 +75,12 @@ static void fill_object(struct kmemleak_tracker *t, struct kmemleak_object *obj,
  * The new block overlaps an older object. Keep the older one as a root: either of the
  * two may be in use. When it is freed, so is that memory of the new one.
  */
-static void keep_as_root(struct kmemleak_tracker *t, struct kmemleak_ref ref)
+static void keep_as_root(struct kmemleak_tracker *t, enum kmemleak_space space,
+			 unsigned long start)
 {
 	struct kmemleak_lookup at;
-	struct kmemleak_object *obj = kmemleak_index_relock(t, ref, &at);
+	/* By address, as it may have moved to another entry. */
+	struct kmemleak_object *obj = kmemleak_index_find_start(t, space, start, &at);
 
 	if (obj) {
 		kmemleak_paint(obj, min_count, 0);
@@ -146,7 +148,7 @@ static noinline enum kmemleak_result settle_clash(struct kmemleak_tracker *t,
 			continue;
 		}
 		kmemleak_count(t, KMEMLEAK_CNT_OVERLAP);
-		keep_as_root(t, clash);
+		keep_as_root(t, space, clash.start);
 		kmemleak_pool_put(t, obj);
 		kmemleak_opaque_add(t, space, start, size);
 		return KMEMLEAK_OVERLAPS;

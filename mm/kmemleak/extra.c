@@ -85,6 +85,7 @@ struct kmemleak_object *kmemleak_extra_add(struct kmemleak_tracker *t,
 		WRITE_ONCE(extra->owner, owner);
 		WRITE_ONCE(extra->start, start);
 		extra->size = size;
+		WRITE_ONCE(spare->flags, KMEMLEAK_EXTRA);
 		rb_link_node(&extra->node, parent, link);
 		rb_insert_color(&extra->node, &t->extras);
 		spare = NULL;
@@ -106,14 +107,46 @@ void kmemleak_extra_drop(struct kmemleak_tracker *t, unsigned long owner)
 	do {
 		raw_spin_lock_irqsave(&t->extra_lock, irq);
 		e = first_from_locked(t, owner, 0, 0);
-		if (e && e->owner == owner)
+		if (e && e->owner == owner) {
 			rb_erase(&e->node, &t->extras);
-		else
+			WRITE_ONCE(((union kmemleak_entry *)e)->object.flags, 0);
+		} else {
 			e = NULL;
+		}
 		raw_spin_unlock_irqrestore(&t->extra_lock, irq);
 		if (e)
 			kmemleak_pool_put(t, &((union kmemleak_entry *)e)->object);
 	} while (e);
+}
+
+/**
+ * kmemleak_extra_move() - another entry stands for an extra
+ * @t: tracker
+ * @extra: an entry that was an extra a moment ago
+ * @to: an entry from the pool
+ *
+ * Return: false if it is none any more; then @to was not needed.
+ */
+bool kmemleak_extra_move(struct kmemleak_tracker *t, struct kmemleak_extra *extra,
+			 union kmemleak_entry *to)
+{
+	union kmemleak_entry *entry = (union kmemleak_entry *)extra;
+	unsigned long irq;
+	bool moves;
+
+	raw_spin_lock_irqsave(&t->extra_lock, irq);
+	moves = kmemleak_entry_is_extra(entry);
+	if (moves) {
+		to->extra.kind = extra->kind;
+		WRITE_ONCE(to->extra.owner, extra->owner);
+		WRITE_ONCE(to->extra.start, extra->start);
+		to->extra.size = extra->size;
+		WRITE_ONCE(to->object.flags, KMEMLEAK_EXTRA);
+		rb_replace_node(&extra->node, &to->extra.node, &t->extras);
+		WRITE_ONCE(entry->object.flags, 0);
+	}
+	raw_spin_unlock_irqrestore(&t->extra_lock, irq);
+	return moves;
 }
 
 /**

@@ -102,6 +102,12 @@ void kmemleak_workers_wake(struct kmemleak_tracker *t);
 void kmemleak_workers_join(struct kmemleak_tracker *t);
 unsigned long kmemleak_workers_frame(const struct task_struct *task);
 
+/* tend.c: the pool is seen to; see struct kmemleak_ops. Context of _start: process. */
+void kmemleak_tend_keep(void);
+void kmemleak_tend_start(void);
+void kmemleak_tend(struct kmemleak_tracker *t);
+void kmemleak_each_cpu(struct kmemleak_tracker *t, void (*call)(struct kmemleak_tracker *t));
+
 /* snapshot.c: marks of a machine that stands still. Context: as scan.c. */
 int kmemleak_snapshot_mark(struct kmemleak_tracker *t, struct kmemleak_marker *m);
 void kmemleak_snapshot_prepare(void);

@@ -389,7 +389,7 @@ struct kmemleak_object *kmemleak_index_find_start(struct kmemleak_tracker *t,
  * @seq: its sequence number at the beginning
  * @node: where the way has come to, NULL at its end
  *
- * Entries are never unmapped while the tracker tracks, so this reads memory that
+ * Entries are never unmapped during a mark, so this reads memory that
  * is there. Whoever changes the tree meanwhile can lead it astray, at worst
  * through entries in other use; then the sequence number has changed.
  */
@@ -451,7 +451,7 @@ static void peek_tree(struct kmemleak_shard *shard, unsigned long addr,
  * @addr: any address
  * @seen: filled in; if it is not sure, look with kmemleak_index_find()
  *
- * Context: any; the caller keeps the pool from giving pages back.
+ * Context: any; the caller keeps the pool from being trimmed.
  */
 void kmemleak_index_peek(struct kmemleak_tracker *t, enum kmemleak_space space,
 			 unsigned long addr, struct kmemleak_glimpse *seen)
@@ -478,7 +478,7 @@ void kmemleak_index_peek(struct kmemleak_tracker *t, enum kmemleak_space space,
  * All go down one level after the other, so that each waits for memory while the
  * others do.
  *
- * Context: any; the caller keeps the pool from giving pages back.
+ * Context: any; the caller keeps the pool from being trimmed.
  */
 void kmemleak_index_peek_many(struct kmemleak_tracker *t, const unsigned long *addr,
 			      struct kmemleak_glimpse *seen, unsigned int nr)
@@ -511,6 +511,15 @@ void kmemleak_index_peek_many(struct kmemleak_tracker *t, const unsigned long *a
 	}
 }
 
+static bool live_as(const struct kmemleak_object *obj, u16 flags)
+{
+	const u16 kind = KMEMLEAK_WIDE | KMEMLEAK_SPACE_MASK;
+
+	/* What is read after it is not older. */
+	return (smp_load_acquire(&obj->flags) & (KMEMLEAK_LIVE | kind)) ==
+	       (KMEMLEAK_LIVE | (flags & kind));
+}
+
 /**
  * kmemleak_index_relock() - is a remembered object still the same?
  * @t: tracker
@@ -541,10 +550,13 @@ struct kmemleak_object *kmemleak_index_relock(struct kmemleak_tracker *t, struct
 		return NULL;
 
 	raw_spin_lock_irqsave(&at->shard->lock, at->irq);
-	/* Pairs with the release in fill_object() and in kmemleak_index_trim_unlock(). */
-	if (smp_load_acquire(&ref.obj->start) == ref.start &&
-	    (READ_ONCE(ref.obj->flags) & (KMEMLEAK_LIVE | KMEMLEAK_WIDE | KMEMLEAK_SPACE_MASK)) ==
-	    (KMEMLEAK_LIVE | (flags & (KMEMLEAK_WIDE | KMEMLEAK_SPACE_MASK))))
+	/*
+	 * Live before and after: between two looks the entry may have got an owner in
+	 * another tree. Pairs with the release in fill_object() and in
+	 * kmemleak_index_trim_unlock().
+	 */
+	if (live_as(ref.obj, flags) && smp_load_acquire(&ref.obj->start) == ref.start &&
+	    live_as(ref.obj, flags))
 		return ref.obj;
 	kmemleak_index_unlock(at);
 	return NULL;
@@ -578,6 +590,32 @@ void kmemleak_index_erase_unlock(struct kmemleak_tracker *t, struct kmemleak_obj
 	WRITE_ONCE(obj->flags, obj->flags & ~KMEMLEAK_LIVE);
 	raw_write_seqcount_end(&at->shard->seq);
 	raw_spin_unlock(&at->shard->lock);
+}
+
+/**
+ * kmemleak_index_replace_unlock() - another entry stands for a found object, release
+ *	its lock
+ * @t: tracker
+ * @obj: as returned by find or relock; the caller owns the entry afterwards
+ * @to: filled in like @obj, not live; its start was written with release
+ * @at: as filled in by the look-up
+ */
+void kmemleak_index_replace_unlock(struct kmemleak_tracker *t, struct kmemleak_object *obj,
+				   struct kmemleak_object *to, struct kmemleak_lookup *at)
+{
+	struct kmemleak_shard *shard = at->shard;
+
+	lockdep_assert_held(&shard->lock);
+	raw_write_seqcount_begin(&shard->seq);
+	rb_replace_node(&obj->node, &to->node, &shard->root);
+	WRITE_ONCE(obj->flags, obj->flags & ~KMEMLEAK_LIVE);
+	WRITE_ONCE(to->flags, to->flags | KMEMLEAK_LIVE);
+	raw_write_seqcount_end(&shard->seq);
+	if (shard->last == obj)
+		shard->last = to;
+	if (shard->gap == obj)
+		shard->gap = to;
+	kmemleak_index_unlock(at);
 }
 
 /**

@@ -92,7 +92,7 @@ static inline bool kmemleak_index_look_at(struct kmemleak_shard *shard,
  * Only for narrow objects. An object that is live while nobody changes the tree
  * where @addr would be, and holds @addr, is in that tree.
  *
- * Context: any; the caller keeps the pool from giving pages back.
+ * Context: any; the caller keeps the pool from being trimmed.
  * Return: false if it is not, or if only kmemleak_index_peek() can tell.
  */
 static inline bool kmemleak_index_guess(struct kmemleak_tracker *t, struct kmemleak_object *obj,
@@ -112,7 +112,7 @@ static inline bool kmemleak_index_guess(struct kmemleak_tracker *t, struct kmeml
  *
  * Only for narrow objects in VIRT.
  *
- * Context: any; the caller keeps the pool from giving pages back.
+ * Context: any; the caller keeps the pool from being trimmed.
  * Return: false if it is gone, or if only kmemleak_index_relock() can tell.
  */
 static inline bool kmemleak_index_recall(struct kmemleak_tracker *t, struct kmemleak_ref ref,

@@ -32,7 +32,7 @@
  * Lock order (outer to inner). The first five belong to the kernel's side:
  *   write_lock           one command at a time                  (debugfs.c)
  *   thread_lock          start and stop of the thread           (thread.c)
- *   kmemleak_scan_mutex  episodes, clear, on, off: in turn      (main.c)
+ *   kmemleak_scan_mutex  episodes, clear, on, off, trim: in turn (main.c)
  *   modules_lock         which modules went from where         (modules.c)
  *   published_lock       which leak set is the published one    (scan.c)
  * and these to a tracker, raw and taken with interrupts off:
@@ -41,7 +41,7 @@
  *   tracker.opaque_lock  notes of opaque blocks
  *   mark.lock            work that any marker may take
  *   names.lock           writers of a table of task names
- *   pool.lock            the shared free list and the list of pages
+ *   pool.lock            the pages, and what is free in them
  *   old_chunk.lock       which memory is older than tracking    (old.c)
  *   stash_lock           pages for a standstill                 (snapshot.c)
  *
@@ -77,6 +77,7 @@ enum kmemleak_context {
 
 /* struct kmemleak_object::flags */
 #define KMEMLEAK_SPACE_MASK	0x0003	/* enum kmemleak_space */
+#define KMEMLEAK_EXTRA		0x0003	/* no space: a struct kmemleak_extra in its tree */
 #define KMEMLEAK_CTX_SHIFT	2
 #define KMEMLEAK_CTX_MASK	0x000c	/* enum kmemleak_context */
 #define KMEMLEAK_LIVE		0x0010	/* in a tree */
@@ -133,9 +134,10 @@ union kmemleak_colour {
  * @flags: KMEMLEAK_*
  * @colour: what marks know of it
  *
- * The pool never gives pages back while the tracker tracks, so a stale pointer
- * still points at an entry; whether it is the same object is asked with
- * kmemleak_index_relock().
+ * An object may move to another entry between two marks, see compact.c. A pointer
+ * that was found under a lock or in the RCU section of a hook points at an entry
+ * until that section, and the mark, is over; whether it is the same object is asked
+ * with kmemleak_index_relock(). What outlives both looks objects up by address.
  */
 struct kmemleak_object {
 	union {
@@ -211,8 +213,9 @@ enum kmemleak_extra_kind {
  * @kind: enum kmemleak_extra_kind
  *
  * Shares the pool with objects. It ends before the place where an object keeps
- * its flags, which stay 0, so that it is never mistaken for a live object, and
- * a marker that is late paints nothing that matters.
+ * its flags, which say KMEMLEAK_EXTRA while it is in the tree and never LIVE, so that
+ * it is not mistaken for a live object, and a marker that is late paints nothing that
+ * matters.
  */
 struct kmemleak_extra {
 	struct rb_node node;
@@ -235,6 +238,14 @@ static inline enum kmemleak_space
 kmemleak_object_space(const struct kmemleak_object *obj)
 {
 	return obj->flags & KMEMLEAK_SPACE_MASK;
+}
+
+static_assert(KMEMLEAK_NR_SPACES <= KMEMLEAK_EXTRA);
+
+/* Is this entry an extra? To be asked again under extra_lock. */
+static inline bool kmemleak_entry_is_extra(const union kmemleak_entry *entry)
+{
+	return (READ_ONCE(entry->object.flags) & KMEMLEAK_SPACE_MASK) == KMEMLEAK_EXTRA;
 }
 
 /* Tells a saved (pointer, start) from the object that lives there now. */
@@ -263,19 +274,53 @@ struct kmemleak_pool_cache {
 	long in_use;
 } ____cacheline_aligned_in_smp;
 
-struct kmemleak_pool_page;
-
-/* Entries moved between a CPU's list and the shared one under one lock hold. */
+/* Entries moved between a CPU's list and the shared ones under one lock hold. */
 #define KMEMLEAK_POOL_BATCH	32
+
+/* How many of a page's entries are free; the fullest pages hand out first. */
+enum kmemleak_fill {
+	KMEMLEAK_FULL,		/* none */
+	KMEMLEAK_DENSE,		/* at most a third */
+	KMEMLEAK_SPARSE,	/* more */
+	KMEMLEAK_EMPTY,		/* all */
+	KMEMLEAK_NR_FILLS,
+};
+
+/**
+ * struct kmemleak_pool_page - takes the place of the first entry of a page
+ * @all: in pool.pages
+ * @list: in the list of pool.fill that its free entries say; a closed one in the
+ *	list of who empties it
+ * @free: its entries that neither a block nor a CPU's list has
+ * @nr_free: how many
+ * @closed: hands out nothing, as it is being emptied
+ */
+struct kmemleak_pool_page {
+	struct list_head all;
+	struct list_head list;
+	struct kmemleak_object *free;
+	unsigned int nr_free;
+	bool closed;
+};
+
+static_assert(sizeof(struct kmemleak_pool_page) <= sizeof(union kmemleak_entry));
 
 /**
  * struct kmemleak_pool - entries of 64 bytes from whole pages
- * @lock: guards @free, @nr_free, @in_use and @pages
- * @free: entries that no CPU's cache holds
- * @nr_free: how many
+ * @lock: guards all but the last four, and the heads of pages
+ * @nr_free: entries that a CPU without any could have at once; also read without
+ *	the lock, by guess
+ * @top_up: a hook that may sleep adds a page if there are fewer. Also read without
+ *	the lock: as good as any that it was a moment ago
+ * @kept: size of the stock of free entries for allocations that cannot wait
  * @in_use: entries handed out before there were caches
  * @pages: every page taken from the page allocator
- * @nr_pages: how many
+ * @nr_pages: how many; also read without the lock, as a number to show
+ * @fill: the same, by enum kmemleak_fill
+ * @nr_filled: how many there are in each of these lists; also read without the lock,
+ *	by guess
+ * @asked: ops->tend() was told that there is something to do
+ * @home: stands for @reserve as a page, but for the lists
  * @reserve: memory that is there before the page allocator is
  * @reserve_nr: entries in @reserve
  * @caches: one per CPU, or NULL before kmemleak_pool_start()
@@ -283,11 +328,16 @@ struct kmemleak_pool_page;
  */
 struct kmemleak_pool {
 	raw_spinlock_t lock;
-	struct kmemleak_object *free;
 	unsigned long nr_free;
+	unsigned long top_up;
+	unsigned long kept;
 	long in_use;
-	struct kmemleak_pool_page *pages;
+	struct list_head pages;
 	unsigned long nr_pages;
+	struct list_head fill[KMEMLEAK_NR_FILLS];
+	unsigned long nr_filled[KMEMLEAK_NR_FILLS];
+	bool asked;
+	struct kmemleak_pool_page home;
 	union kmemleak_entry *reserve;
 	unsigned long reserve_nr;
 	struct kmemleak_pool_cache *caches;
@@ -494,6 +544,8 @@ enum kmemleak_counter {
 	KMEMLEAK_CNT_NO_NOTE,		/* and no room for a note of it: no reports */
 	KMEMLEAK_CNT_NO_EXTRA,		/* no entry for an area: scanned in full */
 	KMEMLEAK_CNT_NO_NAME,		/* name table full */
+	KMEMLEAK_CNT_RESERVE_USED,	/* entry taken though few were left */
+	KMEMLEAK_CNT_PAGES_RETURNED,	/* page of entries given back */
 	KMEMLEAK_CNT_UNREADABLE,	/* chunk skipped in a scan */
 	KMEMLEAK_CNT_MARK_OVERFLOW,	/* work list full: found again by a sweep */
 	KMEMLEAK_CNT_LEAK_DROPPED,	/* no memory for a suspect or a leak record */
@@ -758,6 +810,11 @@ static inline long kmemleak_sieve_words(const struct kmemleak_sieve *sieve, unsi
  * @wait: sleeps until kmemleak_mark_ready(), or for a while
  * @wake: who waits looks again
  * @join: returns when nobody is in kmemleak_mark_help() nor will be
+ * @tend: somebody who may sleep shall call kmemleak_pool_restock() soon, and
+ *	kmemleak_pool_trim() if that is wanted. Any context but NMI, interrupts are off
+ *	and raw locks of others may be held; NULL: nobody will
+ * @each_cpu: calls a function on each CPU with interrupts off, and waits for it;
+ *	may sleep
  * @standstill: calls kmemleak_mark_run() while nothing else runs, if there is time
  *	for it. Return: 0, or an error if it did not run to its end; NULL: never
  * @now: low half of jiffies
@@ -778,6 +835,8 @@ struct kmemleak_ops {
 	void (*wait)(struct kmemleak_tracker *t, struct kmemleak_marker *m);
 	void (*wake)(struct kmemleak_tracker *t);
 	void (*join)(struct kmemleak_tracker *t);
+	void (*tend)(struct kmemleak_tracker *t);
+	void (*each_cpu)(struct kmemleak_tracker *t, void (*call)(struct kmemleak_tracker *t));
 	int (*standstill)(struct kmemleak_tracker *t, struct kmemleak_marker *m);
 	u32 (*now)(void);
 };
@@ -854,6 +913,12 @@ static inline void kmemleak_set_due(struct kmemleak_tracker *t)
 	smp_store_release(&t->due, true);
 }
 
+static inline void kmemleak_count_many(struct kmemleak_tracker *t,
+				       enum kmemleak_counter counter, long nr)
+{
+	atomic_long_add(nr, &t->counters[counter]);
+}
+
 static inline void kmemleak_count(struct kmemleak_tracker *t,
 				  enum kmemleak_counter counter)
 {
@@ -877,7 +942,7 @@ void kmemleak_pool_add(struct kmemleak_tracker *t, gfp_t gfp);
 static inline void kmemleak_pool_top_up(struct kmemleak_tracker *t, gfp_t gfp)
 {
 	/* A wrong guess costs a page too many, or an attempt of the get itself. */
-	if (unlikely(READ_ONCE(t->pool.nr_free) < KMEMLEAK_POOL_BATCH) &&
+	if (unlikely(READ_ONCE(t->pool.nr_free) < READ_ONCE(t->pool.top_up)) &&
 	    (gfp & __GFP_DIRECT_RECLAIM))
 		kmemleak_pool_add(t, gfp);
 }
@@ -965,6 +1030,8 @@ struct kmemleak_object *kmemleak_extra_add(struct kmemleak_tracker *t,
 					   enum kmemleak_extra_kind kind, unsigned long owner,
 					   unsigned long start, size_t size);
 void kmemleak_extra_drop(struct kmemleak_tracker *t, unsigned long owner);
+bool kmemleak_extra_move(struct kmemleak_tracker *t, struct kmemleak_extra *extra,
+			 union kmemleak_entry *to);
 bool kmemleak_extra_area(struct kmemleak_tracker *t, unsigned long owner, unsigned long from,
 			 unsigned long *start, unsigned long *end);
 unsigned long kmemleak_extra_alias(struct kmemleak_tracker *t, unsigned long owner,
@@ -982,6 +1049,14 @@ unsigned int kmemleak_pool_pick(struct kmemleak_tracker *t, struct kmemleak_pool
 				const void *arg, struct kmemleak_ref *picked, unsigned int max);
 long kmemleak_pool_in_use(struct kmemleak_tracker *t);
 long kmemleak_pool_free_entries(struct kmemleak_tracker *t);
+void kmemleak_pool_keep(struct kmemleak_tracker *t, unsigned long nr);
+bool kmemleak_pool_restock(struct kmemleak_tracker *t);
+bool kmemleak_pool_low(struct kmemleak_tracker *t);
+bool kmemleak_pool_overfull(struct kmemleak_tracker *t);
+unsigned long kmemleak_pool_surplus(struct kmemleak_tracker *t);
+unsigned int kmemleak_pool_trim(struct kmemleak_tracker *t, struct list_head *pages,
+				bool all);
+void kmemleak_pool_release(struct kmemleak_tracker *t, struct list_head *pages);
 void kmemleak_pool_reset(struct kmemleak_tracker *t);
 void kmemleak_pool_destroy(struct kmemleak_tracker *t);
 
@@ -1047,6 +1122,8 @@ struct kmemleak_object *kmemleak_index_relock(struct kmemleak_tracker *t,
 void kmemleak_index_unlock(struct kmemleak_lookup *at);
 void kmemleak_index_erase_unlock(struct kmemleak_tracker *t, struct kmemleak_object *obj,
 				 struct kmemleak_lookup *at);
+void kmemleak_index_replace_unlock(struct kmemleak_tracker *t, struct kmemleak_object *obj,
+				   struct kmemleak_object *to, struct kmemleak_lookup *at);
 void kmemleak_index_forget_wide(struct kmemleak_tracker *t, unsigned long start, size_t size);
 void kmemleak_index_trim_unlock(struct kmemleak_tracker *t, struct kmemleak_object *obj,
 				unsigned long start, size_t size,
@@ -1063,6 +1140,10 @@ bool kmemleak_index_walk(struct kmemleak_tracker *t, struct kmemleak_cursor *cur
 				       void *arg),
 			 void *arg);
 void kmemleak_index_clear(struct kmemleak_tracker *t);
+/* compact.c. Context: process, no mark under way. */
+bool kmemleak_entry_moves(const union kmemleak_entry *entry);
+bool kmemleak_entry_move(struct kmemleak_tracker *t, union kmemleak_entry *entry,
+			 union kmemleak_entry *to);
 
 /*
  * mark.c, work.c, sweep.c: tri-colour marking. Context: process, nothing held;

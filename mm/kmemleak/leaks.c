@@ -256,14 +256,18 @@ void kmemleak_leaks_free(struct kmemleak_tracker *t, struct kmemleak_leaks *leak
 	kmemleak_leaks_init(leaks);
 }
 
-/* The object that a record was made from, locked; NULL if it is gone. */
+/*
+ * The object that a record was made from, locked; NULL if it is gone. The record's
+ * entry may be another block's by now, or no memory of the pool any more.
+ */
 static struct kmemleak_object *relock_leak(struct kmemleak_tracker *t,
 					   const struct kmemleak_leak *leak,
 					   struct kmemleak_lookup *at)
 {
-	struct kmemleak_object *obj = kmemleak_index_relock(t, leak->ref, at);
+	enum kmemleak_space space = leak->flags & KMEMLEAK_SPACE_MASK;
+	struct kmemleak_object *obj = kmemleak_index_find_start(t, space, leak->ref.start, at);
 
-	/* The same entry can hold a younger block of the same address. */
+	/* There can be a younger block of the same address. */
 	if (obj && (obj->born != leak->born || obj->stamp != leak->stamp)) {
 		kmemleak_index_unlock(at);
 		obj = NULL;

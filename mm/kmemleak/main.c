@@ -250,6 +250,7 @@ void __init kmemleak_init(void)
 	/* No block before this one, unless memblock has no hooks on this arch. */
 	if (kmemleak_early_setup())
 		rcu_read_unlock();
+	kmemleak_tend_keep();
 	if (want_off) {
 		static_branch_disable(&kmemleak_key);
 		kmemleak_tracker_disable(&kmemleak_tracker);
@@ -267,6 +268,7 @@ static int __init kmemleak_late_init(void)
 	kmemleak_debugfs_init();
 	kmemleak_workers_start();
 	kmemleak_modules_start();
+	kmemleak_tend_start();
 	if (!kmemleak_is_on()) {
 		pr_info("Kernel memory leak detector is off\n");
 		return 0;

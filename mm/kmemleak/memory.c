@@ -310,6 +310,8 @@ const struct kmemleak_ops kmemleak_kernel_ops = {
 	.wait = kmemleak_workers_wait,
 	.wake = kmemleak_workers_wake,
 	.join = kmemleak_workers_join,
+	.tend = kmemleak_tend,
+	.each_cpu = kmemleak_each_cpu,
 	.standstill = kmemleak_snapshot_mark,
 	.now = now,
 };

@@ -281,6 +281,7 @@ void torture_reset(void)
 	torture_graph_reset();
 	torture_rcu_reset();
 	torture_churn_reset();
+	torture_peak_reset();
 	torture_leaks_reset();
 	torture_old_reset();
 	torture_rules_reset();
@@ -441,9 +442,11 @@ static const struct command {
 	{ "moves", true, torture_moves },
 	{ "named", false, torture_named },
 	{ "old", true, torture_old },
+	{ "peak", false, torture_peak },
 	{ "rcu", false, torture_rcu },
 	{ "registers", false, torture_registers },
 	{ "shortage", false, torture_shortage },
+	{ "starve", false, torture_starve },
 	{ "storm", false, torture_storm },
 	{ "traces", false, torture_traces },
 	{ "written", false, torture_written },

@@ -105,6 +105,8 @@ void torture_roots_exit(void);
 int torture_api(int argc, char **argv);
 int torture_born(int argc, char **argv);
 int torture_churn(int argc, char **argv);
+int torture_peak(int argc, char **argv);
+int torture_starve(int argc, char **argv);
 int torture_graph(int argc, char **argv);
 int torture_halt(int argc, char **argv);
 int torture_lose(int argc, char **argv);
@@ -120,6 +122,7 @@ int torture_traces(int argc, char **argv);
 int torture_written(int argc, char **argv);
 
 void torture_churn_reset(void);
+void torture_peak_reset(void);
 void torture_graph_reset(void);
 void torture_leaks_reset(void);
 void torture_old_reset(void);

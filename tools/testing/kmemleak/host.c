@@ -570,6 +570,31 @@ static int host_standstill(struct kmemleak_tracker *t, struct kmemleak_marker *m
 	return ret;
 }
 
+static void host_tend(struct kmemleak_tracker *t)
+{
+	if (!irqs_off)
+		host_die("asked for something with interrupts on", __FILE__, __LINE__);
+	__atomic_fetch_add(&host_of(t)->tends, 1, __ATOMIC_RELAXED);
+}
+
+static void host_each_cpu(struct kmemleak_tracker *t, void (*call)(struct kmemleak_tracker *t))
+{
+	unsigned int cpu, me = my_cpu;
+	unsigned long irq;
+
+	if (irqs_off)
+		host_die("all CPUs called with interrupts off", __FILE__, __LINE__);
+	for (cpu = 0; cpu < t->pool.nr_caches; cpu++) {
+		if (host_of(t)->others_run && cpu != me)
+			continue;
+		my_cpu = cpu;
+		local_irq_save(irq);
+		call(t);
+		local_irq_restore(irq);
+	}
+	my_cpu = me;
+}
+
 const struct kmemleak_ops host_ops = {
 	.page_alloc = host_page_alloc,
 	.page_free = host_page_free,
@@ -583,6 +608,8 @@ const struct kmemleak_ops host_ops = {
 	.wait = host_wait,
 	.wake = host_wake,
 	.join = host_join,
+	.tend = host_tend,
+	.each_cpu = host_each_cpu,
 	.standstill = host_standstill,
 	.now = host_read_now,
 };
@@ -645,6 +672,14 @@ void host_free(struct host *h)
 		free(h->segments[i].mem);
 	free(reserve);
 	free(h);
+}
+
+void host_trim(struct host *h, bool all)
+{
+	LIST_HEAD(pages);
+
+	while (kmemleak_pool_trim(&h->t, &pages, all))
+		kmemleak_pool_release(&h->t, &pages);
 }
 
 struct host_segment *host_map(struct host *h, unsigned long base, size_t size)

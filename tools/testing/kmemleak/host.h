@@ -143,6 +143,8 @@ struct host_helper {
  * @reads: calls of read
  * @pauses: calls of pause
  * @most_locks: locks that were taken between two of these at most
+ * @tends: calls of tend
+ * @others_run: other CPUs are threads of the test, which nobody interrupts
  * @arg: for the callbacks
  */
 struct host {
@@ -172,6 +174,8 @@ struct host {
 	unsigned long pauses;
 	unsigned long most_locks;
 	unsigned long settled;
+	unsigned long tends;
+	bool others_run;
 	void *arg;
 };
 
@@ -224,6 +228,8 @@ extern __thread unsigned long host_locks;
 /* Is there a note of [start, end) in a block of this space? */
 bool host_opaque(struct host *h, enum kmemleak_space space, unsigned long start,
 		 unsigned long end);
+/* Trims the pool until that is done. A grace period between is the caller's. */
+void host_trim(struct host *h, bool all);
 
 /* This thread's CPU number from now on. */
 void host_set_cpu(unsigned int cpu);

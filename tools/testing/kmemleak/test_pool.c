@@ -222,6 +222,306 @@ static void test_reset(void)
 	host_free(h);
 }
 
+static unsigned int pages_for(unsigned long entries)
+{
+	const unsigned int per_page = PAGE_SIZE / sizeof(union kmemleak_entry) - 1;
+
+	return DIV_ROUND_UP(entries, per_page);
+}
+
+/* Somebody is asked, once, when few are left; what is kept serves to the last entry. */
+static void test_kept(void)
+{
+	struct host *h = host_new(0);
+	const unsigned int kept = 1000;
+
+	kmemleak_pool_keep(&h->t, kept);
+	CHECK(kmemleak_pool_low(&h->t));
+	CHECK(kmemleak_pool_restock(&h->t));
+	CHECK(!kmemleak_pool_low(&h->t));
+	CHECK(h->t.pool.nr_free >= kept);
+	CHECK_EQ(h->live_pages, pages_for(kept));
+	CHECK_EQ(h->tends, 0);
+
+	/* With no page to be had, as an atomic allocation may find it. */
+	h->fail_after = 0;
+	while (h->t.pool.nr_free > kept / 2)
+		REQUIRE(get_one(h));
+	CHECK_EQ(h->tends, 0);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_RESERVE_USED), 0);
+	while (h->t.pool.nr_free)
+		REQUIRE(get_one(h));
+	CHECK(!get_one(h));
+	CHECK_EQ(h->tends, 1);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_RESERVE_USED), kept / 2);
+
+	/* It cannot help either, and is asked once more after it has tried. */
+	CHECK(!kmemleak_pool_restock(&h->t));
+	CHECK(!get_one(h));
+	CHECK_EQ(h->tends, 2);
+	/* The caller who finds no page keeps the next ones from trying. */
+	kmemleak_pool_top_up(&h->t, GFP_KERNEL);
+	h->fail_after = -1;
+	CHECK(kmemleak_pool_restock(&h->t));
+	CHECK(h->t.pool.nr_free >= kept);
+	CHECK_EQ(h->t.pool.top_up, kept);
+
+	/* Who may sleep does it itself, a page at a time. */
+	while (h->t.pool.nr_free >= kept)
+		REQUIRE(get_one(h));
+	kmemleak_pool_top_up(&h->t, GFP_KERNEL);
+	CHECK(h->t.pool.nr_free >= kept);
+	h->fail_after = 0;
+	while (h->t.pool.nr_free >= kept)
+		REQUIRE(get_one(h));
+	h->refused = 0;
+	kmemleak_pool_top_up(&h->t, GFP_KERNEL);
+	kmemleak_pool_top_up(&h->t, GFP_KERNEL);
+	CHECK_EQ(h->refused, 1);
+	/* Off, it is nobody's business. */
+	kmemleak_tracker_disable(&h->t);
+	CHECK(kmemleak_pool_restock(&h->t));
+	CHECK_EQ(h->refused, 1);
+	check_counts(h);
+	while (nr_out)
+		put_one(h);
+	host_free(h);
+}
+
+/* Each page goes when its last entry is free, whatever the order; none before. */
+static void test_empties(void)
+{
+	struct host *h = host_new(6);
+	const unsigned int nr = 2000;
+	long base = h->live_pages;
+	unsigned long allocs = h->allocs;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		host_set_cpu(host_below(HOST_NR_CPUS));
+		REQUIRE(get_one(h));
+		/* As far as flags tell, these are nobody's object. */
+		out[nr_out - 1]->flags = 0;
+	}
+	host_set_cpu(0);
+	while (nr_out) {
+		put_one(h);
+		if (nr_out % 100)
+			continue;
+		host_trim(h, true);
+		/* What nobody's object is cannot be moved. */
+		CHECK(h->live_pages - base >= pages_for(nr_out));
+		for (i = 0; i < nr_out; i++)
+			CHECK_EQ(out[i]->trace, 0x5a5a5a5a);
+		check_counts(h);
+	}
+	CHECK_EQ(h->live_pages, base);
+	CHECK_EQ(h->t.pool.nr_free, 0);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_PAGES_RETURNED), h->allocs - allocs);
+	random_ops(h, host_rounds(5000));
+	check_counts(h);
+	while (nr_out)
+		put_one(h);
+	host_free(h);
+}
+
+#define PEAK_BLOCKS	20000
+#define PEAK_AT(i)	(HOST_DIRECT + (i) * 64UL)
+
+/* What is left of a peak is found as it was, in little more memory than it needs. */
+static void check_peak(struct host *h, const bool *held, unsigned int nr_held)
+{
+	unsigned int i, found = 0;
+
+	for (i = 0; i < PEAK_BLOCKS; i++) {
+		struct kmemleak_object copy;
+		bool there = kmemleak_block_get(&h->t, KMEMLEAK_VIRT, PEAK_AT(i) + 1, &copy);
+
+		CHECK_EQ(there, held[i]);
+		if (!there)
+			continue;
+		found++;
+		CHECK_EQ(copy.start, PEAK_AT(i));
+		CHECK_EQ(copy.size, 48);
+		CHECK_EQ(copy.trace, i);
+		CHECK_EQ(copy.pid, i % 1000);
+		CHECK_EQ(kmemleak_object_slack(&copy), i % 48);
+		CHECK_EQ(copy.colour.min_count, 1);
+		CHECK_EQ(!!(copy.flags & KMEMLEAK_NO_SCAN), i % 7 == 0);
+	}
+	CHECK_EQ(found, nr_held);
+}
+
+static void peak_add(struct host *h, unsigned int i)
+{
+	struct kmemleak_origin origin = {
+		.trace = i,
+		.born = host_now,
+		.clock = host_read_clock(),
+		.pid = i % 1000,
+		.slack = i % 48,
+	};
+
+	host_set_cpu(host_below(HOST_NR_CPUS));
+	REQUIRE(kmemleak_block_add(&h->t, KMEMLEAK_VIRT, PEAK_AT(i), 48, 1, &origin) ==
+		KMEMLEAK_OK);
+	if (i % 7 == 0)
+		kmemleak_block_annotate(&h->t, KMEMLEAK_VIRT, PEAK_AT(i), KMEMLEAK_NOTE_NO_SCAN);
+	/* Areas use entries, too. */
+	if (i % 11 == 0)
+		REQUIRE(kmemleak_block_add_area(&h->t, PEAK_AT(i) + 8, 8) == KMEMLEAK_OK);
+}
+
+/* A wide block over several regions, and one of each other space. */
+static void peak_others(struct host *h)
+{
+	REQUIRE(host_add(h, KMEMLEAK_VIRT, HOST_VMALLOC + 0x7000, 0x9000, 2) == KMEMLEAK_OK);
+	REQUIRE(host_add(h, KMEMLEAK_PHYS, HOST_PHYS, 64, 0) == KMEMLEAK_OK);
+	REQUIRE(host_add(h, KMEMLEAK_PERCPU, HOST_PERCPU + 64, 64, 1) == KMEMLEAK_OK);
+}
+
+static void peak_check_others(struct host *h)
+{
+	CHECK(host_tracked(h, KMEMLEAK_VIRT, HOST_VMALLOC + 0x7000));
+	CHECK(host_tracked(h, KMEMLEAK_VIRT, HOST_VMALLOC + 0xffff));
+	CHECK(host_tracked(h, KMEMLEAK_PHYS, HOST_PHYS));
+	CHECK(host_tracked(h, KMEMLEAK_PERCPU, HOST_PERCPU + 127));
+	CHECK_EQ(kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, HOST_VMALLOC + 0x7000), KMEMLEAK_OK);
+	CHECK_EQ(kmemleak_block_remove(&h->t, KMEMLEAK_PHYS, HOST_PHYS), KMEMLEAK_OK);
+	CHECK_EQ(kmemleak_block_remove(&h->t, KMEMLEAK_PERCPU, HOST_PERCPU + 64), KMEMLEAK_OK);
+}
+
+static void test_peak(void)
+{
+	static bool held[PEAK_BLOCKS];
+	unsigned long start, end, areas = 0;
+	struct host *h = host_new(6);
+	unsigned int i, nr_held = 0, one_in = 20 + host_below(100), round;
+	long base = h->live_pages, need;
+
+	for (i = 0; i < PEAK_BLOCKS; i++) {
+		peak_add(h, i);
+		if (i == PEAK_BLOCKS / 2)
+			peak_others(h);
+	}
+	for (i = 0; i < PEAK_BLOCKS; i++) {
+		held[i] = host_one_in(one_in);
+		nr_held += held[i];
+		areas += held[i] && i % 11 == 0;
+		host_set_cpu(host_below(HOST_NR_CPUS));
+		if (!held[i])
+			REQUIRE(kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, PEAK_AT(i)) ==
+				KMEMLEAK_OK);
+	}
+	host_set_cpu(0);
+	/* Only who frees can tell that there is too much. */
+	CHECK(h->tends > 0);
+	CHECK(kmemleak_pool_overfull(&h->t));
+	CHECK(kmemleak_pool_surplus(&h->t) > 0);
+	for (round = 0; round < 2; round++) {
+		host_trim(h, round);
+		CHECK(!kmemleak_pool_overfull(&h->t));
+		CHECK_EQ(kmemleak_pool_in_use(&h->t), nr_held + areas + 3);
+		need = pages_for(nr_held + areas + 3);
+		/* A third more is left at first, nothing but odd pages at last. */
+		CHECK(h->live_pages - base <= need + (round ? 2 : need / 3 + 2));
+		check_peak(h, held, nr_held);
+		CHECK_EQ(host_nr_objects(h), nr_held + 3);
+	}
+	for (i = 0; i < PEAK_BLOCKS; i++) {
+		bool area = kmemleak_extra_area(&h->t, PEAK_AT(i), 0, &start, &end);
+
+		CHECK_EQ(area, held[i] && i % 11 == 0);
+		if (area)
+			CHECK(start == PEAK_AT(i) + 8 && end == PEAK_AT(i) + 16);
+	}
+	peak_check_others(h);
+	for (i = 0; i < PEAK_BLOCKS; i++)
+		if (held[i])
+			CHECK_EQ(kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, PEAK_AT(i)),
+				 KMEMLEAK_OK);
+	host_trim(h, true);
+	CHECK_EQ(h->live_pages, base);
+	CHECK_EQ(kmemleak_pool_in_use(&h->t), 0);
+	host_free(h);
+}
+
+/* Peaks of random size, one on the other: never much more than is needed. */
+static void test_peaks(void)
+{
+	static bool held[PEAK_BLOCKS];
+	struct host *h = host_new(6);
+	unsigned int i, round, nr_held = 0;
+	long base = h->live_pages;
+
+	memset(held, 0, sizeof(held));
+	kmemleak_pool_keep(&h->t, 200);
+	for (round = 0; round < host_rounds(12) && !host_failures; round++) {
+		unsigned int grow = host_below(20), shrink = host_below(20);
+
+		for (i = 0; i < PEAK_BLOCKS; i++) {
+			if (!held[i] && host_below(20) < grow) {
+				peak_add(h, i);
+				held[i] = true;
+				nr_held++;
+			}
+		}
+		for (i = 0; i < PEAK_BLOCKS; i++) {
+			if (held[i] && host_below(20) < shrink) {
+				host_set_cpu(host_below(HOST_NR_CPUS));
+				kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, PEAK_AT(i));
+				held[i] = false;
+				nr_held--;
+			}
+		}
+		host_set_cpu(0);
+		CHECK(kmemleak_pool_restock(&h->t));
+		host_trim(h, false);
+		CHECK(h->t.pool.nr_free >= 200);
+		CHECK(h->live_pages - base <=
+		      2 * (long)pages_for(kmemleak_pool_in_use(&h->t)) + (long)pages_for(400));
+		check_peak(h, held, nr_held);
+	}
+	host_free(h);
+}
+
+/* Records of leaks outlive the entries that they were made from. */
+static void test_records(void)
+{
+	struct kmemleak_options opt = { .min_unref_scans = 1 };
+	struct host *h = host_new(6);
+	struct kmemleak_leaks leaks;
+	struct kmemleak_leak *leak;
+	unsigned int i, nr = 1000, lives = 0;
+
+	host_map(h, HOST_DIRECT, nr * 64);
+	for (i = 0; i < nr; i++)
+		host_block(h, PEAK_AT(i), 48);
+	CHECK_EQ(host_episode(h, &opt, &leaks), 0);
+	CHECK_EQ(leaks.nr, nr);
+	for (i = 0; i < nr; i++)
+		if (i % 50)
+			kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, PEAK_AT(i));
+	/* A younger block where a lost one was. */
+	host_block(h, PEAK_AT(1), 48);
+	host_trim(h, true);
+	CHECK(host_counter(h, KMEMLEAK_CNT_PAGES_RETURNED) > 0);
+	list_for_each_entry(leak, &leaks.list, list) {
+		bool there = kmemleak_leak_lives(&h->t, leak);
+
+		CHECK_EQ(there, (leak->ref.start - HOST_DIRECT) / 64 % 50 == 0);
+		lives += there;
+	}
+	CHECK_EQ(lives, nr / 50);
+	kmemleak_leaks_settle(&h->t, &leaks);
+	kmemleak_leaks_free(&h->t, &leaks);
+	CHECK_EQ(host_episode(h, &opt, &leaks), 0);
+	CHECK_EQ(leaks.nr, 1);
+	CHECK(host_reported(&leaks, PEAK_AT(1)));
+	kmemleak_leaks_free(&h->t, &leaks);
+	host_free(h);
+}
+
 /* A top-up that may sleep fills an empty pool; one that may not does nothing. */
 static void test_top_up(void)
 {
@@ -301,6 +601,11 @@ const struct host_case pool_cases[] = {
 	{ "failing", test_failing },
 	{ "no_hoarding", test_no_hoarding },
 	{ "reset", test_reset },
+	{ "kept", test_kept },
+	{ "empties", test_empties },
+	{ "peak", test_peak },
+	{ "peaks", test_peaks },
+	{ "records", test_records },
 	{ "top_up", test_top_up },
 	{ "stamp", test_stamp },
 	{ }

@@ -27,6 +27,9 @@ struct worker {
 	bool used[SLOTS];
 	bool lost[SLOTS];
 	unsigned long nr_lost;
+	/* What was found in a step is forgotten after it; both with release. */
+	unsigned long steps;
+	bool over;
 };
 
 static struct worker workers[NR_WORKERS];
@@ -104,15 +107,64 @@ static void worker_step(struct worker *w)
 	}
 }
 
+/* More entries than otherwise, for a moment. */
+static void worker_peak(struct worker *w)
+{
+	unsigned long addr = HOST_VMALLOC + w->cpu * SLAB_SIZE, i;
+
+	for (i = 0; i < SLOTS; i++)
+		REQUIRE(host_add(host, KMEMLEAK_VIRT, addr + i * 64, 32, -1) == KMEMLEAK_OK);
+	for (i = 0; i < SLOTS; i++)
+		REQUIRE(kmemleak_block_remove(&host->t, KMEMLEAK_VIRT, addr + i * 64) ==
+			KMEMLEAK_OK);
+}
+
+/* All goes on until pages have gone under the hands of the workers, too. */
+static bool enough(unsigned long steps)
+{
+	return steps >= host_rounds(200000) &&
+	       (host_counter(host, KMEMLEAK_CNT_PAGES_RETURNED) || steps >= 20000000);
+}
+
 static void *work(void *arg)
 {
 	struct worker *w = arg;
 	unsigned long n;
 
 	host_set_cpu(w->cpu);
-	for (n = 0; n < host_rounds(200000) && !READ_ONCE(host_failures); n++)
+	for (n = 0; !enough(n) && !READ_ONCE(host_failures); n++) {
 		worker_step(w);
+		if (n % 200 == 0)
+			worker_peak(w);
+		__atomic_fetch_add(&w->steps, 1, __ATOMIC_RELEASE);
+	}
+	__atomic_store_n(&w->over, true, __ATOMIC_RELEASE);
 	return NULL;
+}
+
+/* Whatever workers were doing, they have done it. */
+static void grace_period(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_WORKERS; i++) {
+		struct worker *w = &workers[i];
+		unsigned long steps = __atomic_load_n(&w->steps, __ATOMIC_ACQUIRE);
+
+		while (__atomic_load_n(&w->steps, __ATOMIC_ACQUIRE) == steps &&
+		       !__atomic_load_n(&w->over, __ATOMIC_ACQUIRE))
+			host_relax();
+	}
+}
+
+/* Between episodes entries move and pages go, under the workers' hands. */
+static void trim(void)
+{
+	LIST_HEAD(pages);
+
+	kmemleak_pool_trim(&host->t, &pages, true);
+	grace_period();
+	kmemleak_pool_release(&host->t, &pages);
 }
 
 /* One's own slot is not used[] by others: only leaks are judged, and later. */
@@ -131,6 +183,7 @@ static void *scan(void *arg)
 		struct kmemleak_leak *leak;
 
 		REQUIRE(host_episode(host, &opt, &leaks) == 0);
+		trim();
 		list_for_each_entry(leak, &leaks.list, list)
 			kmemleak_leak_lives(&host->t, leak);
 		kmemleak_leaks_free(&host->t, &leaks);
@@ -151,6 +204,7 @@ static void test_storm(void)
 	struct kmemleak_leaks leaks;
 
 	host = host_new(4);
+	host->others_run = true;
 	host_map(host, HOST_DIRECT, NR_WORKERS * SLAB_SIZE);
 	host_map(host, HOST_IMAGE, NR_WORKERS * SLOTS * WORD);
 	host_add_root(host, HOST_IMAGE, HOST_IMAGE + NR_WORKERS * SLOTS * WORD);
@@ -168,6 +222,8 @@ static void test_storm(void)
 	__atomic_store_n(&workers_done, true, __ATOMIC_RELEASE);
 	pthread_join(thread[NR_WORKERS], NULL);
 	CHECK(episodes > 0);
+	CHECK(host_counter(host, KMEMLEAK_CNT_PAGES_RETURNED) > 0);
+	host->others_run = false;
 
 	/* Quiet now: what was lost is reported, what is used is not. */
 	host_set_cpu(0);

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The metadata: more blocks than the boot pool has entries, what they cost, and
-# that entries are used again.
+# The metadata: more blocks than the boot pool has entries, what they cost, that
+# entries are used again, and that their memory goes when they are not.
 
 # Functions are called by km_test; few take all arguments of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
@@ -10,11 +10,26 @@
 . "$(dirname "$0")/kmemleak_lib.sh"
 
 blocks=40000
-[ "$KM_SLOW" = 1 ] && blocks=20000
+peak=300000
+if [ "$KM_SLOW" = 1 ]; then
+	blocks=20000
+	peak=100000
+fi
 
 # What else is allocated meanwhile: three blocks for each vmalloc(), the decoys
 # beside a graph, and what the kernel does.
 noise=$((blocks / 2))
+
+# waits SECONDS COMMAND...: until the command succeeds
+waits() {
+	left=$1
+	shift
+	until "$@"; do
+		[ "$left" -gt 0 ] || return 1
+		left=$((left - 1))
+		sleep 1
+	done
+}
 
 in_use() {
 	km_stat entries_in_use
@@ -25,6 +40,7 @@ grows() {
 	lost=$(km_stat no_entry)
 	km_torture "graph 1 $blocks" || return 1
 	km_note "entries in use: $before, then $(in_use)"
+	memory=$(km_stat memory_bytes)
 	[ "$(in_use)" -ge $((before + blocks)) ] &&
 		[ "$(in_use)" -le $((before + blocks + noise)) ] &&
 		[ "$(km_stat no_entry)" = "$lost" ]
@@ -48,8 +64,8 @@ shrinks() {
 	[ "$(in_use)" -le $((with - blocks + noise)) ]
 }
 
+# The second graph needs what the first one did, whatever was given back between.
 used_again() {
-	memory=$(km_stat memory_bytes)
 	km_torture "graph 2 $blocks" || return 1
 	km_note "bytes: $memory, then $(km_stat memory_bytes)"
 	# One page of 4 KiB for every 64 entries of noise.
@@ -60,6 +76,7 @@ used_again() {
 # A load that allocates and frees all the time needs no more entries in the end.
 no_creep() {
 	km_torture reset
+	settles || return 1
 	before=$(in_use)
 	memory=$(km_stat memory_bytes)
 	km_torture "storm 5 100" && km_torture "reset" || return 1
@@ -68,9 +85,52 @@ no_creep() {
 		[ "$(km_stat memory_bytes)" -le $((memory + 2 * noise * 64)) ]
 }
 
+# Entries that are free are no more than those that are not.
+settled() {
+	[ "$(km_stat entries_free)" -le "$(in_use)" ]
+}
+
+# That takes a moment, and as long as a scan if there is one.
+settles() {
+	waits 120 settled && return 0
+	km_note "entries in use: $(in_use), free: $(km_stat entries_free)"
+	return 1
+}
+
+# Of each page of entries one or two stay in use, so that they have to move.
+peak_goes() {
+	returned=$(km_stat pages_returned)
+	km_torture "peak $peak 8 50" || return 1
+	km_note "bytes: $(km_stat memory_bytes) with $((peak / 50)) of $peak blocks left"
+	settles || return 1
+	km_note "bytes: $(km_stat memory_bytes) a while later, $(in_use) entries in use"
+	[ "$(km_stat pages_returned)" -ge $((returned + peak / 100)) ] &&
+		[ "$(in_use)" -ge $((peak / 50)) ]
+}
+
+# Whoever moved is still known, and so is what it points at.
+nothing_lost() {
+	km_scan
+	[ "$(km_reports)" -eq 0 ] || return 1
+	km_torture reset
+	km_note "entries in use: $(in_use)"
+}
+
+more_returned() {
+	[ "$(km_stat pages_returned)" -gt "$returned" ]
+}
+
+# A small peak stays until memory is short.
+shrinker() {
+	km_torture "peak 6000 8 0" || return 1
+	returned=$(km_stat pages_returned)
+	echo 2 > /proc/sys/vm/drop_caches
+	waits 60 more_returned
+}
+
 km_begin
 km_need_torture
-km_plan 8
+km_plan 11
 km_test "$blocks blocks more than before" grows
 km_test "the answer is exact" exact
 km_test "bytes an entry" cost
@@ -78,5 +138,8 @@ km_test "entries are given back" shrinks
 km_test "entries are used again" used_again
 km_test "the answer is exact again" exact
 km_test "no entry is lost in a storm" no_creep
+km_test "a peak of $peak blocks goes" peak_goes
+km_test "what stays of it is known" nothing_lost
+km_test "more goes when memory is short" shrinker
 km_test "the detector is on" [ "$(km_stat enabled)" = 1 ]
 km_finish

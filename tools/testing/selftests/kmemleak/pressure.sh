@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Memory that cannot be had, by fault injection into the tasks of a storm: the
-# detector stays on, reports nothing that is held, and is exact again afterwards.
+# Memory that cannot be had, because all but the last pages are taken, or by fault
+# injection into the tasks of a storm: the detector stays on, reports nothing that is
+# held, and is exact again afterwards.
 
 # Functions are called by km_test; few take all arguments of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
@@ -67,6 +68,16 @@ nothing_lost() {
 	return 1
 }
 
+# The page allocator has some for nobody but atomic allocations.
+no_entry_lost() {
+	before=$(km_stat no_entry)
+	drawn=$(km_stat reserve_used)
+	km_torture "starve 12000 64" || return 1
+	km_note "$(($(km_stat reserve_used) - drawn)) of the entries were the last ones"
+	km_scan
+	[ "$(km_stat no_entry)" = "$before" ] && [ "$(km_reports)" -eq 0 ] && km_torture reset
+}
+
 graph() {
 	km_torture "graph 4711 12000" && km_scan && km_verdicts 99.5
 }
@@ -94,8 +105,9 @@ one_kind() {
 
 km_begin
 km_need_torture
-km_plan 12
+km_plan 13
 km_mark
+km_test "12000 blocks while there are no pages" no_entry_lost
 one_kind failslab
 one_kind fail_page_alloc
 km_test "a graph afterwards" graph
