@@ -870,8 +870,8 @@ struct kmemleak_ops {
  *	memory, so blocks there are read without a lock; empty if not known
  * @mapped_end: see @mapped
  * @nr_cpus: per-cpu copies of a PERCPU object
- * @cpu_offset: what to add to a per-cpu pointer to get a CPU's copy; an address
- *	of such a copy is a reference as well
+ * @cpu_offset: what to add to a per-cpu pointer to get a CPU's copy, ascending; an
+ *	address of such a copy is a reference as well
  * @nr_cpu_offsets: how many there are, 0 if that is not wanted
  * @counters: enum kmemleak_counter
  * @options: see there; the episode works on a copy
@@ -1139,6 +1139,7 @@ bool kmemleak_index_walk(struct kmemleak_tracker *t, struct kmemleak_cursor *cur
 			 void (*visit)(struct kmemleak_tracker *t, struct kmemleak_object *obj,
 				       void *arg),
 			 void *arg);
+struct kmemleak_cursor kmemleak_index_begin(struct kmemleak_tracker *t, enum kmemleak_space space);
 void kmemleak_index_clear(struct kmemleak_tracker *t);
 /* compact.c. Context: process, no mark under way. */
 bool kmemleak_entry_moves(const union kmemleak_entry *entry);

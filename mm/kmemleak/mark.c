@@ -332,14 +332,11 @@ static __always_inline void mark_virt(struct kmemleak_marker *m, unsigned long w
 
 static void mark_word(struct kmemleak_marker *m, unsigned long word)
 {
-	struct kmemleak_tracker *t = m->t;
-	unsigned int i;
-
 	if (kmemleak_within(&m->sieve.virt, word))
 		mark_virt(m, word);
 	mark_percpu(m, word);
-	for (i = 0; i < t->nr_cpu_offsets; i++)
-		mark_percpu(m, word - t->cpu_offset[i]);
+	if (kmemleak_within(&m->sieve.copies, word))
+		kmemleak_copies_visit(m, word, mark_percpu);
 }
 
 /*

@@ -21,6 +21,26 @@ struct chunk {
 #define CHUNK_REFS	((PAGE_SIZE - sizeof(struct chunk)) / sizeof(struct kmemleak_ref))
 
 /**
+ * struct kmemleak_copies - where the copies of per-cpu objects lie, see copies.c
+ * @group: offsets of CPUs that are close together, ascending
+ * @nr_groups: how many there are
+ * @area: per-cpu pointers of objects that are close together, ascending
+ * @nr_areas: how many there are
+ */
+struct kmemleak_copies {
+	struct kmemleak_copies_group {
+		const unsigned long *offset;
+		unsigned int nr;
+	} group[16];
+	unsigned int nr_groups;
+	struct kmemleak_copies_area {
+		unsigned long start;
+		unsigned long end;
+	} area[128];
+	unsigned int nr_areas;
+};
+
+/**
  * struct kmemleak_mark - what the markers of one mark share
  * @lock: guards @pile, @nr, @idle and @done
  * @pile: chunks that any marker may take; also read without the lock, as a hint
@@ -39,6 +59,7 @@ struct chunk {
  * @first: the scan's own marker
  * @helper: the others
  * @nr_helpers: how many were asked for
+ * @copies: does not change while there are helpers
  */
 struct kmemleak_mark {
 	raw_spinlock_t lock;
@@ -55,6 +76,7 @@ struct kmemleak_mark {
 	struct kmemleak_marker *first;
 	struct kmemleak_marker *helper[KMEMLEAK_MAX_WORKERS - 1];
 	unsigned int nr_helpers;
+	struct kmemleak_copies copies;
 };
 
 /* Words that need not be looked up again, see mark.c. */
@@ -149,6 +171,11 @@ static __always_inline void kmemleak_mark_push(struct kmemleak_marker *m, struct
 	/* It may be scanned soon; no harm if there is nothing. */
 	prefetch((const void *)ref.start);
 }
+
+/* copies.c */
+void kmemleak_copies_fill(struct kmemleak_tracker *t, struct kmemleak_copies *c);
+void kmemleak_copies_visit(struct kmemleak_marker *m, unsigned long addr,
+			   void (*visit)(struct kmemleak_marker *m, unsigned long ptr));
 
 /* work.c */
 struct kmemleak_marker *kmemleak_marker_new(struct kmemleak_tracker *t, struct kmemleak_mark *mark);

@@ -150,6 +150,13 @@ static unsigned long block_addr(struct kmemleak_tracker *t, enum kmemleak_space 
 
 /* --------------------------------------------------------------- roots -- */
 
+static int compare_ulong(const void *a, const void *b)
+{
+	unsigned long x = *(unsigned long *)a, y = *(unsigned long *)b;
+
+	return x < y ? -1 : x > y;
+}
+
 #ifdef CONFIG_SMP
 static unsigned long cpu_offsets[NR_CPUS];
 
@@ -160,6 +167,7 @@ static void setup_percpu(struct kmemleak_tracker *t)
 	t->nr_cpu_offsets = 0;
 	for_each_possible_cpu(cpu)
 		cpu_offsets[t->nr_cpu_offsets++] = per_cpu_offset(cpu);
+	sort(cpu_offsets, t->nr_cpu_offsets, sizeof(cpu_offsets[0]), compare_ulong, NULL);
 	t->cpu_offset = cpu_offsets;
 }
 
@@ -315,13 +323,6 @@ const struct kmemleak_ops kmemleak_kernel_ops = {
 	.standstill = kmemleak_snapshot_mark,
 	.now = now,
 };
-
-static int compare_ulong(const void *a, const void *b)
-{
-	unsigned long x = *(unsigned long *)a, y = *(unsigned long *)b;
-
-	return x < y ? -1 : x > y;
-}
 
 /**
  * kmemleak_memory_setup() - tell a tracker where classes of addresses begin

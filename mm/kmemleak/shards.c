@@ -56,6 +56,14 @@ static struct kmemleak_shard *nth_tree(struct kmemleak_index *idx, unsigned long
 	return NULL;
 }
 
+/* A cursor for kmemleak_index_walk() at the first object of @space, which is not VIRT. */
+struct kmemleak_cursor kmemleak_index_begin(struct kmemleak_tracker *t, enum kmemleak_space space)
+{
+	return (struct kmemleak_cursor){
+		.tree = (1UL << t->index.bits) + KMEMLEAK_NR_CLASSES + space,
+	};
+}
+
 /* The first object of a tree that starts at @addr or later. */
 static struct kmemleak_object *tree_first_from(struct rb_root *root, unsigned long addr)
 {

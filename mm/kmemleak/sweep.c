@@ -220,16 +220,14 @@ static struct kmemleak_bounds bounds_from(const struct kmemleak_index *idx, unsi
 static struct kmemleak_bounds bounds_of_copies(const struct kmemleak_tracker *t,
 					       struct kmemleak_bounds percpu)
 {
-	unsigned long low = ULONG_MAX, high = 0;
-	unsigned int i;
+	unsigned int nr = t->nr_cpu_offsets;
 
-	for (i = 0; i < t->nr_cpu_offsets; i++) {
-		low = min(low, t->cpu_offset[i]);
-		high = max(high, t->cpu_offset[i]);
-	}
-	if (!percpu.size || low > high)
+	if (!percpu.size || !nr)
 		return (struct kmemleak_bounds){ };
-	return (struct kmemleak_bounds){ percpu.low + low, percpu.size + (high - low) };
+	return (struct kmemleak_bounds){
+		percpu.low + t->cpu_offset[0],
+		percpu.size + (t->cpu_offset[nr - 1] - t->cpu_offset[0]),
+	};
 }
 
 /**
@@ -261,6 +259,7 @@ struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
 	m->sieve.percpu = bounds_from(&t->index, KMEMLEAK_NR_CLASSES + KMEMLEAK_PERCPU,
 				      KMEMLEAK_NR_CLASSES + KMEMLEAK_PERCPU);
 	m->sieve.copies = bounds_of_copies(t, m->sieve.percpu);
+	kmemleak_copies_fill(t, &mark->copies);
 	m->mapped = (struct kmemleak_bounds){ t->mapped, t->mapped_end - t->mapped };
 	/* Pairs with fill_object(). */
 	smp_store_release(&t->marking, !!(opt->rules & BIT(KMEMLEAK_RULE_BORN)));

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "graph.h"
+#include "mark.h"
 
 #define WORD	sizeof(long)
 /* What a mark needs to begin: the mark, its marker, and three pages of that. */
@@ -798,11 +799,146 @@ static void test_blocks_change(void)
 	mutate_during_mark(3, GRAPH_ALL);
 }
 
+/* ------------------------------------------------------ copies of per-cpu -- */
+
+#define MAX_CPUS	1024
+#define MAX_VISITS	(64 * 1024)
+
+static unsigned long visited[MAX_VISITS];
+static unsigned int nr_visited;
+
+static void note_visit(struct kmemleak_marker *m, unsigned long ptr)
+{
+	REQUIRE(nr_visited < MAX_VISITS);
+	visited[nr_visited++] = ptr;
+}
+
+static bool was_visited(unsigned long ptr)
+{
+	unsigned int i, times = 0;
+
+	for (i = 0; i < nr_visited; i++)
+		times += visited[i] == ptr;
+	/* Each visit counts as a reference. */
+	CHECK(times <= 1);
+	return times;
+}
+
+/* Pointers that @word stands for are all visited. Return: how many there are. */
+static unsigned int check_copies(struct kmemleak_marker *m, unsigned long word)
+{
+	struct kmemleak_tracker *t = m->t;
+	unsigned int cpu, found = 0;
+
+	nr_visited = 0;
+	kmemleak_copies_visit(m, word, note_visit);
+	for (cpu = 0; cpu < t->nr_cpu_offsets; cpu++) {
+		unsigned long ptr = word - t->cpu_offset[cpu];
+		struct kmemleak_object copy;
+		bool visit = was_visited(ptr);
+
+		if (!kmemleak_block_get(t, KMEMLEAK_PERCPU, ptr, &copy))
+			continue;
+		found++;
+		if (!visit)
+			host_check_failed(__FILE__, __LINE__, "%#lx of CPU %u was not visited",
+					  ptr, cpu);
+	}
+	return found;
+}
+
+/* An allocator's layout: nodes far apart, units side by side. */
+static unsigned int fill_offsets(unsigned long *offset, unsigned int nodes, unsigned int cpus,
+				 unsigned long base, unsigned long unit, unsigned long apart)
+{
+	unsigned int i, k, nr = 0;
+
+	for (i = 0; i < nodes; i++)
+		for (k = 0; k < cpus; k++)
+			offset[nr++] = base + i * apart + k * unit;
+	return nr;
+}
+
+/* No layout is too odd, nor too large for the tables. */
+static void test_copies_odd(void)
+{
+	static unsigned long offset[MAX_CPUS];
+	unsigned int round, i, hits = 0;
+
+	for (round = 0; round < host_rounds(60) && !host_failures; round++) {
+		struct host *h = host_new(5);
+		unsigned long unit = 8UL << host_below(14), base = host_rand() & PAGE_MASK;
+		unsigned long apart = unit * (40 + host_below(1000));
+		unsigned int nodes = 1 + host_below(host_one_in(3) ? 40 : 4);
+		unsigned int cpus = 1 + host_below(8), chunks = 1 + host_below(300);
+		unsigned long chunk = unit * (1 + host_below(4 * cpus));
+		struct kmemleak_marker *m;
+		unsigned int nr = 0;
+
+		h->t.nr_cpu_offsets = fill_offsets(offset, nodes, cpus, base, unit, apart);
+		h->t.cpu_offset = offset;
+		for (i = 0; i < chunks; i++) {
+			unsigned long ptr = HOST_PERCPU + i * chunk + host_below(unit);
+
+			nr += !host_add(h, KMEMLEAK_PERCPU, ptr, 1 + host_below(unit / 8), 1);
+		}
+		m = kmemleak_mark_begin(&h->t, &host_plain_options);
+		REQUIRE(m);
+		for (i = 0; i < 200 && !host_failures; i++) {
+			unsigned long ptr = HOST_PERCPU + host_below(chunks * chunk);
+
+			hits += check_copies(m, ptr + offset[host_below(nodes * cpus)]);
+		}
+		check_copies(m, host_rand());
+		CHECK(nr);
+		kmemleak_mark_end(m);
+		kmemleak_mark_close(&h->t);
+		host_free(h);
+	}
+	CHECK(hits);
+}
+
+/* As many CPUs as there may be: no more than one is tried for an address. */
+static void test_copies_many_cpus(void)
+{
+	static unsigned long offset[MAX_CPUS];
+	const unsigned long unit = 0x8000, node = 1UL << 28;
+	const unsigned int nodes = 4, cpus = 256, chunks = 24;
+	struct host *h = host_new(5);
+	struct kmemleak_marker *m;
+	unsigned int i, hits = 0;
+
+	h->t.nr_cpu_offsets = fill_offsets(offset, nodes, cpus, HOST_COPIES - HOST_PERCPU, unit,
+					   node);
+	h->t.cpu_offset = offset;
+	/* Chunks lie as the units of one node do: side by side. */
+	for (i = 0; i < chunks * 16; i++)
+		REQUIRE(!host_add(h, KMEMLEAK_PERCPU,
+				  HOST_PERCPU + i / 16 * cpus * unit + i % 16 * (unit / 16),
+				  unit / 32, 1));
+	m = kmemleak_mark_begin(&h->t, &host_plain_options);
+	REQUIRE(m);
+	for (i = 0; i < 4000 && !host_failures; i++) {
+		unsigned long ptr = HOST_PERCPU + host_below(chunks) * cpus * unit +
+				    host_below(unit);
+
+		hits += check_copies(m, ptr + offset[host_below(MAX_CPUS)]);
+		CHECK(nr_visited <= 1);
+	}
+	/* Half of each chunk is in use. */
+	CHECK(hits > 1000 && hits < 3000);
+	kmemleak_mark_end(m);
+	kmemleak_mark_close(&h->t);
+	host_free(h);
+}
+
 const struct host_case mark_cases[] = {
 	{ "sieve", test_sieve },
 	{ "plain", test_plain },
 	{ "wide", test_wide },
 	{ "percpu", test_percpu },
+	{ "copies_odd", test_copies_odd },
+	{ "copies_many_cpus", test_copies_many_cpus },
 	{ "annotated", test_annotated },
 	{ "alias", test_alias },
 	{ "opaque", test_opaque },
