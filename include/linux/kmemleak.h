@@ -96,14 +96,15 @@ static inline void kmemleak_alloc(const void *ptr, size_t size, int min_count, g
 })
 
 /**
- * kmemleak_alloc_slab() - a slab object was allocated, for a request of some size
+ * kmemleak_alloc_slab() - kmalloc() or the like gave a block for a request of some size
  * @ptr: its first byte
- * @size: bytes of the object
+ * @size: bytes of the block
  * @requested: bytes that the caller asked for, at most @size; a report says both
- * @cache_flags: flags of its cache; with SLAB_NOLEAKTRACE nothing is done
+ * @cache_flags: flags of its cache, 0 if it has none; with SLAB_NOLEAKTRACE nothing
+ *	is done
  * @gfp: as for kmemleak_alloc()
  *
- * All of the object is scanned: callers may use what they did not ask for, see
+ * All of the block is scanned: callers may use what they did not ask for, see
  * ksize(). Otherwise as kmemleak_alloc_recursive() with a count of 1.
  *
  * Context: as @gfp says.
@@ -201,7 +202,8 @@ do {											\
  * @ptr: first byte of the part
  * @size: bytes
  *
- * What is left stays tracked, as one or two blocks of the same origin.
+ * What is left stays tracked, as one or two blocks of the same origin. Nothing is
+ * left behind what the caller asked for.
  */
 static inline void kmemleak_free_part(const void *ptr, size_t size)
 {

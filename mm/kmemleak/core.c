@@ -327,7 +327,8 @@ static struct kmemleak_object *cut_unlock(struct kmemleak_tracker *t, struct kme
  * @start: first byte of the part
  * @size: bytes
  *
- * What is left of the block stays tracked, as one or two objects.
+ * What is left of the block stays tracked, as one or two objects. A part that
+ * reaches to the end of what the caller asked for reaches to the end of the block.
  *
  * Context: as kmemleak_block_add().
  * Return: KMEMLEAK_OK; KMEMLEAK_OUTSIDE: of tracked memory, only what lies
@@ -361,6 +362,9 @@ enum kmemleak_result kmemleak_block_remove_part(struct kmemleak_tracker *t,
 		res = KMEMLEAK_OUTSIDE;
 		last = obj_last;
 	}
+	/* Behind what the caller asked for there is nothing to keep. */
+	if (obj_last - last <= kmemleak_object_slack_most(obj))
+		last = obj_last;
 	if (start == obj->start && last == obj_last)
 		erase_unlock(t, obj, &at);
 	else

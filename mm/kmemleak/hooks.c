@@ -9,6 +9,7 @@
 #include <linux/export.h>
 #include <linux/instruction_pointer.h>
 #include <linux/jiffies.h>
+#include <linux/kfence.h>
 #include <linux/kmemleak.h>
 #include <linux/preempt.h>
 #include <linux/printk.h>
@@ -160,9 +161,14 @@ EXPORT_SYMBOL_GPL(kmemleak_hook_alloc);
 
 noinline void *kmemleak_hook_alloc_slab(const void *ptr, size_t size, size_t requested, gfp_t gfp)
 {
-	/* What is more than the block has is no request that is known. */
-	u32 slack = requested <= size ? min_t(size_t, size - requested, U32_MAX) : 0;
+	u32 slack = 0;
 
+	/* KFENCE gives what was asked for; the rest can be its guard page. */
+	if (is_kfence_address(ptr))
+		size = min(size, requested);
+	/* What is more than the block has is no request that is known. */
+	if (requested < size)
+		slack = min_t(size_t, size - requested, U32_MAX);
 	if (add_block(KMEMLEAK_VIRT, address(ptr), size, slack, 1, gfp & gfp_allowed_mask))
 		kmemleak_old_drop(address(ptr), size);
 	return (void *)ptr;

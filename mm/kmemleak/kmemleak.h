@@ -157,21 +157,38 @@ struct kmemleak_object {
 	union kmemleak_colour colour;
 };
 
-/* More than this is not remembered: the largest slab caches leave less. */
-#define KMEMLEAK_SLACK_MAX	(BIT(48 - KMEMLEAK_PID_BITS - KMEMLEAK_COMM_BITS) - 1)
+/*
+ * Slack below this is kept to the byte: slab caches leave less. What is more is
+ * kept in units, rounded down; that is enough for half of the largest block that
+ * the page allocator has.
+ */
+#define KMEMLEAK_SLACK_EXACT	BIT(48 - KMEMLEAK_PID_BITS - KMEMLEAK_COMM_BITS - 1)
+#define KMEMLEAK_SLACK_UNIT	(PAGE_SIZE / 16)
 
 /* How much less than its size the caller asked for. Under the shard's lock. */
 static inline u32 kmemleak_object_slack(const struct kmemleak_object *obj)
 {
-	return obj->slack_low | obj->slack_high << (32 - KMEMLEAK_PID_BITS);
+	u32 slack = obj->slack_low | obj->slack_high << (32 - KMEMLEAK_PID_BITS);
+
+	return slack < KMEMLEAK_SLACK_EXACT ? slack :
+					      (slack - KMEMLEAK_SLACK_EXACT) * KMEMLEAK_SLACK_UNIT;
 }
 
 static inline void kmemleak_object_set_slack(struct kmemleak_object *obj, u32 slack)
 {
-	if (slack > KMEMLEAK_SLACK_MAX)
-		slack = 0;
+	if (unlikely(slack >= KMEMLEAK_SLACK_EXACT))
+		slack = KMEMLEAK_SLACK_EXACT + min_t(u32, slack / KMEMLEAK_SLACK_UNIT,
+						     KMEMLEAK_SLACK_EXACT - 1);
 	obj->slack_low = slack;
 	obj->slack_high = slack >> (32 - KMEMLEAK_PID_BITS);
+}
+
+/* The most that it can have been. */
+static inline u32 kmemleak_object_slack_most(const struct kmemleak_object *obj)
+{
+	u32 slack = kmemleak_object_slack(obj);
+
+	return slack < KMEMLEAK_SLACK_EXACT ? slack : slack + KMEMLEAK_SLACK_UNIT - 1;
 }
 
 #define KMEMLEAK_COUNT_MAX	127
@@ -656,7 +673,8 @@ struct kmemleak_suspects {
  * @list: in the set, in order of allocation
  * @ref: the object it was made from, to ask whether that still lives
  * @size: bytes
- * @requested: bytes that the caller asked for, or @size if that is not known
+ * @requested: bytes that the caller asked for, or @size if that is not known; if it is
+ *	less by KMEMLEAK_SLACK_EXACT or more, the most that it can have been
  * @trace: as in the object; also @born, @stamp, @pid, @flags
  * @born: low half of jiffies
  * @stamp: orders leaks within a jiffy

@@ -101,6 +101,14 @@ static void emit_dump(struct seq_file *m, const struct kmemleak_leak *leak, bool
 	}
 }
 
+/* What the caller asked for; of a large block it is known roughly. */
+static void emit_requested(struct seq_file *m, size_t size, size_t requested)
+{
+	if (requested != size)
+		emit(m, "  requested %s%zu bytes\n",
+		     size - requested < KMEMLEAK_SLACK_EXACT ? "" : "at most ", requested);
+}
+
 /* Only of leaks that have to do with others. */
 static void emit_place(struct seq_file *m, const struct kmemleak_leak *leak)
 {
@@ -262,8 +270,7 @@ void kmemleak_report_leak(struct seq_file *m, const struct kmemleak_leak *leak,
 	     leak->ref.start, leak->size);
 	emit_origin(m, leak->flags, leak->comm, leak->pid, leak->born);
 	emit_dump(m, leak, percpu);
-	if (leak->requested != leak->size)
-		emit(m, "  requested %zu bytes\n", leak->requested);
+	emit_requested(m, leak->size, leak->requested);
 	emit_place(m, leak);
 	emit(m, "  backtrace (crc %x):\n", leak->crc);
 	if (texts)
@@ -383,9 +390,7 @@ int kmemleak_report_object(unsigned long addr)
 	emit(NULL, "Object %s0x%08lx (size %zu):\n", percpu ? "(percpu) " : "",
 	     object.start, object.size);
 	emit_origin(NULL, object.flags, comm, object.pid, object.born);
-	if (kmemleak_object_slack(&object))
-		emit(NULL, "  requested %zu bytes\n",
-		     object.size - kmemleak_object_slack(&object));
+	emit_requested(NULL, object.size, object.size - kmemleak_object_slack(&object));
 	emit(NULL, "  min_count = %u, count = %u, epoch = %u%s\n", object.colour.min_count,
 	     object.colour.count, object.colour.epoch, object.colour.scanned ? ", scanned" : "");
 	emit(NULL, "  unreferenced in the last %u scans\n", object.colour.unref);

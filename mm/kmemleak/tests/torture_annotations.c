@@ -11,6 +11,8 @@
 #include "torture.h"
 
 #define SIZE	128
+/* More than a slab cache has; the page allocator rounds it up to 16,384. */
+#define LARGE	8200
 
 static enum torture_verdict lost_if(bool lost)
 {
@@ -39,6 +41,43 @@ static noinline int pair_requested(bool on)
 		return -ENOMEM;
 	torture_expect(ptr, SIZE, TORTURE_LOST);
 	return 0;
+}
+
+/* As build_skb(): to the end of what ksize() says. */
+static noinline int hold_at_end(void *ptr, unsigned int slot, bool on)
+{
+	size_t size = ksize(ptr);
+	void *child = torture_kzalloc(SIZE);
+
+	if (!child)
+		return -ENOMEM;
+	*torture_slot(slot) = ptr;
+	if (on)
+		((void **)(ptr + size))[-1] = child;
+	torture_expect(ptr, size, TORTURE_LIVE);
+	torture_expect(child, SIZE, lost_if(!on));
+	return 0;
+}
+
+/* Large blocks have more than was asked for, and krealloc() knows that. */
+static noinline int pair_grown(bool on)
+{
+	void **parent = torture_kzalloc(LARGE), *lost = torture_kzalloc(LARGE);
+	void *child = torture_kzalloc(SIZE), *rough = torture_kzalloc(5 * LARGE);
+	void *ends = torture_kzalloc(LARGE);
+
+	if (!parent || !lost || !child || !rough || !ends)
+		return -ENOMEM;
+	if (krealloc(parent, 16000, GFP_KERNEL) != parent)
+		return -EINVAL;
+	*torture_slot(0) = parent;
+	if (on)
+		parent[12000 / sizeof(*parent)] = child;
+	torture_expect(parent, 16384, TORTURE_LIVE);
+	torture_expect(child, SIZE, lost_if(!on));
+	torture_expect(lost, 16384, TORTURE_LOST);
+	torture_expect(rough, 65536, TORTURE_LOST);
+	return hold_at_end(ends, 1, on);
 }
 
 static int pair_not_leak(bool on)
@@ -430,6 +469,7 @@ const struct torture_pair torture_annotations[] = {
 	{ "transient_leak", pair_transient_leak },
 	{ "no_scan", pair_no_scan },
 	{ "requested", pair_requested },
+	{ "grown", pair_grown },
 	{ "scan_area", pair_scan_area },
 	{ "scan_area_rest", pair_scan_area_rest },
 	{ "erase", pair_erase },

@@ -362,6 +362,52 @@ static void test_fields(void)
 	host_free(h);
 }
 
+static struct kmemleak_object add_with_slack(struct host *h, size_t size,
+					     const struct kmemleak_origin *origin)
+{
+	struct kmemleak_object copy;
+
+	CHECK_EQ(kmemleak_block_add(&h->t, KMEMLEAK_VIRT, HOST_DIRECT, size, 1, origin),
+		 KMEMLEAK_OK);
+	REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, HOST_DIRECT, &copy));
+	return copy;
+}
+
+/* The largest block that the page allocator has, and more than half of it asked for. */
+static void test_slack_large(void)
+{
+	struct kmemleak_origin origin = { .born = host_read_now() };
+	struct host *h = host_new(6);
+	const u32 most = 512 * PAGE_SIZE;
+	unsigned int i;
+
+	for (i = 0; i < 3000; i++) {
+		size_t requested;
+		struct kmemleak_object copy;
+
+		origin.slack = i ? host_below(most) : most - 1;
+		copy = add_with_slack(h, 2 * most, &origin);
+		requested = 2 * most - origin.slack;
+		CHECK(kmemleak_object_slack(&copy) <= origin.slack);
+		CHECK(kmemleak_object_slack_most(&copy) >= origin.slack);
+		CHECK(kmemleak_object_slack_most(&copy) - kmemleak_object_slack(&copy) <
+		      KMEMLEAK_SLACK_UNIT);
+		/* Who frees what he asked for, frees all. */
+		if (i % 2) {
+			CHECK_EQ(call(h, REMOVE_PART, HOST_DIRECT, requested), KMEMLEAK_OK);
+			CHECK_EQ(host_nr_objects(h), 0);
+			continue;
+		}
+		CHECK_EQ(call(h, REMOVE_PART, HOST_DIRECT + 4096, requested - 4096),
+			 KMEMLEAK_OK);
+		CHECK_EQ(host_nr_objects(h), 1);
+		CHECK(!host_tracked(h, KMEMLEAK_VIRT, HOST_DIRECT + 4096));
+		CHECK(!host_tracked(h, KMEMLEAK_VIRT, HOST_DIRECT + requested));
+		CHECK_EQ(call(h, REMOVE, HOST_DIRECT, 0), KMEMLEAK_OK);
+	}
+	host_free(h);
+}
+
 /* What was asked for, to the last byte, as long as the block is as it was. */
 static void test_slack(void)
 {
@@ -369,19 +415,19 @@ static void test_slack(void)
 	struct host *h = host_new(6);
 	struct kmemleak_object copy;
 
-	for (origin.slack = 0; origin.slack <= KMEMLEAK_SLACK_MAX + 2; origin.slack++) {
-		CHECK_EQ(kmemleak_block_add(&h->t, KMEMLEAK_VIRT, HOST_DIRECT, 0x8000, 1, &origin),
-			 KMEMLEAK_OK);
-		REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, HOST_DIRECT, &copy));
-		CHECK_EQ(kmemleak_object_slack(&copy),
-			 origin.slack <= KMEMLEAK_SLACK_MAX ? origin.slack : 0);
+	for (origin.slack = 0; origin.slack <= KMEMLEAK_SLACK_EXACT + 2000; origin.slack++) {
+		u32 unit = origin.slack < KMEMLEAK_SLACK_EXACT ? 1 : KMEMLEAK_SLACK_UNIT;
+
+		copy = add_with_slack(h, 0x8000, &origin);
+		CHECK_EQ(kmemleak_object_slack(&copy), origin.slack / unit * unit);
+		CHECK_EQ(kmemleak_object_slack_most(&copy),
+			 origin.slack / unit * unit + unit - 1);
 		CHECK_EQ(copy.pid, 0);
 		CHECK_EQ(copy.comm, 0);
 		CHECK_EQ(call(h, REMOVE, HOST_DIRECT, 0), KMEMLEAK_OK);
 	}
 	origin.slack = 28;
-	CHECK_EQ(kmemleak_block_add(&h->t, KMEMLEAK_VIRT, HOST_DIRECT, 128, 1, &origin),
-		 KMEMLEAK_OK);
+	add_with_slack(h, 128, &origin);
 	CHECK_EQ(call(h, REMOVE_PART, HOST_DIRECT + 32, 32), KMEMLEAK_OK);
 	REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, HOST_DIRECT, &copy));
 	CHECK_EQ(kmemleak_object_slack(&copy), 0);
@@ -888,6 +934,7 @@ const struct host_case core_cases[] = {
 	{ "outside", test_outside },
 	{ "fields", test_fields },
 	{ "slack", test_slack },
+	{ "slack_large", test_slack_large },
 	{ "min_count", test_min_count },
 	{ "parts", test_parts },
 	{ "no_entry", test_no_entry },

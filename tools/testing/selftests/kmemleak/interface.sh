@@ -71,7 +71,7 @@ well_formed() {
 		left -= row
 		next
 	}
-	/^  requested [1-9][0-9]* bytes$/ {
+	/^  requested (at most )?[1-9][0-9]* bytes$/ {
 		if (state != "dump" || left != 0)
 			bad("request after " state " with " left " bytes left")
 		state = "request"
@@ -190,6 +190,15 @@ in_the_log() {
 	addr=$(awk '/^unref/ { addr = $3 } / first_lose/ { print addr; exit }' "$KM_REPORT")
 	km_mark
 	echo "dump=$addr" > "$KM_FILE" && km_log | grep -q ' first_lose+0x.* \[kmemleak_first\]$'
+}
+
+# Of large blocks it stands there to the byte, or to a sixteenth of a page.
+large_requests() {
+	echo clear > "$KM_FILE"
+	km_scenes grown on && km_scan && km_verdicts "$KM_MOST" || return 1
+	grep -A 8 '(size 16384):$' "$KM_REPORT" | grep -q '^  requested 8200 bytes$' &&
+		grep -A 8 '(size 65536):$' "$KM_REPORT" |
+			grep -q '^  requested at most 41216 bytes$'
 }
 
 # ---- reading and writing -----------------------------------------------------
@@ -376,7 +385,7 @@ refuses_value() {
 
 km_begin
 km_need_torture
-km_plan 46
+km_plan 47
 km_test "kmemleak has mode 644" has_mode "$KM_FILE" 644
 km_test "kmemleak has size 0" size_zero
 km_test "nothing to report reads as 0 bytes" empty_read
@@ -441,6 +450,7 @@ km_unload kmemleak_second
 km_test "each call path has its own trace" own_traces
 km_test "a report says what was asked for" requests on $((KM_SCENES - KM_SCENES / 8)) "$KM_SCENES"
 km_test "if that is less than the size" requests off 0 0
+km_test "and of large blocks" large_requests
 km_torture reset
 km_test "nothing is left" empty_read
 km_finish
