@@ -209,7 +209,7 @@ noinline void kmemleak_hook_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
 {
 	add_block(KMEMLEAK_PHYS, phys, size, 0, 0, gfp);
 }
-EXPORT_SYMBOL_GPL(kmemleak_hook_alloc_phys);
+EXPORT_SYMBOL(kmemleak_hook_alloc_phys);
 
 void kmemleak_hook_free(const void *ptr)
 {
@@ -257,7 +257,7 @@ void kmemleak_hook_free_part_phys(phys_addr_t phys, size_t size)
 {
 	free_part(KMEMLEAK_PHYS, phys, size);
 }
-EXPORT_SYMBOL_GPL(kmemleak_hook_free_part_phys);
+EXPORT_SYMBOL(kmemleak_hook_free_part_phys);
 
 noinline void kmemleak_hook_update_trace(const void *ptr)
 {
@@ -267,25 +267,25 @@ noinline void kmemleak_hook_update_trace(const void *ptr)
 	if (enter())
 		leave(kmemleak_block_set_trace(&kmemleak_tracker, addr, trace), addr, 0);
 }
-EXPORT_SYMBOL_GPL(kmemleak_hook_update_trace);
+EXPORT_SYMBOL(kmemleak_hook_update_trace);
 
 void kmemleak_hook_not_leak(const void *ptr)
 {
 	annotate(KMEMLEAK_VIRT, address(ptr), KMEMLEAK_NOTE_NOT_LEAK);
 }
-EXPORT_SYMBOL_GPL(kmemleak_hook_not_leak);
+EXPORT_SYMBOL(kmemleak_hook_not_leak);
 
 void kmemleak_hook_transient_leak(const void *ptr)
 {
 	annotate(KMEMLEAK_VIRT, address(ptr), KMEMLEAK_NOTE_TRANSIENT);
 }
-EXPORT_SYMBOL_GPL(kmemleak_hook_transient_leak);
+EXPORT_SYMBOL(kmemleak_hook_transient_leak);
 
 void kmemleak_hook_ignore(const void *ptr)
 {
 	annotate(KMEMLEAK_VIRT, address(ptr), KMEMLEAK_NOTE_IGNORE);
 }
-EXPORT_SYMBOL_GPL(kmemleak_hook_ignore);
+EXPORT_SYMBOL(kmemleak_hook_ignore);
 
 void kmemleak_hook_ignore_percpu(const void __percpu *ptr)
 {
@@ -297,7 +297,7 @@ void kmemleak_hook_no_scan(const void *ptr)
 {
 	annotate(KMEMLEAK_VIRT, address(ptr), KMEMLEAK_NOTE_NO_SCAN);
 }
-EXPORT_SYMBOL_GPL(kmemleak_hook_no_scan);
+EXPORT_SYMBOL(kmemleak_hook_no_scan);
 
 /* Memory known by its physical address may have come from any allocator. */
 static void annotate_phys(phys_addr_t phys, enum kmemleak_note note)
@@ -320,13 +320,13 @@ void kmemleak_hook_not_leak_phys(phys_addr_t phys)
 {
 	annotate_phys(phys, KMEMLEAK_NOTE_NOT_LEAK);
 }
-EXPORT_SYMBOL_GPL(kmemleak_hook_not_leak_phys);
+EXPORT_SYMBOL(kmemleak_hook_not_leak_phys);
 
 void kmemleak_hook_ignore_phys(phys_addr_t phys)
 {
 	annotate_phys(phys, KMEMLEAK_NOTE_IGNORE);
 }
-EXPORT_SYMBOL_GPL(kmemleak_hook_ignore_phys);
+EXPORT_SYMBOL(kmemleak_hook_ignore_phys);
 
 void kmemleak_hook_scan_area(const void *ptr, size_t size, gfp_t gfp)
 {
@@ -337,4 +337,4 @@ void kmemleak_hook_scan_area(const void *ptr, size_t size, gfp_t gfp)
 	if (enter())
 		leave(kmemleak_block_add_area(&kmemleak_tracker, addr, size), addr, size);
 }
-EXPORT_SYMBOL_GPL(kmemleak_hook_scan_area);
+EXPORT_SYMBOL(kmemleak_hook_scan_area);

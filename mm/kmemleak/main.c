@@ -19,7 +19,7 @@
 
 struct kmemleak_tracker kmemleak_tracker;
 DEFINE_STATIC_KEY_TRUE(kmemleak_key);
-EXPORT_SYMBOL_GPL(kmemleak_key);
+EXPORT_SYMBOL(kmemleak_key);
 /* Scans, clear, on and off: one at a time. Inside debugfs.c's and thread.c's own. */
 DEFINE_MUTEX(kmemleak_scan_mutex);
 
