@@ -7,7 +7,9 @@
 #define pr_fmt(fmt) "kmemleak: " fmt
 
 #include <linux/export.h>
+#include <linux/init.h>
 #include <linux/instruction_pointer.h>
+#include <linux/irq_work.h>
 #include <linux/jiffies.h>
 #include <linux/kfence.h>
 #include <linux/kmemleak.h>
@@ -16,11 +18,13 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/clock.h>
+#include <linux/stacktrace.h>
+#include <linux/string.h>
 #include <linux/workqueue.h>
 
 #include "glue.h"
 
-static const char *const mistakes[] = {
+static const char *const mistake_names[] = {
 	[KMEMLEAK_WRAPS] = "a block that wraps around the end of memory",
 	[KMEMLEAK_NOT_FOUND] = "annotation of an unknown block",
 	[KMEMLEAK_REPLACED] = "a block registered twice",
@@ -28,8 +32,46 @@ static const char *const mistakes[] = {
 	[KMEMLEAK_OUTSIDE] = "a part that reaches out of its block",
 };
 
-/* Which mistakes were told. Races let at most a few CPUs tell the same. */
-static bool told[KMEMLEAK_NR_RESULTS];
+/**
+ * struct mistake - the first mistake of a kind
+ * @state: how far it is. Who makes it MADE fills in the rest, and who sees it READY
+ *	prints it.
+ * @addr: what the caller said
+ * @size: the same
+ * @pid: who called
+ * @comm: name of that task
+ * @nr: entries of the trace
+ * @entry: return addresses, innermost first
+ */
+struct mistake {
+	enum { NONE, MADE, READY, TOLD } state;
+	unsigned long addr;
+	size_t size;
+	pid_t pid;
+	char comm[TASK_COMM_LEN];
+	unsigned int nr;
+	unsigned long entry[16];
+};
+
+static struct mistake mistakes[ARRAY_SIZE(mistake_names)];
+
+static void tell_mistakes(struct work_struct *work)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(mistakes); i++) {
+		struct mistake *mistake = &mistakes[i];
+
+		/* Pairs with note_mistake(). */
+		if (smp_load_acquire(&mistake->state) != READY)
+			continue;
+		WRITE_ONCE(mistake->state, TOLD);
+		pr_warn("%s: 0x%lx, size %zu; told once, see kmemleak_stats\n", mistake_names[i],
+			mistake->addr, mistake->size);
+		pr_warn("Call Trace of %s, pid %d:\n", mistake->comm, mistake->pid);
+		stack_trace_print(mistake->entry, mistake->nr, 1);
+	}
+}
 
 static void failed_work(struct work_struct *work)
 {
@@ -40,6 +82,40 @@ static void failed_work(struct work_struct *work)
 }
 
 static DECLARE_WORK(fail_work, failed_work);
+static DECLARE_WORK(mistake_work, tell_mistakes);
+
+static void queue_fail_work(struct irq_work *work)
+{
+	queue_work(system_unbound_wq, &fail_work);
+}
+
+static void queue_mistake_work(struct irq_work *work)
+{
+	queue_work(system_unbound_wq, &mistake_work);
+}
+
+static DEFINE_IRQ_WORK(fail_irq, queue_fail_work);
+static DEFINE_IRQ_WORK(mistake_irq, queue_mistake_work);
+
+/*
+ * A caller may hold any lock, those of the log and of workqueues among them. So an
+ * interrupt queues the work, which comes when interrupts are on again.
+ */
+static void when_unlocked(struct irq_work *work)
+{
+	/* Before there are interrupts, it waits for after_boot(). */
+	if (system_state > SYSTEM_BOOTING)
+		irq_work_queue(work);
+}
+
+static int __init after_boot(void)
+{
+	irq_work_queue(&mistake_irq);
+	if (READ_ONCE(kmemleak_tracker.failed))
+		irq_work_queue(&fail_irq);
+	return 0;
+}
+late_initcall(after_boot);
 
 /*
  * RCU keeps the metadata: whoever turns tracking off waits for a grace period
@@ -58,26 +134,38 @@ static __always_inline bool enter(void)
 	return kmemleak_early_setup();
 }
 
-static noinline void tell(enum kmemleak_result res, unsigned long addr, size_t size)
+static noinline void note_mistake(enum kmemleak_result res, unsigned long addr, size_t size)
 {
-	if (res >= ARRAY_SIZE(mistakes) || !mistakes[res] || READ_ONCE(told[res]))
+	struct mistake *mistake;
+
+	if (res >= ARRAY_SIZE(mistakes) || !mistake_names[res])
+		return;
+	mistake = &mistakes[res];
+	if (READ_ONCE(mistake->state))
 		return;
 	/* What is unknown then is most often older than the detector, or opaque. */
 	if (res == KMEMLEAK_NOT_FOUND &&
 	    (kmemleak_old_any() || READ_ONCE(kmemleak_tracker.opaque.nr)))
 		return;
-	WRITE_ONCE(told[res], true);
-	pr_warn("%s: 0x%lx, size %zu; told once, see kmemleak_stats\n", mistakes[res], addr, size);
-	dump_stack();
+	if (cmpxchg(&mistake->state, NONE, MADE))
+		return;
+	mistake->addr = addr;
+	mistake->size = size;
+	mistake->pid = current->pid;
+	strscpy(mistake->comm, current->comm, sizeof(mistake->comm));
+	mistake->nr = stack_trace_save(mistake->entry, ARRAY_SIZE(mistake->entry), 1);
+	/* Pairs with tell_mistakes(). */
+	smp_store_release(&mistake->state, READY);
+	when_unlocked(&mistake_irq);
 }
 
 static __always_inline void leave(enum kmemleak_result res, unsigned long addr, size_t size)
 {
 	if (unlikely(READ_ONCE(kmemleak_tracker.failed)))
-		queue_work(system_unbound_wq, &fail_work);
+		when_unlocked(&fail_irq);
 	rcu_read_unlock();
 	if (unlikely(res))
-		tell(res, addr, size);
+		note_mistake(res, addr, size);
 }
 
 /* A free of an unknown block is no mistake: it may be older than the tracker. */

@@ -439,6 +439,7 @@ static const struct command {
 	{ "churn", false, torture_churn },
 	{ "halt", true, torture_halt },
 	{ "lose", false, torture_lose },
+	{ "mistakes", true, torture_mistakes },
 	{ "moves", true, torture_moves },
 	{ "named", false, torture_named },
 	{ "old", true, torture_old },

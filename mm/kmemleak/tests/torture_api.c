@@ -503,3 +503,24 @@ int torture_api(int argc, char **argv)
 	torture_scene = 0;
 	return ret;
 }
+
+/* mistakes: one of each kind that is told to the log, with a lock held */
+int torture_mistakes(int argc, char **argv)
+{
+	static DEFINE_RAW_SPINLOCK(lock);
+	unsigned long addr = fresh_memory(VIRT), flags;
+
+	if (argc || !addr)
+		return argc ? -EINVAL : -ENOMEM;
+	raw_spin_lock_irqsave(&lock, flags);
+	pr_info("kmemleak_torture: mistakes begin\n");
+	call_not_leak(addr, 0);
+	call_alloc(addr, PAGE_SIZE - addr);
+	call_alloc(addr, BLOCK);
+	call_alloc(addr, BLOCK);
+	call_alloc(addr + BLOCK / 2, BLOCK);
+	call_free_part(addr, 2 * BLOCK);
+	pr_info("kmemleak_torture: mistakes end\n");
+	raw_spin_unlock_irqrestore(&lock, flags);
+	return 0;
+}

@@ -102,9 +102,18 @@ told_once() {
 	[ "$(wc -l < "$KM_TMP/told")" -eq 5 ]
 }
 
+# Nothing is printed while the caller may hold a lock.
+told_later() {
+	km_torture mistakes || return 1
+	sleep 1
+	dmesg | sed -n '/kmemleak_torture: mistakes begin/,/kmemleak_torture: mistakes end/p' |
+		grep -v kmemleak_torture: | sed 's/^/# /' | tee "$KM_TMP/early"
+	[ ! -s "$KM_TMP/early" ] && dmesg | grep -q 'kmemleak_torture: mistakes end'
+}
+
 told_with_trace() {
 	dmesg | grep -A 60 'kmemleak: annotation of an unknown block: ' |
-		grep -q 'Call Trace'
+		grep -q 'Call Trace of '
 }
 
 # What overlapped is a root until it is freed; a root that stays hides leaks.
@@ -116,9 +125,11 @@ nothing_opaque() {
 km_begin
 km_need_torture
 answers | cells > "$KM_TMP/cells"
-km_plan $(($(wc -l < "$KM_TMP/cells") + $(answers | wc -l) + 4))
+km_plan $(($(wc -l < "$KM_TMP/cells") + $(answers | wc -l) + 5))
 km_mark
 last=
+km_torture reset
+km_test "mistakes are told when no lock is held" told_later
 km_torture reset
 while read -r function input answer; do
 	if [ -n "$last" ] && [ "$function" != "$last" ]; then
