@@ -138,7 +138,7 @@ noinline u32 kmemleak_trace_take(const struct kmemleak_frame *frame, gfp_t gfp)
 	if (!smp_load_acquire(&started))
 		return 0;
 	unwind(frame, &trace);
-	handle = stack_depot_save(trace.entry, trace.nr, gfp);
+	handle = stack_depot_save(trace.entry, trace.nr, kmemleak_depot_flags(gfp));
 	if (handle && trace.exact)
 		kmemleak_memo_learn(frame, &trace, handle);
 	return handle;

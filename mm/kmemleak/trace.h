@@ -37,6 +37,18 @@ struct kmemleak_unwound {
 	u16 slot[KMEMLEAK_TRACE_FRAMES];
 };
 
+/*
+ * Flags for the depot, which heeds only a few of them. An allocation that shall not
+ * bring the OOM killer must not do so for its trace either: then the depot takes
+ * what is free, or does without.
+ */
+static inline gfp_t kmemleak_depot_flags(gfp_t gfp)
+{
+	if (gfp & (__GFP_NORETRY | __GFP_RETRY_MAYFAIL | __GFP_THISNODE))
+		gfp &= ~__GFP_DIRECT_RECLAIM;
+	return gfp;
+}
+
 void kmemleak_memo_start(void);
 void kmemleak_memo_learn(const struct kmemleak_frame *frame, const struct kmemleak_unwound *trace,
 			 u32 handle);

@@ -19,6 +19,7 @@
 #include <linux/vmalloc.h>
 
 #include "../glue.h"
+#include "../trace.h"
 
 /* Of the random cases; 0: another one each time. Printed when one begins. */
 static unsigned long seed;
@@ -629,6 +630,21 @@ static void commands(struct kunit *test)
 	}
 }
 
+/* Who must not bring the OOM killer, has a trace that does not either. */
+static void depot_flags(struct kunit *test)
+{
+	static const gfp_t meek[] = { __GFP_NORETRY, __GFP_RETRY_MAYFAIL, __GFP_THISNODE };
+	unsigned int i;
+
+	KUNIT_EXPECT_EQ(test, (__force u32)kmemleak_depot_flags(GFP_KERNEL),
+			(__force u32)GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, (__force u32)kmemleak_depot_flags(GFP_ATOMIC),
+			(__force u32)GFP_ATOMIC);
+	for (i = 0; i < ARRAY_SIZE(meek); i++)
+		KUNIT_EXPECT_FALSE(test, gfpflags_allow_blocking(kmemleak_depot_flags(GFP_KERNEL |
+										      meek[i])));
+}
+
 static struct kunit_case tracker_cases[] = {
 	KUNIT_CASE(index_random),
 	KUNIT_CASE(bad_input),
@@ -643,6 +659,7 @@ static struct kunit_case tracker_cases[] = {
 	KUNIT_CASE(annotations),
 	KUNIT_CASE(records),
 	KUNIT_CASE(commands),
+	KUNIT_CASE(depot_flags),
 	{ }
 };
 
