@@ -165,7 +165,10 @@ struct kmemleak_object {
 #define KMEMLEAK_SLACK_EXACT	BIT(48 - KMEMLEAK_PID_BITS - KMEMLEAK_COMM_BITS - 1)
 #define KMEMLEAK_SLACK_UNIT	(PAGE_SIZE / 16)
 
-/* How much less than its size the caller asked for. Under the shard's lock. */
+/*
+ * How much less than its size the caller asked for, or the least that it can have
+ * been. Under the shard's lock.
+ */
 static inline u32 kmemleak_object_slack(const struct kmemleak_object *obj)
 {
 	u32 slack = obj->slack_low | obj->slack_high << (32 - KMEMLEAK_PID_BITS);
@@ -563,6 +566,7 @@ enum kmemleak_counter {
 	KMEMLEAK_CNT_NO_NAME,		/* name table full */
 	KMEMLEAK_CNT_RESERVE_USED,	/* entry taken though few were left */
 	KMEMLEAK_CNT_PAGES_RETURNED,	/* page of entries given back */
+	KMEMLEAK_CNT_UNWOUND,		/* trace taken by walking the stack */
 	KMEMLEAK_CNT_UNREADABLE,	/* chunk skipped in a scan */
 	KMEMLEAK_CNT_MARK_OVERFLOW,	/* work list full: found again by a sweep */
 	KMEMLEAK_CNT_LEAK_DROPPED,	/* no memory for a suspect or a leak record */

@@ -180,6 +180,33 @@ static __always_inline u32 recall(const struct memo *set, const struct kmemleak_
 	return 0;
 }
 
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+/* Interrupts and softirqs run on one stack per CPU, which nobody leaves half way. */
+static unsigned long irq_stack_left(unsigned long base)
+{
+	/* This points at the last word. */
+	unsigned long last = (unsigned long)raw_cpu_read(hardirq_stack_ptr);
+	unsigned long left = last + sizeof(long) - base;
+
+	return left <= IRQ_STACK_SIZE ? left : 0;
+}
+#else
+static unsigned long irq_stack_left(unsigned long base)
+{
+	return 0;
+}
+#endif
+
+/* Words from a frame to the end of its stack. 0: unknown, so nothing is remembered. */
+static __always_inline unsigned long words_left(unsigned long base)
+{
+	unsigned long used = base - (unsigned long)task_stack_page(current);
+	unsigned long left = likely(used < THREAD_SIZE) ? THREAD_SIZE - used :
+							  irq_stack_left(base);
+
+	return left / sizeof(long);
+}
+
 /**
  * kmemleak_trace_save() - the trace of the hook's caller
  * @base: frame of the hook
@@ -193,12 +220,10 @@ static __always_inline u32 recall(const struct memo *set, const struct kmemleak_
  */
 noinline u32 kmemleak_trace_save(const unsigned long *base, unsigned long site, gfp_t gfp)
 {
-	unsigned long used = (unsigned long)base - (unsigned long)task_stack_page(current);
 	struct memo_table *table = raw_cpu_read(tables);
 	struct kmemleak_frame frame = {
 		.base = base,
-		/* On another stack, which may end anywhere: nothing is remembered. */
-		.nr_words = used < THREAD_SIZE ? (THREAD_SIZE - used) / sizeof(long) : 0,
+		.nr_words = words_left((unsigned long)base),
 		.site = site,
 	};
 	u32 handle = 0;
@@ -228,7 +253,7 @@ void kmemleak_memo_learn(const struct kmemleak_frame *frame, const struct kmemle
 	unsigned long flags;
 	unsigned int i;
 
-	if (trace->nr <= NR_STEPS || trace->entry[0] != frame->site)
+	if (trace->nr_slots <= NR_STEPS || trace->entry[0] != frame->site)
 		return;
 	local_irq_save(flags);
 	table = raw_cpu_read(tables);
@@ -240,8 +265,8 @@ void kmemleak_memo_learn(const struct kmemleak_frame *frame, const struct kmemle
 	smp_wmb();
 	WRITE_ONCE(memo->handle, handle);
 	WRITE_ONCE(memo->site, frame->site);
-	WRITE_ONCE(memo->nr, trace->nr - 1);
-	for (i = 1; i < trace->nr; i++) {
+	WRITE_ONCE(memo->nr, trace->nr_slots - 1);
+	for (i = 1; i < trace->nr_slots; i++) {
 		WRITE_ONCE(memo->slot[i - 1], trace->slot[i]);
 		WRITE_ONCE(memo->value[i - 1], trace->entry[i]);
 	}

@@ -7,6 +7,8 @@
 #include <linux/stackdepot.h>
 #include <linux/stacktrace.h>
 
+#include <asm/sections.h>
+
 #include "glue.h"
 #include "trace.h"
 
@@ -39,26 +41,53 @@ void kmemleak_trace_start(void)
 	smp_store_release(&started, true);
 }
 
+/* Code that runs first in an interrupt, or the softirq that follows it. */
+static bool is_irq_entry(unsigned long addr)
+{
+	return (addr >= (unsigned long)__irqentry_text_start &&
+		addr < (unsigned long)__irqentry_text_end) ||
+	       (addr >= (unsigned long)__softirqentry_text_start &&
+		addr < (unsigned long)__softirqentry_text_end);
+}
+
 /*
- * Where an entry was found, as it has to be for the memo: on this stack and as
- * it is, not replaced by a tracer.
+ * Adds an entry, and where it was found if the memo can use that: on this stack and
+ * as it is, not replaced by a tracer. Return: whether it is the last.
+ *
+ * A trace ends with its stack or with the interrupt: chance decided what was
+ * interrupted. The entry code may have its return address on the stack that was
+ * interrupted. It needs no slot, for the function that switched stacks has no other
+ * caller.
  */
-static bool note_slot(struct kmemleak_unwound *trace, const struct kmemleak_frame *frame,
+static bool add_entry(struct kmemleak_unwound *trace, const struct kmemleak_frame *frame,
 		      const unsigned long *slot, unsigned long entry)
 {
 	unsigned long at = slot - frame->base;
+	bool last = is_irq_entry(entry);
 
-	if (slot < frame->base || at >= frame->nr_words || at > U16_MAX || *slot != entry)
-		return false;
-	trace->slot[trace->nr] = at;
-	return true;
+	if (frame->nr_words && slot && (slot < frame->base || at >= frame->nr_words)) {
+		if (last)
+			trace->entry[trace->nr++] = entry;
+		return true;
+	}
+	if (trace->exact && slot && at <= U16_MAX && *slot == entry) {
+		trace->slot[trace->nr] = at;
+		trace->nr_slots++;
+	} else {
+		trace->exact = false;
+	}
+	trace->entry[trace->nr++] = entry;
+	return last || trace->nr == KMEMLEAK_TRACE_FRAMES;
 }
 
 #if defined(CONFIG_X86) && (defined(CONFIG_UNWINDER_ORC) || defined(CONFIG_UNWINDER_FRAME_POINTER))
 
 #include <asm/unwind.h>
 
-/* The same frames as stack_trace_save(), which does not tell where they are. */
+/*
+ * As far as it goes, the same frames as stack_trace_save(), which does not say where
+ * they are.
+ */
 static noinline void unwind(const struct kmemleak_frame *frame, struct kmemleak_unwound *trace)
 {
 	struct unwind_state state;
@@ -75,12 +104,10 @@ static noinline void unwind(const struct kmemleak_frame *frame, struct kmemleak_
 			skip--;
 			continue;
 		}
-		/* Where an interrupt hit, frames lie as chance has it. */
-		if (unwind_get_entry_regs(&state, NULL) || !slot ||
-		    !note_slot(trace, frame, slot, addr))
+		/* Where an exception hit, frames lie as chance has it. */
+		if (unwind_get_entry_regs(&state, NULL))
 			trace->exact = false;
-		trace->entry[trace->nr++] = addr;
-		if (trace->nr == KMEMLEAK_TRACE_FRAMES)
+		if (add_entry(trace, frame, slot, addr))
 			break;
 	}
 }
@@ -100,13 +127,11 @@ static noinline void unwind(const struct kmemleak_frame *frame, struct kmemleak_
 		return;
 	}
 	while (next > last && next + 1 < end && IS_ALIGNED((unsigned long)next, sizeof(*next)) &&
-	       trace->nr < KMEMLEAK_TRACE_FRAMES && __kernel_text_address(next[1])) {
-		if (skip) {
+	       __kernel_text_address(next[1])) {
+		if (skip)
 			skip--;
-		} else {
-			trace->exact &= note_slot(trace, frame, next + 1, next[1]);
-			trace->entry[trace->nr++] = next[1];
-		}
+		else if (add_entry(trace, frame, next + 1, next[1]))
+			break;
 		last = next;
 		next = (const unsigned long *)*next;
 	}
@@ -137,6 +162,7 @@ noinline u32 kmemleak_trace_take(const struct kmemleak_frame *frame, gfp_t gfp)
 	/* Pairs with kmemleak_trace_start(). */
 	if (!smp_load_acquire(&started))
 		return 0;
+	kmemleak_count(&kmemleak_tracker, KMEMLEAK_CNT_UNWOUND);
 	unwind(frame, &trace);
 	handle = stack_depot_save(trace.entry, trace.nr, kmemleak_depot_flags(gfp));
 	if (handle && trace.exact)

@@ -26,12 +26,14 @@ struct kmemleak_frame {
 /**
  * struct kmemleak_unwound - a trace
  * @nr: entries
- * @exact: @slot is set for each, and these places alone decide what the trace is
+ * @nr_slots: the first so many of them have a @slot
+ * @exact: these places alone decide what the trace is
  * @entry: return addresses, innermost first
  * @slot: where each was found, in words from the frame's base
  */
 struct kmemleak_unwound {
 	unsigned int nr;
+	unsigned int nr_slots;
 	bool exact;
 	unsigned long entry[KMEMLEAK_TRACE_FRAMES];
 	u16 slot[KMEMLEAK_TRACE_FRAMES];

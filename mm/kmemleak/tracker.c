@@ -21,6 +21,7 @@ const char *const kmemleak_counter_names[] = {
 	[KMEMLEAK_CNT_NO_NAME] = "no_name",
 	[KMEMLEAK_CNT_RESERVE_USED] = "reserve_used",
 	[KMEMLEAK_CNT_PAGES_RETURNED] = "pages_returned",
+	[KMEMLEAK_CNT_UNWOUND] = "unwound",
 	[KMEMLEAK_CNT_UNREADABLE] = "unreadable",
 	[KMEMLEAK_CNT_MARK_OVERFLOW] = "mark_overflow",
 	[KMEMLEAK_CNT_LEAK_DROPPED] = "leak_dropped",

@@ -105,6 +105,9 @@ SCAN_300K = [("", "scan"), ("scan list 300k", "scan"), *latency()]
 OFF, ON = "kmemleak=off", "kmemleak=on"
 # A nanosecond of the guest is an instruction, and waiting takes no time.
 ICOUNT = ("-smp", "1", "-icount", "shift=0,sleep=off")
+COUNTED = (("pair 64 4", "pair 64 4 1 5120"), ("pair 64 16", "pair 64 16 1 5120"),
+           ("pair 64 4 in hardirq", "pair 64 4 1 5120 hardirq"),
+           ("pair 64 4 in softirq", "pair 64 4 1 5120 softirq"))
 BOOTS = (
     Boot("on", "bench-uml", ON, (*memory("300k", SCAN_300K), *pairs(100000),
                                  *scans("30k"), *scans("300k", SHAPES[1:]),
@@ -119,14 +122,12 @@ BOOTS = (
     Boot("smp", "bench-guest", ON, (*threads(50000), *workers())),
     Boot("smp-off", "bench-guest", OFF, tuple(threads(200000))),
     Boot("count", "bench-guest", ON,
-         (("pair 64 4", "pair 64 4 1 5120"), ("pair 64 16", "pair 64 16 1 5120"),
+         (*COUNTED,
           ("", "populate 30000 list"), ("", "scan"), ("scan list 30k", "scan")),
          once=True, extra=ICOUNT),
-    Boot("count-off", "bench-guest", OFF,
-         (("pair 64 4", "pair 64 4 1 5120"), ("pair 64 16", "pair 64 16 1 5120")),
+    Boot("count-off", "bench-guest", OFF, COUNTED,
          once=True, extra=ICOUNT),
-    Boot("count-out", "bench-guest-out", "",
-         (("pair 64 4", "pair 64 4 1 5120"), ("pair 64 16", "pair 64 16 1 5120")),
+    Boot("count-out", "bench-guest-out", "", COUNTED,
          once=True, extra=ICOUNT),
 )
 

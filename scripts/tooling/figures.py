@@ -169,6 +169,9 @@ def aims(samples):
          ratio(("off", pair, "pair_best"), ("out", pair, "pair_best")), "x", 1.02),
         ("the same in instructions, x86-64 with jump labels",
          ratio(("count-off", pair, "pair"), ("count-out", pair, "pair")), "x", 1.02),
+        *((f"the same in {irq} : in a task, on",
+           ratio(("count", f"{pair} in {irq}", "pair"), ("count", pair, "pair")), "x", 1.2)
+          for irq in ("hardirq", "softirq")),
         ("two threads against one, QEMU, on",
          ratio(("smp", two, "pair"), ("smp", pair, "pair")), "x", 1.10),
         ("all metadata per live object, 300,000",

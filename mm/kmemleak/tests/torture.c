@@ -438,6 +438,7 @@ static const struct command {
 	{ "born", false, torture_born },
 	{ "churn", false, torture_churn },
 	{ "halt", true, torture_halt },
+	{ "interrupts", false, torture_interrupts },
 	{ "lose", false, torture_lose },
 	{ "mistakes", true, torture_mistakes },
 	{ "moves", true, torture_moves },

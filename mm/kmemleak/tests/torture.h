@@ -109,6 +109,7 @@ int torture_peak(int argc, char **argv);
 int torture_starve(int argc, char **argv);
 int torture_graph(int argc, char **argv);
 int torture_halt(int argc, char **argv);
+int torture_interrupts(int argc, char **argv);
 int torture_lose(int argc, char **argv);
 int torture_mistakes(int argc, char **argv);
 int torture_moves(int argc, char **argv);

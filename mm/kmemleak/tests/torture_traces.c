@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Blocks that are allocated by the same function at the same depth of the stack,
- * in turn by one caller and by another, near and far: each has a trace of its
- * own.
+ * in turn by one caller and by another, near and far, in tasks and in interrupts:
+ * each has a trace of its own.
  */
 
 #include <linux/compiler.h>
+#include <linux/interrupt.h>
+#include <linux/irq_work.h>
+#include <linux/kstrtox.h>
+#include <linux/slab.h>
 
 #include "torture.h"
 
@@ -13,9 +17,9 @@
 #define NR_TURNS	16
 #define FAR		8	/* frames between the caller and the function */
 
-static noinline void *descend(unsigned int depth)
+static noinline void *descend(unsigned int depth, gfp_t gfp)
 {
-	void *ptr = depth ? descend(depth - 1) : torture_kzalloc(SIZE);
+	void *ptr = depth ? descend(depth - 1, gfp) : kzalloc(SIZE, gfp);
 
 	/* No jump instead of a call. */
 	barrier();
@@ -23,34 +27,79 @@ static noinline void *descend(unsigned int depth)
 }
 
 /* They differ by a constant, or the compiler would make one of them. */
-static noinline void *first_path(unsigned int depth)
+static noinline void *first_path(unsigned int depth, gfp_t gfp)
 {
-	void *ptr = descend(depth);
+	void *ptr = descend(depth, gfp);
 
 	asm volatile("" : : "i" (1));
 	return ptr;
 }
 
-static noinline void *other_path(unsigned int depth)
+static noinline void *other_path(unsigned int depth, gfp_t gfp)
 {
-	void *ptr = descend(depth);
+	void *ptr = descend(depth, gfp);
 
 	asm volatile("" : : "i" (2));
 	return ptr;
 }
 
-static noinline int lose_both(unsigned int depth)
+static int lose(void *ptr, const char *path)
 {
-	void *ptr = first_path(depth);
-
 	if (!ptr)
 		return -ENOMEM;
-	torture_expect_trace(ptr, SIZE, "first_path");
-	ptr = other_path(depth);
-	if (!ptr)
-		return -ENOMEM;
-	torture_expect_trace(ptr, SIZE, "other_path");
+	torture_own(ptr, SIZE, TORTURE_KMALLOC);
+	torture_expect_trace(ptr, SIZE, path);
 	return 0;
+}
+
+static noinline int lose_both(unsigned int depth, gfp_t gfp)
+{
+	return lose(first_path(depth, gfp), "first_path") ?:
+	       lose(other_path(depth, gfp), "other_path");
+}
+
+/* What an interrupt is to do. Written before it is asked for, and read after it. */
+static unsigned int pairs;
+static int result;
+
+static noinline void work_in_interrupt(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < pairs; i++)
+		kfree(first_path(0, GFP_ATOMIC));
+	if (!pairs)
+		result = lose_both(0, GFP_ATOMIC) ?: lose_both(FAR, GFP_ATOMIC);
+	torture_wipe_stack(2);
+}
+
+static void hardirq_work(struct irq_work *work)
+{
+	work_in_interrupt();
+}
+
+static void softirq_work(struct tasklet_struct *unused)
+{
+	work_in_interrupt();
+}
+
+static int interrupt(bool soft)
+{
+	static struct irq_work work = IRQ_WORK_INIT_HARD(hardirq_work);
+	static DECLARE_TASKLET(tasklet, softirq_work);
+
+	result = 0;
+	if (soft) {
+		/* It runs when they are enabled, on top of this task. */
+		local_bh_disable();
+		tasklet_schedule(&tasklet);
+		local_bh_enable();
+		tasklet_kill(&tasklet);
+	} else {
+		irq_work_queue(&work);
+		irq_work_sync(&work);
+	}
+	return result;
 }
 
 /* traces */
@@ -59,7 +108,17 @@ int torture_traces(int argc, char **argv)
 	int ret = argc ? -EINVAL : torture_decoys(SIZE, 64);
 	unsigned int i;
 
+	pairs = 0;
 	for (i = 0; !ret && i < NR_TURNS; i++)
-		ret = lose_both(0) ?: lose_both(FAR);
+		ret = lose_both(0, GFP_KERNEL) ?: lose_both(FAR, GFP_KERNEL) ?:
+		      interrupt(false) ?: interrupt(true);
 	return ret;
+}
+
+/* interrupts <pairs>: so many allocations and frees in each kind of interrupt */
+int torture_interrupts(int argc, char **argv)
+{
+	if (argc != 1 || kstrtouint(argv[0], 0, &pairs) || !pairs)
+		return -EINVAL;
+	return interrupt(false) ?: interrupt(true);
 }

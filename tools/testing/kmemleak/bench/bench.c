@@ -5,7 +5,8 @@
  * the others.
  *
  *   kmemleak_bench/run      takes one command a write, which returns when it is done
- *	pair <size> <depth> <threads> <pairs> [shared|private|paths|remote]
+ *	pair <size> <depth> <threads> <pairs>
+ *	     [shared|private|paths|remote|hardirq|softirq]
  *				allocations and frees, see pairs.c
  *	bulk <objects>, vmalloc <pairs>, percpu <pairs>
  *	populate <objects> <list|random|buffers|integers>

@@ -9,11 +9,16 @@
  * recursion is entered once for all pairs, so that it costs nothing; with "paths"
  * it is entered anew for each pair, by ways that look alike to one who only
  * compares site and depth.
+ *
+ * With "hardirq" and "softirq" a portion runs in one interrupt or softirq of the
+ * thread's CPU. In place of the first three callers it has those of a handler.
  */
 
 #include <linux/cpumask.h>
 #include <linux/completion.h>
 #include <linux/err.h>
+#include <linux/interrupt.h>
+#include <linux/irq_work.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
@@ -34,9 +39,11 @@
 #define HANDED		256		/* blocks handed over at once */
 #define BULK		64
 
-enum mode { PLAIN, SHARED, PRIVATE, PATHS, REMOTE };
+enum mode { PLAIN, SHARED, PRIVATE, PATHS, REMOTE, HARDIRQ, SOFTIRQ };
 
-static const char * const mode_names[] = { "plain", "shared", "private", "paths", "remote" };
+static const char * const mode_names[] = {
+	"plain", "shared", "private", "paths", "remote", "hardirq", "softirq"
+};
 
 struct job;
 
@@ -45,21 +52,31 @@ struct job;
  * @job: what all threads have in common
  * @cache: where its blocks come from, or NULL for kmalloc()
  * @index: 0 or 1
+ * @gfp: flags of its allocations
  * @pairs: how many a portion has
+ * @portion: the one that is measured
  * @ns: what each portion took
  * @err: what went wrong, or 0
  * @runs: the thread exists
  * @done: it has ended
+ * @hardirq: runs a portion in an interrupt
+ * @softirq: runs a portion in a softirq
+ * @portion_done: that portion has ended
  */
 struct worker {
 	struct job *job;
 	struct kmem_cache *cache;
 	unsigned int index;
+	gfp_t gfp;
 	unsigned long pairs;
+	unsigned int portion;
 	u64 ns[BENCH_PORTIONS];
 	int err;
 	bool runs;
 	struct completion done;
+	struct irq_work hardirq;
+	struct tasklet_struct softirq;
+	struct completion portion_done;
 };
 
 /**
@@ -96,8 +113,8 @@ static __always_inline void stay(const int n)
 #define SITE(n)									\
 static noinline void *site_##n(struct worker *worker)				\
 {										\
-	void *p = worker->cache ? kmem_cache_alloc(worker->cache, GFP_KERNEL) :	\
-				  kmalloc(worker->job->size, GFP_KERNEL);	\
+	void *p = worker->cache ? kmem_cache_alloc(worker->cache, worker->gfp) : \
+				  kmalloc(worker->job->size, worker->gfp);	\
 										\
 	stay(n);								\
 	return p;								\
@@ -241,26 +258,64 @@ static void line_up(struct job *job, unsigned int portion)
 	}
 }
 
+static void measure(struct worker *worker)
+{
+	u64 start = ktime_get_ns();
+	unsigned long i;
+	int err = 0;
+
+	if (worker->job->mode == PATHS)
+		for (i = 0; i < worker->pairs && !err; i++)
+			err = at_depth(worker, i);
+	else
+		err = at_depth(worker, 0);
+	worker->ns[worker->portion] = ktime_get_ns() - start;
+	if (err)
+		worker->err = err;
+}
+
+static void measure_in_hardirq(struct irq_work *work)
+{
+	struct worker *worker = container_of(work, struct worker, hardirq);
+
+	measure(worker);
+	complete(&worker->portion_done);
+}
+
+static void measure_in_softirq(struct tasklet_struct *tasklet)
+{
+	struct worker *worker = from_tasklet(worker, tasklet, softirq);
+
+	measure(worker);
+	complete(&worker->portion_done);
+}
+
+static void measure_in_context(struct worker *worker)
+{
+	switch (worker->job->mode) {
+	case HARDIRQ:
+		irq_work_queue(&worker->hardirq);
+		break;
+	case SOFTIRQ:
+		/* It runs when they are enabled, not in a thread of its own. */
+		local_bh_disable();
+		tasklet_schedule(&worker->softirq);
+		local_bh_enable();
+		break;
+	default:
+		measure(worker);
+		return;
+	}
+	wait_for_completion(&worker->portion_done);
+}
+
 static int work(void *data)
 {
 	struct worker *worker = data;
-	unsigned int portion;
-	unsigned long i;
-	u64 start;
 
-	for (portion = 0; portion < BENCH_PORTIONS; portion++) {
-		int err = 0;
-
-		line_up(worker->job, portion);
-		start = ktime_get_ns();
-		if (worker->job->mode == PATHS)
-			for (i = 0; i < worker->pairs && !err; i++)
-				err = at_depth(worker, i);
-		else
-			err = at_depth(worker, 0);
-		worker->ns[portion] = ktime_get_ns() - start;
-		if (err)
-			worker->err = err;
+	for (worker->portion = 0; worker->portion < BENCH_PORTIONS; worker->portion++) {
+		line_up(worker->job, worker->portion);
+		measure_in_context(worker);
 		cond_resched();
 	}
 	kthread_complete_and_exit(&worker->done, 0);
@@ -276,6 +331,9 @@ static int start(struct worker *worker, unsigned int cpu)
 	struct task_struct *task;
 
 	init_completion(&worker->done);
+	init_completion(&worker->portion_done);
+	worker->hardirq = IRQ_WORK_INIT_HARD(measure_in_hardirq);
+	tasklet_setup(&worker->softirq, measure_in_softirq);
 	task = kthread_create(work, worker, "kmemleak-bench/%u", worker->index);
 	if (IS_ERR(task))
 		return PTR_ERR(task);
@@ -312,6 +370,7 @@ static int run_job(struct job *job, unsigned long pairs, const char *name)
 {
 	static const char * const cache_names[] = { "kmemleak_bench_0", "kmemleak_bench_1" };
 	struct worker *worker;
+	bool in_task = job->mode != HARDIRQ && job->mode != SOFTIRQ;
 	unsigned int i, portion;
 	int err = 0;
 
@@ -321,6 +380,7 @@ static int run_job(struct job *job, unsigned long pairs, const char *name)
 	for (i = 0; i < job->threads; i++) {
 		worker[i].job = job;
 		worker[i].index = i;
+		worker[i].gfp = in_task ? GFP_KERNEL : GFP_ATOMIC;
 		worker[i].pairs = pairs;
 		if (job->mode != SHARED && job->mode != PRIVATE)
 			continue;

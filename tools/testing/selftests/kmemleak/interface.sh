@@ -139,6 +139,14 @@ own_traces() {
 	km_torture traces && km_scan && km_verdicts "$KM_MOST"
 }
 
+# An interrupt's trace is recognised as a task's is: few are walked again.
+interrupts_remembered() {
+	before=$(km_stat unwound)
+	km_torture 'interrupts 2000' || return 1
+	km_note "$(($(km_stat unwound) - before)) of 4000 allocations walked the stack"
+	[ $(($(km_stat unwound) - before)) -lt 500 ]
+}
+
 # What was asked for stands there if it is less than the size.
 requests() {
 	echo clear > "$KM_FILE"
@@ -385,7 +393,7 @@ refuses_value() {
 
 km_begin
 km_need_torture
-km_plan 47
+km_plan 48
 km_test "kmemleak has mode 644" has_mode "$KM_FILE" 644
 km_test "kmemleak has size 0" size_zero
 km_test "nothing to report reads as 0 bytes" empty_read
@@ -448,6 +456,7 @@ km_test "those of the other one have theirs" both_names
 km_test "dump= tells the same" in_the_log
 km_unload kmemleak_second
 km_test "each call path has its own trace" own_traces
+km_test "traces in interrupts are remembered" interrupts_remembered
 km_test "a report says what was asked for" requests on $((KM_SCENES - KM_SCENES / 8)) "$KM_SCENES"
 km_test "if that is less than the size" requests off 0 0
 km_test "and of large blocks" large_requests
