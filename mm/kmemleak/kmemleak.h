@@ -1206,7 +1206,8 @@ bool kmemleak_object_white(const struct kmemleak_tracker *t, const struct kmemle
  * verdict.c: the rules, and what they make of a mark. Context of _is_root: the
  * object's shard lock is held; of kmemleak_verdict: process, nothing held.
  */
-bool kmemleak_verdict_is_root(const struct kmemleak_options *opt, u32 now,
+bool kmemleak_verdict_is_root(const struct kmemleak_tracker *t,
+			      const struct kmemleak_options *opt,
 			      const struct kmemleak_object *obj);
 bool kmemleak_verdict_looks_at(const struct kmemleak_tracker *t,
 			       const struct kmemleak_object *obj);

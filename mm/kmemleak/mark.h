@@ -90,7 +90,6 @@ static_assert(sizeof(unsigned long) << SETTLED_BITS <= PAGE_SIZE);
  * @opt: its options
  * @mark: what it shares with other markers
  * @epoch: number of the mark
- * @now: when it began
  * @steps: since the last pause
  * @top: top chunk of the work list, never NULL
  * @spare: one empty chunk, so that a list that breathes needs no allocation
@@ -114,7 +113,6 @@ struct kmemleak_marker {
 	const struct kmemleak_options *opt;
 	struct kmemleak_mark *mark;
 	u8 epoch;
-	u32 now;
 	unsigned int steps;
 	struct chunk *top;
 	struct chunk *spare;

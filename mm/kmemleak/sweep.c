@@ -22,7 +22,7 @@ static bool is_due(const struct kmemleak_object *obj, const void *arg)
 		return false;
 	if (colour.epoch == m->epoch && colour.count >= colour.min_count)
 		return !colour.scanned;
-	return kmemleak_verdict_is_root(m->opt, m->now, obj);
+	return kmemleak_verdict_is_root(m->t, m->opt, obj);
 }
 
 static bool looks_at(const struct kmemleak_object *obj, const void *arg)
@@ -254,7 +254,6 @@ struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
 	m->opt = opt;
 	next_epoch(t);
 	m->epoch = t->epoch;
-	m->now = t->ops->now();
 	m->sieve.virt = bounds_from(&t->index, 0, KMEMLEAK_NR_CLASSES - 1);
 	m->sieve.percpu = bounds_from(&t->index, KMEMLEAK_NR_CLASSES + KMEMLEAK_PERCPU,
 				      KMEMLEAK_NR_CLASSES + KMEMLEAK_PERCPU);

@@ -43,20 +43,25 @@ static bool rule_on(const struct kmemleak_options *opt, enum kmemleak_rule rule)
 
 /**
  * kmemleak_verdict_is_root() - is an object alive whoever points at it?
+ * @t: tracker
  * @opt: options
- * @now: low half of jiffies
- * @obj: the object
+ * @obj: the object, or a copy made without a lock
  */
-bool kmemleak_verdict_is_root(const struct kmemleak_options *opt, u32 now,
+bool kmemleak_verdict_is_root(const struct kmemleak_tracker *t,
+			      const struct kmemleak_options *opt,
 			      const struct kmemleak_object *obj)
 {
 	if (!kmemleak_colour(obj).min_count)
 		return true;
 	if (rule_on(opt, KMEMLEAK_RULE_TRANSIENT) && (obj->flags & KMEMLEAK_TRANSIENT))
 		return true;
-	/* Signed: an object can be born after the mark took the time. */
+	/*
+	 * The time is taken after the object was found, so the object is not younger
+	 * than that, and its age may use all 32 bits. After 2^32 jiffies it begins
+	 * anew: a root again for min_age, which at worst delays a report.
+	 */
 	return rule_on(opt, KMEMLEAK_RULE_AGE) && opt->min_age &&
-	       (s32)(now - obj->born) < (s32)min_t(unsigned long, opt->min_age, S32_MAX);
+	       (u32)(t->ops->now() - obj->born) < opt->min_age;
 }
 
 /**
@@ -105,7 +110,7 @@ static bool judge_locked(struct judge *j, struct kmemleak_object *obj)
 	/* A root of this mark by annotation; not of the next. */
 	if ((obj->flags & KMEMLEAK_TRANSIENT) && kmemleak_colour(obj).epoch == t->epoch)
 		obj->flags &= ~KMEMLEAK_TRANSIENT;
-	if (kmemleak_object_white(t, obj) && !kmemleak_verdict_is_root(j->opt, t->ops->now(), obj))
+	if (kmemleak_object_white(t, obj) && !kmemleak_verdict_is_root(t, j->opt, obj))
 		return true;
 	kmemleak_paint(obj, unref, 0);
 	return false;

@@ -63,7 +63,6 @@ static void call_helper(struct kmemleak_marker *first)
 		return;
 	m->opt = first->opt;
 	m->epoch = first->epoch;
-	m->now = first->now;
 	m->sieve = first->sieve;
 	m->mapped = first->mapped;
 	mark->helper[mark->nr_helpers++] = m;

@@ -118,8 +118,10 @@ static void test_age(void)
 /* Jiffies come round; what is older than half of them is still old enough. */
 static void test_age_wrap(void)
 {
+	static const u32 older[] = { S32_MAX - 1, S32_MAX, S32_MAX + 1U, 3U << 30, U32_MAX };
 	struct kmemleak_options opt = options(BIT(KMEMLEAK_RULE_AGE));
 	struct host *h;
+	unsigned int i;
 
 	opt.min_age = 100;
 	host_now = U32_MAX - 10;
@@ -129,9 +131,37 @@ static void test_age_wrap(void)
 	CHECK_EQ(reported(h, &opt), 0);
 	host_now += 50;
 	CHECK_EQ(reported(h, &opt), 1);
+	for (i = 0; i < ARRAY_SIZE(older); i++) {
+		host_now = U32_MAX - 10 + older[i];
+		CHECK_EQ(reported(h, &opt), 1);
+	}
+	opt.min_age = S32_MAX;
+	CHECK_EQ(reported(h, &opt), 1);
 	/* A minimum nobody can reach reports nothing, and breaks nothing. */
 	opt.min_age = ULONG_MAX;
 	CHECK_EQ(reported(h, &opt), 0);
+	host_free(h);
+}
+
+/* Born after a mark began, it is younger than all, whatever the time of the mark. */
+static void young_in_roots(struct host *h, struct kmemleak_marker *m)
+{
+	host_now += 5;
+	if (!host_tracked(h, KMEMLEAK_VIRT, at(8)))
+		host_block(h, at(8), 64);
+}
+
+static void test_age_born(void)
+{
+	struct kmemleak_options opt = options(BIT(KMEMLEAK_RULE_AGE));
+	struct host *h = small_new(1);
+
+	host_now += 1000;
+	h->in_roots = young_in_roots;
+	opt.min_age = 100;
+	CHECK_EQ(reported(h, &opt), 1);
+	host_now += 100;
+	CHECK_EQ(reported(h, &opt), 1 | 1 << 8);
 	host_free(h);
 }
 
@@ -1046,6 +1076,7 @@ const struct host_case verdict_cases[] = {
 	{ "many", test_many },
 	{ "age", test_age },
 	{ "age_wrap", test_age_wrap },
+	{ "age_born", test_age_born },
 	{ "born", test_born },
 	{ "born_lost", test_born_lost },
 	{ "changed", test_changed },
