@@ -90,6 +90,7 @@ enum kmemleak_context {
 #define KMEMLEAK_REPORTED	0x0800	/* was in a published leak set */
 #define KMEMLEAK_TRANSIENT	0x1000	/* the next episode passes over it */
 #define KMEMLEAK_OVERLAPPED	0x2000	/* a block without an object overlaps it */
+#define KMEMLEAK_PASSED		0x4000	/* that episode was there: the one after it ends this */
 
 /* Of an object's @pid and @comm: numbers of tasks and indexes of names fit. */
 #define KMEMLEAK_PID_BITS	22
@@ -612,6 +613,7 @@ enum kmemleak_confirm {
  * @max_leaks: records that a set of leaks has at most, 0: no limit
  * @scan_stacks: task stacks are roots
  * @draft: set by the verdict: what a mark leaves white is looked at in a standstill
+ * @first: set by the verdict: the first mark of an episode
  */
 struct kmemleak_options {
 	unsigned long rules;
@@ -622,6 +624,7 @@ struct kmemleak_options {
 	unsigned long max_leaks;
 	bool scan_stacks;
 	bool draft;
+	bool first;
 };
 
 /* --------------------------------------------------------------- leaks -- */

@@ -54,6 +54,7 @@ enum kmemleak_result kmemleak_block_annotate(struct kmemleak_tracker *t, enum km
 		obj->flags |= KMEMLEAK_NO_SCAN;
 		break;
 	case KMEMLEAK_NOTE_TRANSIENT:
+		obj->flags &= ~KMEMLEAK_PASSED;
 		obj->flags |= KMEMLEAK_TRANSIENT;
 		kmemleak_set_due(t);
 		break;

@@ -41,6 +41,7 @@ static const struct {
 	{ KMEMLEAK_REPORTED,	"reported" },
 	{ KMEMLEAK_TRANSIENT,	"transient" },
 	{ KMEMLEAK_OVERLAPPED,	"overlapped" },
+	{ KMEMLEAK_PASSED,	"passed" },
 };
 
 /* To @m, or to the log if it is NULL. */

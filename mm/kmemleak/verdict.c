@@ -14,7 +14,7 @@
  *            somebody, whose pointer we missed. It counts as reached, and so
  *            does what it points at. Costs: reading each suspect twice; a lost
  *            block that is still written to (by a device, say) goes unreported.
- * TRANSIENT  The annotation: a root for one scan. Costs: one scan.
+ * TRANSIENT  The annotation: a root for one scan, in all of its marks. Costs: one scan.
  * CONFIRM    A pointer that moves during a mark from memory not yet scanned to
  *            memory already scanned is missed. A suspect must stay white in another
  *            mark. In mode "stop" that is made while the machine stands still, if
@@ -53,7 +53,8 @@ bool kmemleak_verdict_is_root(const struct kmemleak_tracker *t,
 {
 	if (!kmemleak_colour(obj).min_count)
 		return true;
-	if (rule_on(opt, KMEMLEAK_RULE_TRANSIENT) && (obj->flags & KMEMLEAK_TRANSIENT))
+	if (rule_on(opt, KMEMLEAK_RULE_TRANSIENT) && (obj->flags & KMEMLEAK_TRANSIENT) &&
+	    !(opt->first && (obj->flags & KMEMLEAK_PASSED)))
 		return true;
 	/*
 	 * The time is taken after the object was found, so the object is not younger
@@ -78,7 +79,7 @@ bool kmemleak_verdict_looks_at(const struct kmemleak_tracker *t, const struct km
 struct judge {
 	struct kmemleak_tracker *t;
 	const struct kmemleak_options *opt;
-	struct kmemleak_options draft;	/* the same for the first mark */
+	struct kmemleak_options first;	/* the same for the first mark */
 	struct kmemleak_suspects suspects;
 	struct kmemleak_leaks *leaks;
 	struct kmemleak_marker *m;
@@ -102,14 +103,21 @@ static int step(struct judge *j, unsigned int nr)
 	return j->err;
 }
 
+/* The annotation holds for all marks of the first episode that has passed over the object. */
+static void pass_locked(struct judge *j, struct kmemleak_object *obj)
+{
+	if (obj->flags & KMEMLEAK_PASSED)
+		obj->flags &= ~(KMEMLEAK_TRANSIENT | KMEMLEAK_PASSED);
+	else if ((obj->flags & KMEMLEAK_TRANSIENT) && kmemleak_colour(obj).epoch == j->t->epoch)
+		obj->flags |= KMEMLEAK_PASSED;
+}
+
 /* Return: whether it looks lost. */
 static bool judge_locked(struct judge *j, struct kmemleak_object *obj)
 {
 	struct kmemleak_tracker *t = j->t;
 
-	/* A root of this mark by annotation; not of the next. */
-	if ((obj->flags & KMEMLEAK_TRANSIENT) && kmemleak_colour(obj).epoch == t->epoch)
-		obj->flags &= ~KMEMLEAK_TRANSIENT;
+	pass_locked(j, obj);
 	if (kmemleak_object_white(t, obj) && !kmemleak_verdict_is_root(t, j->opt, obj))
 		return true;
 	kmemleak_paint(obj, unref, 0);
@@ -454,9 +462,10 @@ static int judge(struct judge *j)
 {
 	int ret;
 
-	j->draft = *j->opt;
-	j->draft.draft = wants_still(j) && !j->t->no_still;
-	ret = mark(j, &j->draft) ?: collect(j);
+	j->first = *j->opt;
+	j->first.first = true;
+	j->first.draft = wants_still(j) && !j->t->no_still;
+	ret = mark(j, &j->first) ?: collect(j);
 	if (!ret && j->suspects.nr)
 		ret = confirm(j);
 	else

@@ -137,6 +137,8 @@ MUTATIONS = [
     ("mark.c", "if (err && !cmpxchg(&m->mark->err, 0, err) && ops->wake)", "if (0)",
      "nothing stops a scan"),
     ("verdict.c", "rule_on(opt, KMEMLEAK_RULE_TRANSIENT) &&", "", "a rule that is not asked"),
+    ("verdict.c", "!(opt->first && (obj->flags & KMEMLEAK_PASSED))",
+     "!(obj->flags & KMEMLEAK_PASSED)", "an annotation ends with the first mark"),
     ("verdict.c", "(u32)(t->ops->now() - obj->born)", "(u64)t->ops->now() - obj->born",
      "ages do not wrap"),
     ("verdict.c", "(u32)(t->ops->now() - obj->born) < opt->min_age",

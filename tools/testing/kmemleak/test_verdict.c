@@ -352,6 +352,31 @@ static void test_transient(void)
 	host_free(h);
 }
 
+/* What points at 1 moves: into 0, which is annotated, after the first mark. */
+static void move_into_0(struct host *h, struct kmemleak_marker *m)
+{
+	if (h->t.epoch >= 2)
+		host_store(h, at(0), at(1));
+}
+
+/* It is a root of every mark of the scan, and of none of the next. */
+static void test_transient_confirm(void)
+{
+	struct host *h = small_new(3);
+
+	h->in_roots = move_into_0;
+	kmemleak_block_annotate(&h->t, KMEMLEAK_VIRT, at(0), KMEMLEAK_NOTE_TRANSIENT);
+	CHECK_EQ(reported_with(h, KMEMLEAK_ALL_RULES), 4);
+	CHECK_EQ(reported_with(h, KMEMLEAK_ALL_RULES), 7);
+	/* Annotated anew, it has one more scan, and so it has in the scan after a scan. */
+	kmemleak_block_annotate(&h->t, KMEMLEAK_VIRT, at(0), KMEMLEAK_NOTE_TRANSIENT);
+	CHECK_EQ(reported_with(h, KMEMLEAK_ALL_RULES), 4);
+	kmemleak_block_annotate(&h->t, KMEMLEAK_VIRT, at(0), KMEMLEAK_NOTE_TRANSIENT);
+	CHECK_EQ(reported_with(h, KMEMLEAK_ALL_RULES), 4);
+	CHECK_EQ(reported_with(h, KMEMLEAK_ALL_RULES), 7);
+	host_free(h);
+}
+
 /* --------------------------------------------------------------- confirm -- */
 
 /*
@@ -1083,6 +1108,7 @@ const struct host_case verdict_cases[] = {
 	{ "changed_where", test_changed_where },
 	{ "changed_overflow", test_changed_overflow },
 	{ "transient", test_transient },
+	{ "transient_confirm", test_transient_confirm },
 	{ "confirm", test_confirm },
 	{ "rescan", test_rescan },
 	{ "again", test_again },
