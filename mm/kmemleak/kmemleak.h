@@ -91,6 +91,7 @@ enum kmemleak_context {
 #define KMEMLEAK_TRANSIENT	0x1000	/* the next episode passes over it */
 #define KMEMLEAK_OVERLAPPED	0x2000	/* a block without an object overlaps it */
 #define KMEMLEAK_PASSED		0x4000	/* that episode was there: the one after it ends this */
+#define KMEMLEAK_CONFIRMED	0x8000	/* lost for sure, and white in each episode since */
 
 /* Of an object's @pid and @comm: numbers of tasks and indexes of names fit. */
 #define KMEMLEAK_PID_BITS	22

@@ -42,6 +42,7 @@ static const struct {
 	{ KMEMLEAK_TRANSIENT,	"transient" },
 	{ KMEMLEAK_OVERLAPPED,	"overlapped" },
 	{ KMEMLEAK_PASSED,	"passed" },
+	{ KMEMLEAK_CONFIRMED,	"confirmed" },
 };
 
 /* To @m, or to the log if it is NULL. */

@@ -20,9 +20,11 @@
  *            mark. In mode "stop" that is made while the machine stands still, if
  *            the first mark was short enough; then no pointer moves, and it is
  *            known to the byte which part of a stack is dead. Else, and in mode
- *            "rescan", marks follow until three in a row clear no suspect. Costs: a
- *            second mark, if there is a suspect at all, in which nobody else runs;
- *            or three more, and others while pointers move.
+ *            "rescan", marks follow until three in a row clear no suspect; those left
+ *            over where that takes too many wait for the next scan. Who was confirmed
+ *            stays so while each scan finds it white. Costs: a second mark, if there is
+ *            a suspect not yet confirmed, in which nobody else runs; or three more, and
+ *            others while pointers move.
  * STACK      What lies below the stack pointer is left over from calls that have
  *            returned, and would hide what was lost in them. Of a task that sleeps
  *            its stack pointer is known, of one that runs only in a standstill; so
@@ -87,7 +89,15 @@ struct judge {
 	u8 *page;
 	unsigned int steps;
 	int err;	/* what ops->pause() wanted the episode to end with */
+	unsigned long doubts;	/* suspects whose objects no episode has confirmed yet */
+	bool sure;	/* nor are there any by now */
 };
+
+static bool must_confirm(const struct judge *j)
+{
+	return rule_on(j->opt, KMEMLEAK_RULE_CONFIRM) &&
+	       j->opt->confirm != KMEMLEAK_CONFIRM_OFF;
+}
 
 /* Bytes whose checksum costs as much as anything else that is done to a suspect. */
 #define STEP_BYTES	256
@@ -112,6 +122,13 @@ static void pass_locked(struct judge *j, struct kmemleak_object *obj)
 		obj->flags |= KMEMLEAK_PASSED;
 }
 
+/* An object is in use. Should it be lost again, that is another matter. */
+static void clear_locked(struct kmemleak_object *obj)
+{
+	kmemleak_paint(obj, unref, 0);
+	obj->flags &= ~KMEMLEAK_CONFIRMED;
+}
+
 /* Return: whether it looks lost. */
 static bool judge_locked(struct judge *j, struct kmemleak_object *obj)
 {
@@ -120,7 +137,7 @@ static bool judge_locked(struct judge *j, struct kmemleak_object *obj)
 	pass_locked(j, obj);
 	if (kmemleak_object_white(t, obj) && !kmemleak_verdict_is_root(t, j->opt, obj))
 		return true;
-	kmemleak_paint(obj, unref, 0);
+	clear_locked(obj);
 	return false;
 }
 
@@ -181,7 +198,8 @@ static bool checksum(struct judge *j, struct kmemleak_ref ref, u32 *crc)
 }
 
 /* Remembers a white object. */
-static void add_suspect(struct judge *j, struct kmemleak_ref ref, u32 born, u32 stamp)
+static void add_suspect(struct judge *j, struct kmemleak_ref ref, u32 born, u32 stamp,
+			bool confirmed)
 {
 	struct kmemleak_suspect *suspect = kmemleak_suspects_add(j->t, &j->suspects);
 
@@ -190,7 +208,9 @@ static void add_suspect(struct judge *j, struct kmemleak_ref ref, u32 born, u32 
 	suspect->ref = ref;
 	suspect->born = born;
 	suspect->stamp = stamp;
-	if (!checksum(j, ref, &suspect->crc))
+	if (checksum(j, ref, &suspect->crc))
+		j->doubts += !confirmed;
+	else
 		kmemleak_suspects_drop(&j->suspects, suspect);
 }
 
@@ -207,17 +227,18 @@ static int collect(struct judge *j)
 			struct kmemleak_lookup at;
 			struct kmemleak_object *obj;
 			u32 born, stamp;
-			bool white;
+			bool white, confirmed;
 
 			obj = kmemleak_index_relock(j->t, j->left[i], &at);
 			if (!obj)
 				continue;
 			white = judge_locked(j, obj);
+			confirmed = obj->flags & KMEMLEAK_CONFIRMED;
 			born = obj->born;
 			stamp = obj->stamp;
 			kmemleak_index_unlock(&at);
 			if (white)
-				add_suspect(j, j->left[i], born, stamp);
+				add_suspect(j, j->left[i], born, stamp, confirmed);
 		}
 		ret = j->err ?: j->t->ops->pause(j->t);
 	}
@@ -246,6 +267,22 @@ static int recheck_contents(struct judge *j)
 	return j->t->ops->pause(j->t);
 }
 
+/* A white object has been so once more. Return: whether it is to be reported. */
+static bool convict_locked(const struct judge *j, struct kmemleak_object *obj)
+{
+	u8 unref = min_t(int, kmemleak_colour(obj).unref + 1, U8_MAX);
+
+	kmemleak_paint(obj, unref, unref);
+	if (rule_on(j->opt, KMEMLEAK_RULE_MIN_UNREF) &&
+	    unref < min_t(unsigned int, j->opt->min_unref_scans, U8_MAX))
+		return false;
+	if (!must_confirm(j))
+		return true;
+	if (j->sure)
+		obj->flags |= KMEMLEAK_CONFIRMED;
+	return obj->flags & KMEMLEAK_CONFIRMED;
+}
+
 /*
  * Keeps the suspects whose objects are white now, and counts that in them.
  * Return: what the episode is to end with, or 0.
@@ -258,18 +295,15 @@ static int keep_white(struct judge *j)
 		struct kmemleak_object *obj;
 		struct kmemleak_lookup at;
 		bool keep = false;
-		int unref;
 
 		if (step(j, 1))
 			break;
 		obj = kmemleak_index_relock(j->t, suspect->ref, &at);
 		if (obj) {
-			keep = kmemleak_object_white(j->t, obj) && obj->stamp == suspect->stamp;
-			unref = keep ? min_t(int, kmemleak_colour(obj).unref + 1, U8_MAX) : 0;
-			kmemleak_paint(obj, unref, unref);
-			if (rule_on(j->opt, KMEMLEAK_RULE_MIN_UNREF) &&
-			    unref < min_t(unsigned int, j->opt->min_unref_scans, U8_MAX))
-				keep = false;
+			if (kmemleak_object_white(j->t, obj) && obj->stamp == suspect->stamp)
+				keep = convict_locked(j, obj);
+			else
+				clear_locked(obj);
 			kmemleak_index_unlock(&at);
 		}
 		if (!keep)
@@ -387,7 +421,7 @@ static int mark(struct judge *j, const struct kmemleak_options *opt)
 
 static bool wants_still(const struct judge *j)
 {
-	return rule_on(j->opt, KMEMLEAK_RULE_CONFIRM) && j->t->ops->standstill &&
+	return must_confirm(j) && j->t->ops->standstill &&
 	       j->opt->confirm == KMEMLEAK_CONFIRM_STOP;
 }
 
@@ -403,7 +437,7 @@ static bool drop_reached(struct judge *j)
 		bool white = obj && kmemleak_object_white(j->t, obj);
 
 		if (obj && !white)
-			kmemleak_paint(obj, unref, 0);
+			clear_locked(obj);
 		if (obj)
 			kmemleak_index_unlock(&at);
 		if (!white)
@@ -447,15 +481,17 @@ static int rescan(struct judge *j)
 			in_vain = drop_reached(j) ? 0 : in_vain + 1;
 		ret = ret ?: j->err;
 	}
+	/* Else marks still clear suspects: whoever is left waits for the next scan. */
+	j->sure = in_vain == RESCANS_IN_VAIN;
 	return ret;
 }
 
 static int confirm(struct judge *j)
 {
-	if (!rule_on(j->opt, KMEMLEAK_RULE_CONFIRM) ||
-	    j->opt->confirm == KMEMLEAK_CONFIRM_OFF || !mark_still(j))
-		return recheck_contents(j);
-	return rescan(j);
+	if (must_confirm(j) && j->doubts && mark_still(j))
+		return rescan(j);
+	j->sure = true;
+	return recheck_contents(j);
 }
 
 static int judge(struct judge *j)
@@ -466,11 +502,10 @@ static int judge(struct judge *j)
 	j->first.first = true;
 	j->first.draft = wants_still(j) && !j->t->no_still;
 	ret = mark(j, &j->first) ?: collect(j);
-	if (!ret && j->suspects.nr)
-		ret = confirm(j);
-	else
+	if (!j->doubts)
 		/* What it hides may be all there is: the next mark is a draft again. */
 		j->t->no_still = false;
+	ret = ret ?: confirm(j);
 	/* A block that nobody knows of may hold any of them. */
 	if (!ret && READ_ONCE(j->t->opaque.missed))
 		ret = -ENOMEM;

@@ -486,6 +486,36 @@ static void test_rescan(void)
 	host_free(h);
 }
 
+/* The same memory, but another block: nothing is known of it yet. */
+static void renew(struct host *h, unsigned int i)
+{
+	CHECK_EQ(kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, at(i)), KMEMLEAK_OK);
+	host_block(h, at(i), 64);
+}
+
+/* Marks clear somebody up to the last one: who is left waits, who was confirmed does not. */
+static void test_rescan_unsure(void)
+{
+	struct kmemleak_options opt = options(BIT(KMEMLEAK_RULE_CONFIRM));
+	struct host *h = flipping_new(2, 4, 6);
+
+	CHECK_EQ(reported(h, &opt), 0);
+	/* By now each mark finds all of them. */
+	CHECK_EQ(reported(h, &opt), 1U << 5);
+	host_free(h);
+
+	h = flipping_new(0, 0, 0);
+	CHECK_EQ(reported(h, &opt), 1U << 5);
+	/* 0 is lost now, too. */
+	host_store(h, HOST_IMAGE + 88, 0);
+	until[0] = h->t.epoch + 2;
+	until[1] = h->t.epoch + 4;
+	until[2] = h->t.epoch + 6;
+	CHECK_EQ(reported(h, &opt), 1U << 5);
+	CHECK_EQ(reported(h, &opt), 1U << 5 | 1);
+	host_free(h);
+}
+
 /* 1 is behind 0 while a mark runs, but from when it has scanned 0. */
 static void put_in_front(struct host *h, struct kmemleak_marker *m)
 {
@@ -543,6 +573,7 @@ static void test_standstill(void)
 	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS_CUT), 1);
 	h->can_stop = true;
 	h->stop_pauses = 3;
+	renew(h, 5);
 	CHECK_EQ(reported(h, &opt), 1U << 5 | 0x1e);
 	CHECK_EQ(h->stop_pauses, 0);
 	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS_CUT), 2);
@@ -553,6 +584,72 @@ static void test_standstill(void)
 	flip(h, false);
 	CHECK_EQ(reported(h, &opt), 0);
 	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS), HOST_NR_CPUS + 1);
+	host_free(h);
+}
+
+/* Nobody is stopped for what was confirmed before, as long as each scan finds it lost. */
+static void test_confirmed(void)
+{
+	struct kmemleak_options opt = options(KMEMLEAK_ALL_RULES);
+	struct host *h = small_new(4);
+
+	opt.confirm = KMEMLEAK_CONFIRM_STOP;
+	h->can_stop = true;
+	/* 0 leads to 1. */
+	host_store(h, at(0), at(1));
+	host_store(h, HOST_IMAGE, at(3));
+	CHECK_EQ(reported(h, &opt), 7);
+	CHECK_EQ(reported(h, &opt), 7);
+	CHECK_EQ(reported(h, &opt), 7);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS), 1);
+	/* One more is lost, below one that is known. */
+	host_store(h, HOST_IMAGE, 0);
+	host_store(h, at(1), at(3));
+	CHECK_EQ(reported(h, &opt), 0xf);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS), 2);
+	/* Reached again, with all below it, and lost again. */
+	host_store(h, HOST_IMAGE, at(0));
+	CHECK_EQ(reported(h, &opt), 4);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS), 2);
+	host_store(h, HOST_IMAGE, 0);
+	CHECK_EQ(reported(h, &opt), 0xf);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS), 3);
+	/* The next block of that place is another one. */
+	renew(h, 2);
+	CHECK_EQ(reported(h, &opt), 0xf);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS), 4);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS_CUT), 0);
+	host_free(h);
+}
+
+/* Further marks confirm as well; nothing else does. */
+static void test_confirmed_how(void)
+{
+	struct kmemleak_options opt = options(KMEMLEAK_ALL_RULES);
+	struct host *h = small_new(1);
+
+	h->can_stop = true;
+	opt.confirm = KMEMLEAK_CONFIRM_OFF;
+	CHECK_EQ(reported(h, &opt), 1);
+	opt.confirm = KMEMLEAK_CONFIRM_STOP;
+	opt.rules &= ~BIT(KMEMLEAK_RULE_CONFIRM);
+	CHECK_EQ(reported(h, &opt), 1);
+	opt.rules = KMEMLEAK_ALL_RULES;
+	/* Not yet reported, it is looked at in each scan. */
+	opt.min_unref_scans = 4;
+	CHECK_EQ(reported(h, &opt), 0);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS), 1);
+	CHECK_EQ(reported(h, &opt), 1);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS), 2);
+	CHECK_EQ(reported(h, &opt), 1);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS), 2);
+	opt.min_unref_scans = 1;
+	opt.confirm = KMEMLEAK_CONFIRM_RESCAN;
+	renew(h, 0);
+	CHECK_EQ(reported(h, &opt), 1);
+	opt.confirm = KMEMLEAK_CONFIRM_STOP;
+	CHECK_EQ(reported(h, &opt), 1);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS), 2);
 	host_free(h);
 }
 
@@ -568,6 +665,7 @@ static unsigned int drafts_of(struct host *h, const struct kmemleak_options *opt
 {
 	drafts = 0;
 	nr_marks = 0;
+	renew(h, 0);
 	CHECK_EQ(reported(h, opt), 0xf);
 	return drafts;
 }
@@ -1111,8 +1209,11 @@ const struct host_case verdict_cases[] = {
 	{ "transient_confirm", test_transient_confirm },
 	{ "confirm", test_confirm },
 	{ "rescan", test_rescan },
+	{ "rescan_unsure", test_rescan_unsure },
 	{ "again", test_again },
 	{ "standstill", test_standstill },
+	{ "confirmed", test_confirmed },
+	{ "confirmed_how", test_confirmed_how },
 	{ "draft", test_draft },
 	{ "moving_pointers", test_moving_pointers },
 	{ "min_unref", test_min_unref },
