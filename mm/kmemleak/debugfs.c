@@ -356,8 +356,7 @@ static const struct file_operations leaks_fops = {
 
 static int kmemleak_stats_show(struct seq_file *m, void *v)
 {
-	kmemleak_report_stats(m);
-	return 0;
+	return kmemleak_report_stats(m);
 }
 DEFINE_SHOW_ATTRIBUTE(kmemleak_stats);
 

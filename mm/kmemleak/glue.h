@@ -109,10 +109,11 @@ void kmemleak_tend(struct kmemleak_tracker *t);
 void kmemleak_each_cpu(struct kmemleak_tracker *t, void (*call)(struct kmemleak_tracker *t));
 
 /* snapshot.c: marks of a machine that stands still. Context: as scan.c. */
-int kmemleak_snapshot_mark(struct kmemleak_tracker *t, struct kmemleak_marker *m);
+int kmemleak_snapshot_mark(struct kmemleak_tracker *t, struct kmemleak_marker *m,
+			   unsigned long pieces);
 void kmemleak_snapshot_prepare(void);
 u64 kmemleak_snapshot_limit(void);
-void kmemleak_snapshot_times(unsigned long *last, unsigned long *max);
+void kmemleak_snapshot_times(unsigned long *last, unsigned long *max, unsigned long *needed);
 /* Nobody else runs, and nothing may sleep. For the roots. */
 extern bool kmemleak_still;
 
@@ -185,13 +186,14 @@ void kmemleak_report_log(const struct kmemleak_leaks *leaks);
 /* The object at @addr to the log. Return: 0 or -EINVAL if no block is there. */
 int kmemleak_report_object(unsigned long addr);
 /* The stats file's text. */
-void kmemleak_report_stats(struct seq_file *m);
+int kmemleak_report_stats(struct seq_file *m);
 
 /* thread.c. Context: process, scan_mutex NOT held (the thread takes it). */
 int kmemleak_thread_start(void);
 void kmemleak_thread_stop(void);
 /* For the tracker's pause operation: the running scan shall end. */
 bool kmemleak_thread_should_stop(void);
+bool kmemleak_thread_is_current(void);
 
 /* debugfs.c */
 void kmemleak_debugfs_init(void);

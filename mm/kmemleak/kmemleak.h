@@ -842,7 +842,8 @@ static inline long kmemleak_sieve_words(const struct kmemleak_sieve *sieve, unsi
  * @each_cpu: calls a function on each CPU with interrupts off, and waits for it;
  *	may sleep
  * @standstill: calls kmemleak_mark_run() while nothing else runs, if there is time
- *	for it. Return: 0, or an error if it did not run to its end; NULL: never
+ *	for it; the mark before took so many pieces. Return: 0, or an error if it did
+ *	not run to its end; NULL: never
  * @now: low half of jiffies
  */
 struct kmemleak_ops {
@@ -863,7 +864,8 @@ struct kmemleak_ops {
 	void (*join)(struct kmemleak_tracker *t);
 	void (*tend)(struct kmemleak_tracker *t);
 	void (*each_cpu)(struct kmemleak_tracker *t, void (*call)(struct kmemleak_tracker *t));
-	int (*standstill)(struct kmemleak_tracker *t, struct kmemleak_marker *m);
+	int (*standstill)(struct kmemleak_tracker *t, struct kmemleak_marker *m,
+			  unsigned long pieces);
 	u32 (*now)(void);
 };
 
@@ -1196,6 +1198,8 @@ void kmemleak_mark_end(struct kmemleak_marker *m);
 /* For ops->roots(). Return: 0, or what ops->pause() wants the scan to end with. */
 int kmemleak_mark_range(struct kmemleak_marker *m, unsigned long start, unsigned long end);
 int kmemleak_mark_opaque(struct kmemleak_marker *m, const struct kmemleak_block *block);
+int kmemleak_mark_poll(struct kmemleak_marker *m);
+unsigned long kmemleak_mark_pieces(const struct kmemleak_marker *m);
 unsigned int kmemleak_mark_left(struct kmemleak_marker *m, struct kmemleak_pool_cursor *cursor,
 				struct kmemleak_ref *left, unsigned int max);
 const struct kmemleak_options *kmemleak_mark_options(const struct kmemleak_marker *m);

@@ -244,15 +244,22 @@ void kmemleak_old_leave_out(void)
 
 /* ----------------------------------------------------------- free slots -- */
 
-/* While nobody runs: until when, at the latest, and for how long it was. */
+/*
+ * While nobody runs: until when, at the latest, after how many slots, should the clock
+ * stand still as well, and for how long it was.
+ */
 static u64 stop_end;
+static u64 stop_slots;
 static unsigned long stop_us;
+
+/* A slot takes longer than that. */
+#define SLOT_NS		20
 
 #if defined(CONFIG_SLUB) && !defined(CONFIG_PREEMPT_RT)
 static bool drop_slot(struct kmem_cache *s, void *slot)
 {
 	kmemleak_old_drop(kmemleak_untag((unsigned long)slot), kmemleak_old_object_size(s));
-	return ktime_get_mono_fast_ns() < stop_end;
+	return stop_slots-- && ktime_get_mono_fast_ns() < stop_end;
 }
 
 static int drop_free_slots(void)
@@ -321,6 +328,7 @@ static int drop_free(void *unused)
 	int ret;
 
 	stop_end = began + kmemleak_snapshot_limit();
+	stop_slots = div_u64(kmemleak_snapshot_limit(), SLOT_NS);
 	ret = drop_free_slots();
 	stop_us = div_u64(ktime_get_mono_fast_ns() - began, NSEC_PER_USEC);
 	return ret;

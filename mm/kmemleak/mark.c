@@ -38,16 +38,52 @@ bool kmemleak_object_white(const struct kmemleak_tracker *t, const struct kmemle
 	return colour.epoch != t->epoch || colour.count < colour.min_count;
 }
 
-void kmemleak_mark_pause(struct kmemleak_marker *m)
+/* Is it to end? */
+void kmemleak_mark_check(struct kmemleak_marker *m)
 {
 	const struct kmemleak_ops *ops = m->t->ops;
-	int err;
+	int err = ops->pause(m->t);
 
-	m->steps = 0;
-	err = ops->pause(m->t);
 	if (err && !cmpxchg(&m->mark->err, 0, err) && ops->wake)
 		ops->wake(m->t);
+}
+
+/* After each piece of work. */
+void kmemleak_mark_pause(struct kmemleak_marker *m)
+{
+	m->steps = 0;
+	m->pieces++;
+	kmemleak_mark_check(m);
 	kmemleak_work_share(m);
+}
+
+/**
+ * kmemleak_mark_poll() - something was looked at that is no reference
+ * @m: the mark
+ *
+ * For ops->roots(), after each page or so of it.
+ *
+ * Context: process, may sleep.
+ * Return: 0, or the error that the mark ends with.
+ */
+int kmemleak_mark_poll(struct kmemleak_marker *m)
+{
+	mark_step(m);
+	return mark_err(m);
+}
+
+/**
+ * kmemleak_mark_pieces() - how much work a marker has done
+ * @m: the marker
+ *
+ * A piece is bounded, and most are about as long. Time is none in it: this is the same
+ * whoever else wants the CPU.
+ *
+ * Return: pieces since the mark began.
+ */
+unsigned long kmemleak_mark_pieces(const struct kmemleak_marker *m)
+{
+	return m->pieces;
 }
 
 /* ----------------------------------------------------------- work list -- */
@@ -357,6 +393,8 @@ static void mark_picked(struct kmemleak_marker *m, long nr)
 		kmemleak_count(m->t, KMEMLEAK_CNT_UNREADABLE);
 	for (i = 0; i < nr; i++)
 		mark_word(m, m->words[i]);
+	if (nr > 0)
+		m->steps += nr / WORDS_PER_STEP;
 }
 
 /* ------------------------------------------------------------ contents -- */

@@ -91,6 +91,7 @@ static_assert(sizeof(unsigned long) << SETTLED_BITS <= PAGE_SIZE);
  * @mark: what it shares with other markers
  * @epoch: number of the mark
  * @steps: since the last pause
+ * @pieces: pieces of work since the mark began, each from one pause to the next
  * @top: top chunk of the work list, never NULL
  * @spare: one empty chunk, so that a list that breathes needs no allocation
  * @found: what a sweep found
@@ -114,6 +115,7 @@ struct kmemleak_marker {
 	struct kmemleak_mark *mark;
 	u8 epoch;
 	unsigned int steps;
+	unsigned long pieces;
 	struct chunk *top;
 	struct chunk *spare;
 	struct kmemleak_ref found[SWEEP_BATCH];
@@ -140,10 +142,14 @@ static inline int mark_err(const struct kmemleak_marker *m)
 	return READ_ONCE(m->mark->err);
 }
 
-/* Objects or pages scanned between two calls of ops->pause(). */
+/* Objects or pages scanned between two calls of ops->pause(), if they lead nowhere. */
 #define STEPS_PER_PAUSE	64
 
+/* So many words that may be references take as long as a page without any. */
+#define WORDS_PER_STEP	8
+
 void kmemleak_mark_pause(struct kmemleak_marker *m);
+void kmemleak_mark_check(struct kmemleak_marker *m);
 
 /* After each object or page: now and then, others get their turn, and work. */
 static inline void mark_step(struct kmemleak_marker *m)

@@ -252,8 +252,8 @@ static void mark_zone_pages(struct kmemleak_marker *m, struct zone *zone)
 
 		while (pfn < end && !page_in_use(zone, pfn)) {
 			pfn = skip_free(zone, pfn);
-			if (!(++seen % 1024) && !kmemleak_still)
-				cond_resched();
+			if (!(++seen % 1024) && kmemleak_mark_poll(m))
+				return;
 		}
 		/* Within a section, for the map may have holes between them. */
 		for (first = pfn; pfn < end && page_in_use(zone, pfn) &&

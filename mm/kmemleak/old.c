@@ -395,8 +395,8 @@ void kmemleak_old_mark(struct kmemleak_marker *m)
 			if (!bitmap_empty(chunk->page[i].word, WORDS_PER_PAGE) &&
 			    mark_page(m, chunk, index * PAGES_PER_CHUNK + i, &bytes))
 				return;
-		if (!kmemleak_still)
-			cond_resched();
+		if (kmemleak_mark_poll(m))
+			return;
 	}
 	WRITE_ONCE(old_bytes, bytes);
 }

@@ -441,19 +441,21 @@ static void read_numbers(struct kmemleak_tracker *t, struct pool_numbers *n)
  * not wait for a scan. One that is off can lose its metadata at any moment, but
  * then there is no scan to wait for.
  */
-static void get_numbers(struct kmemleak_tracker *t, struct pool_numbers *n)
+static int get_numbers(struct kmemleak_tracker *t, struct pool_numbers *n)
 {
 	rcu_read_lock();
 	if (kmemleak_is_on()) {
 		read_numbers(t, n);
 		rcu_read_unlock();
-		return;
+		return 0;
 	}
 	rcu_read_unlock();
 
-	mutex_lock(&kmemleak_scan_mutex);
+	if (mutex_lock_killable(&kmemleak_scan_mutex))
+		return -EINTR;
 	read_numbers(t, n);
 	mutex_unlock(&kmemleak_scan_mutex);
+	return 0;
 }
 
 /**
@@ -464,17 +466,21 @@ static void get_numbers(struct kmemleak_tracker *t, struct pool_numbers *n)
  * several words.
  *
  * Context: process. May take kmemleak_scan_mutex.
+ * Return: 0, or -EINTR if the task was killed.
  */
-void kmemleak_report_stats(struct seq_file *m)
+int kmemleak_report_stats(struct seq_file *m)
 {
 	struct kmemleak_tracker *t = &kmemleak_tracker;
 	struct kmemleak_published *set;
 	struct pool_numbers n;
-	unsigned long last_us, max_us;
+	unsigned long last_us, max_us, needed_us;
 	unsigned int i;
+	int ret;
 
-	get_numbers(t, &n);
-	kmemleak_snapshot_times(&last_us, &max_us);
+	ret = get_numbers(t, &n);
+	if (ret)
+		return ret;
+	kmemleak_snapshot_times(&last_us, &max_us, &needed_us);
 	seq_printf(m, "enabled %d\n", kmemleak_is_on());
 	seq_printf(m, "entries_in_use %ld\n", n.in_use);
 	seq_printf(m, "entries_free %ld\n", n.free);
@@ -488,6 +494,7 @@ void kmemleak_report_stats(struct seq_file *m)
 	seq_printf(m, "older_bytes %lu\n", kmemleak_old_bytes());
 	seq_printf(m, "standstill_us %lu\n", last_us);
 	seq_printf(m, "standstill_max_us %lu\n", max_us);
+	seq_printf(m, "standstill_needed_us %lu\n", needed_us);
 
 	set = kmemleak_published_get();
 	seq_printf(m, "leaks %lu\n", set ? set->leaks.nr : 0);
@@ -500,4 +507,5 @@ void kmemleak_report_stats(struct seq_file *m)
 		seq_printf(m, "%s %ld\n", kmemleak_counter_names[i],
 			   atomic_long_read(&t->counters[i]));
 	seq_printf(m, "failed %s\n", READ_ONCE(t->failed) ?: "no");
+	return 0;
 }

@@ -5,7 +5,8 @@
  * stack pointer, and what lies below that is dead.
  *
  * Nobody else can go on meanwhile, so it is made only where the mark before says
- * that there is time for it, it ends by itself when it takes longer than that, and
+ * that there is time for it, it ends by itself when the time is over, from the call that
+ * stops the first CPU on, and
  * it takes no lock that a task which was stopped can hold: memory comes from pages
  * that were set aside. Locks that the roots need are spinlocks, whose holders are
  * not preempted; with PREEMPT_RT they are, and there is no snapshot.
@@ -39,8 +40,9 @@ bool kmemleak_still;
  * @t: tracker
  * @marker: the leading CPU's
  * @leader: which CPU that is
- * @limit: nanoseconds it may take
  * @end: when it has to end
+ * @most: pieces after which it has to, should the clock stand still as well
+ * @left: when a CPU left it. All write it; the last one to do so has it about right
  * @ret: what came of it
  * @over: the others may go. Released by the leader
  * @offer: markers for the others. An entry is written before @nr_offers counts it
@@ -53,8 +55,9 @@ static struct snapshot {
 	struct kmemleak_tracker *t;
 	struct kmemleak_marker *marker;
 	unsigned int leader;
-	u64 limit;
 	u64 end;
+	unsigned long most;
+	u64 left;
 	int ret;
 	bool over;
 	struct kmemleak_marker *offer[KMEMLEAK_MAX_WORKERS - 1];
@@ -63,8 +66,18 @@ static struct snapshot {
 	atomic_t back;
 } snapshot;
 
-/* How long it took: the last one, and the longest. Read at any time. */
-static unsigned long last_us, max_us;
+/*
+ * How long it took: the last one, and the longest; and what the last one that was wanted
+ * would have taken. Read at any time.
+ */
+static unsigned long last_us, max_us, needed_us;
+
+/*
+ * Nanoseconds for a piece of a mark, see kmemleak_mark_pieces(): the least that was seen
+ * lately. Whoever takes the CPU away from a mark, a hypervisor too, makes pieces take
+ * longer, never shorter. Guarded by kmemleak_scan_mutex; 0: not known.
+ */
+static u64 pace;
 
 /* -------------------------------------------------------------- memory -- */
 
@@ -129,12 +142,14 @@ static void stash_empty(struct kmemleak_tracker *t)
 
 static void *page_alloc(struct kmemleak_tracker *t, unsigned int order, gfp_t gfp)
 {
-	return order ? NULL : stash_pop();
+	void *page = order ? NULL : stash_pop();
+
+	return page ? memset(page, 0, PAGE_SIZE) : NULL;
 }
 
+/* All that a mark had goes at its end, and is not cleared while everybody waits. */
 static void page_free(struct kmemleak_tracker *t, void *page, unsigned int order)
 {
-	memset(page, 0, PAGE_SIZE);
 	stash_push(page);
 }
 
@@ -145,9 +160,18 @@ static u64 now_ns(void)
 	return ktime_get_mono_fast_ns();
 }
 
+/*
+ * Interrupts are off on all CPUs: a clock that counts ticks stands still. Then the
+ * leader's work tells when it has become too much.
+ */
 static int pause_still(struct kmemleak_tracker *t)
 {
-	return now_ns() >= snapshot.end ? -ETIME : 0;
+	struct snapshot *s = &snapshot;
+
+	if (now_ns() >= s->end)
+		return -ETIME;
+	return raw_smp_processor_id() == s->leader &&
+	       kmemleak_mark_pieces(s->marker) > s->most ? -ETIME : 0;
 }
 
 static void spawn(struct kmemleak_tracker *t, struct kmemleak_marker *m)
@@ -217,17 +241,13 @@ u64 kmemleak_snapshot_limit(void)
 
 static void lead(struct snapshot *s)
 {
-	u64 began = now_ns();
-
-	s->end = began + s->limit;
 	/* Hooks read it as well. One that was stopped on its way goes on afterwards. */
 	s->t->ops = &s->ops;
 	kmemleak_still = true;
-	s->ret = kmemleak_mark_run(s->marker);
+	/* It can be over before all CPUs are here. */
+	s->ret = pause_still(s->t) ?: kmemleak_mark_run(s->marker);
 	kmemleak_still = false;
 	s->t->ops = &kmemleak_kernel_ops;
-	WRITE_ONCE(last_us, (unsigned long)div_u64(now_ns() - began, NSEC_PER_USEC));
-	WRITE_ONCE(max_us, max(max_us, last_us));
 	/* Pairs with follow(). */
 	smp_store_release(&s->over, true);
 }
@@ -260,8 +280,18 @@ static int on_each_cpu_still(void *data)
 	kmemleak_wipe_stack(KMEMLEAK_WIPE);
 	/* It was our doing that nobody else had the CPU. */
 	touch_nmi_watchdog();
+	WRITE_ONCE(s->left, now_ns());
 	return 0;
 }
+
+/* A share of the time that is left for ending. */
+#define EXIT_SHARE	32
+
+/* A mark of a machine that stands still is about as much work as the one before. */
+#define MOST_PIECES(before)	(2 * (before) + 64)
+
+/* A pace that was seen once counts for so many scans, more or less. */
+#define PACE_FORGETS	16
 
 /* What the scanning task had used of a CPU when the episode began, nanoseconds. */
 static u64 runtime;
@@ -277,30 +307,76 @@ void kmemleak_snapshot_prepare(void)
 	runtime = task_sched_runtime(current);
 }
 
+/* So many pieces took so long. What was seen before counts for less with time. */
+static void learn_pace(u64 ns, unsigned long pieces)
+{
+	ns = div64_ul(ns, max(pieces, 1UL));
+	pace = pace ? min(pace + pace / PACE_FORGETS, ns) : ns;
+}
+
+static void note_times(u64 took, unsigned long pieces, int ret)
+{
+	unsigned long us = div_u64(took, NSEC_PER_USEC);
+
+	WRITE_ONCE(last_us, us);
+	WRITE_ONCE(max_us, max(max_us, us));
+	/* Where it was cut short it had so many pieces before it as the mark before. */
+	if (ret)
+		us = max_t(u64, us, div_u64(pace * pieces, NSEC_PER_USEC));
+	WRITE_ONCE(needed_us, us);
+}
+
+/* Everybody stops, and goes on. */
+static int stop(struct snapshot *s, unsigned long pieces, u64 limit)
+{
+	u64 began;
+	int ret;
+
+	stash_fill(s->t);
+	cpus_read_lock();
+	/* The roots cannot wait for it when nobody runs. */
+	get_online_mems();
+	s->leader = cpumask_first(cpu_online_mask);
+	s->most = MOST_PIECES(pieces);
+	began = now_ns();
+	s->end = began + limit - limit / EXIT_SHARE;
+	ret = stop_machine_cpuslocked(on_each_cpu_still, s, cpu_online_mask) ?: s->ret;
+	put_online_mems();
+	cpus_read_unlock();
+	stash_empty(s->t);
+	learn_pace(s->left - began, kmemleak_mark_pieces(s->marker));
+	note_times(s->left - began, pieces, ret);
+	return ret;
+}
+
 /**
  * kmemleak_snapshot_mark() - run a mark while nothing else runs
  * @t: the kernel's tracker
  * @m: a mark that has begun
+ * @pieces: how much work the mark before was
  *
  * Context: process, may sleep, kmemleak_scan_mutex held.
  * Return: 0; -EBUSY if that would take too long; -ETIME if it did; -EOPNOTSUPP if this
  * kernel cannot.
  */
-int kmemleak_snapshot_mark(struct kmemleak_tracker *t, struct kmemleak_marker *m)
+int kmemleak_snapshot_mark(struct kmemleak_tracker *t, struct kmemleak_marker *m,
+			   unsigned long pieces)
 {
+	u64 limit = kmemleak_snapshot_limit();
 	struct snapshot *s = &snapshot;
 	int ret;
 
 	lockdep_assert_held(&kmemleak_scan_mutex);
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
 		return -EOPNOTSUPP;
+	learn_pace(task_sched_runtime(current) - runtime, pieces);
+	if (pace * pieces >= limit) {
+		WRITE_ONCE(needed_us, (unsigned long)div_u64(pace * pieces, NSEC_PER_USEC));
+		return -EBUSY;
+	}
 	memset(s, 0, sizeof(*s));
 	s->t = t;
 	s->marker = m;
-	s->limit = kmemleak_snapshot_limit();
-	/* The marks so far are what one more will take, at most. */
-	if (task_sched_runtime(current) - runtime >= s->limit)
-		return -EBUSY;
 	s->ops = kmemleak_kernel_ops;
 	s->ops.page_alloc = page_alloc;
 	s->ops.page_free = page_free;
@@ -309,17 +385,7 @@ int kmemleak_snapshot_mark(struct kmemleak_tracker *t, struct kmemleak_marker *m
 	s->ops.wait = wait_still;
 	s->ops.wake = wake;
 	s->ops.join = join;
-
-	stash_fill(t);
-	cpus_read_lock();
-	/* The roots cannot wait for it when nobody runs. */
-	get_online_mems();
-	s->leader = cpumask_first(cpu_online_mask);
-	ret = stop_machine_cpuslocked(on_each_cpu_still, s, cpu_online_mask);
-	put_online_mems();
-	cpus_read_unlock();
-	stash_empty(t);
-	ret = ret ?: s->ret;
+	ret = stop(s, pieces, limit);
 	/* These pages are others' by the next scan, for which this here is a root. */
 	memset(s, 0, sizeof(*s));
 	return ret;
@@ -327,11 +393,13 @@ int kmemleak_snapshot_mark(struct kmemleak_tracker *t, struct kmemleak_marker *m
 
 /**
  * kmemleak_snapshot_times() - for how long the machine has stood still
- * @last: filled in, for the last scan that needed it, microseconds
+ * @last: filled in, for the last time it did, microseconds
  * @max: the longest since boot
+ * @needed: for how long the last scan that wanted it would have had to
  */
-void kmemleak_snapshot_times(unsigned long *last, unsigned long *max)
+void kmemleak_snapshot_times(unsigned long *last, unsigned long *max, unsigned long *needed)
 {
 	*last = READ_ONCE(last_us);
 	*max = READ_ONCE(max_us);
+	*needed = READ_ONCE(needed_us);
 }

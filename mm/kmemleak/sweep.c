@@ -173,7 +173,8 @@ static void sweep(struct kmemleak_marker *m)
 				kmemleak_mark_push(m, m->found[i]);
 		}
 		kmemleak_mark_drain(m);
-		mark_step(m);
+		/* Where it found little it has looked at many. */
+		kmemleak_mark_pause(m);
 	}
 	kmemleak_work_finish(m);
 	m->mark->again = false;
@@ -188,17 +189,23 @@ static void forget_visit(struct kmemleak_tracker *t, struct kmemleak_object *obj
 	kmemleak_paint(obj, epoch, 0);
 }
 
-/* Epochs are few: before a number comes again, no object may carry it. */
-static void next_epoch(struct kmemleak_tracker *t)
+/*
+ * Epochs are few: before a number comes again, no object may carry it. Who is born
+ * meanwhile carries 0. If the walk does not get to its end, the next mark begins it
+ * anew; until then colours mean nothing, as after any mark that was cut short.
+ */
+static int next_epoch(struct kmemleak_tracker *t)
 {
 	struct kmemleak_cursor cursor = { };
+	int err = 0;
 
 	if (t->epoch == U8_MAX) {
 		WRITE_ONCE(t->epoch, 0);
-		while (kmemleak_index_walk(t, &cursor, SWEEP_BATCH, forget_visit, NULL))
-			t->ops->pause(t);
+		while (!err && kmemleak_index_walk(t, &cursor, SWEEP_BATCH, forget_visit, NULL))
+			err = t->ops->pause(t);
 	}
-	WRITE_ONCE(t->epoch, t->epoch + 1);
+	WRITE_ONCE(t->epoch, err ? U8_MAX : t->epoch + 1);
+	return err;
 }
 
 static struct kmemleak_bounds bounds_from(const struct kmemleak_index *idx, unsigned int first,
@@ -235,7 +242,8 @@ static struct kmemleak_bounds bounds_of_copies(const struct kmemleak_tracker *t,
  * @t: tracker
  * @opt: options, to stay until kmemleak_mark_end()
  *
- * Return: the mark, or NULL if there is no memory for it.
+ * Return: the mark, or NULL if there is no memory for it. It can be one that is cut
+ * short already, as kmemleak_mark_poll() says.
  */
 struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
 					    const struct kmemleak_options *opt)
@@ -252,7 +260,7 @@ struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
 	mark->first = m;
 	mark->nr = 1;
 	m->opt = opt;
-	next_epoch(t);
+	mark->err = next_epoch(t);
 	m->epoch = t->epoch;
 	m->sieve.virt = bounds_from(&t->index, 0, KMEMLEAK_NR_CLASSES - 1);
 	m->sieve.percpu = bounds_from(&t->index, KMEMLEAK_NR_CLASSES + KMEMLEAK_PERCPU,

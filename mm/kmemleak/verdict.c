@@ -411,7 +411,7 @@ static int begin(struct judge *j, const struct kmemleak_options *opt)
 	if (j->m)
 		kmemleak_mark_end(j->m);
 	j->m = kmemleak_mark_begin(j->t, opt);
-	return j->m ? 0 : -ENOMEM;
+	return j->m ? kmemleak_mark_poll(j->m) : -ENOMEM;
 }
 
 static int mark(struct judge *j, const struct kmemleak_options *opt)
@@ -451,11 +451,12 @@ static bool drop_reached(struct judge *j)
 /* A mark that runs while nobody else does. Return: an error if there is none. */
 static int mark_still(struct judge *j)
 {
+	unsigned long pieces = kmemleak_mark_pieces(j->m);
 	int ret;
 
 	if (!wants_still(j))
 		return -EOPNOTSUPP;
-	ret = begin(j, j->opt) ?: j->t->ops->standstill(j->t, j->m);
+	ret = begin(j, j->opt) ?: j->t->ops->standstill(j->t, j->m, pieces);
 	j->t->no_still = ret;
 	kmemleak_count(j->t, ret ? KMEMLEAK_CNT_SNAPSHOTS_CUT : KMEMLEAK_CNT_SNAPSHOTS);
 	return ret;

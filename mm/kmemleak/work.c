@@ -196,7 +196,7 @@ static bool await(struct kmemleak_marker *m)
 		m->t->ops->wait(m->t, m);
 		/* Only the scan's own task is told to stop. */
 		if (first)
-			kmemleak_mark_pause(m);
+			kmemleak_mark_check(m);
 	}
 }
 

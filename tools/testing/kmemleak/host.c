@@ -556,16 +556,19 @@ static void host_join(struct kmemleak_tracker *t)
 		pthread_join(h->helpers[--h->nr_helpers].thread, NULL);
 }
 
-static int host_standstill(struct kmemleak_tracker *t, struct kmemleak_marker *m)
+static int host_standstill(struct kmemleak_tracker *t, struct kmemleak_marker *m,
+			   unsigned long pieces)
 {
 	struct host *h = host_of(t);
 	int ret;
 
 	REQUIRE(!nr_held && !irqs_off && !h->still);
+	h->pieces = pieces;
 	if (!h->can_stop)
 		return -EBUSY;
 	h->still = true;
 	ret = kmemleak_mark_run(m);
+	h->still_pieces = kmemleak_mark_pieces(m);
 	h->still = false;
 	return ret;
 }

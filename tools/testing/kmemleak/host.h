@@ -138,6 +138,8 @@ struct host_helper {
  * @still: nobody else runs, so no callback does
  * @can_stop: there is time for a standstill
  * @stop_pauses: after so many pauses in one there no longer is; 0: never
+ * @pieces: how many the mark before the last standstill took
+ * @still_pieces: how many that standstill took
  * @spawned: how many there were in all
  * @unreadable: calls of read that were refused
  * @reads: calls of read
@@ -168,6 +170,8 @@ struct host {
 	bool still;
 	bool can_stop;
 	unsigned int stop_pauses;
+	unsigned long pieces;
+	unsigned long still_pieces;
 	unsigned long spawned;
 	unsigned long unreadable;
 	unsigned long reads;

@@ -287,6 +287,112 @@ static void test_epoch_wrap(void)
 	host_free(h);
 }
 
+static int walks_left;
+
+static int end_walk(struct host *h)
+{
+	return h->t.epoch == 0 && walks_left-- == 0 ? -EINTR : 0;
+}
+
+/* The walk over all objects at that moment can be ended anywhere, and is made up for. */
+static void test_epoch_wrap_cut(void)
+{
+	const unsigned int nr = 1000;
+	unsigned int n;
+	bool cut = true;
+
+	for (n = 0; cut && !host_failures; n++) {
+		struct host *h = host_broad(nr);
+		unsigned int i;
+
+		/* All of them carry the number that the first mark after the walk has. */
+		CHECK_EQ(host_mark(h, &host_plain_options), 0);
+		CHECK_EQ(h->t.epoch, 1);
+		h->t.epoch = U8_MAX;
+		for (i = 0; i < nr / 2; i++)
+			host_store(h, HOST_IMAGE + i * WORD, 0);
+		walks_left = n;
+		h->on_pause = end_walk;
+		cut = host_mark(h, &host_plain_options) == -EINTR;
+		h->on_pause = NULL;
+		if (cut) {
+			CHECK_EQ(h->t.epoch, U8_MAX);
+			CHECK(!h->t.marking);
+			CHECK_EQ(host_mark(h, &host_plain_options), 0);
+		}
+		CHECK_EQ(h->t.epoch, 1);
+		for (i = 0; i < nr; i++)
+			CHECK(host_white(h, KMEMLEAK_VIRT, HOST_DIRECT + i * 128));
+		host_free(h);
+	}
+	CHECK(n > 5);
+}
+
+/* However little there is to be found, and however much, marks pause now and then. */
+static unsigned long reads_before, most_reads;
+
+static int note_reads(struct host *h)
+{
+	most_reads = max(most_reads, h->reads - reads_before);
+	reads_before = h->reads;
+	return 0;
+}
+
+static void test_pauses(void)
+{
+	const unsigned int nr = 20000, pages = 64;
+	struct host *h = host_new(10);
+	unsigned long i;
+
+	/* Nothing is reached, so a sweep finds nothing to scan. */
+	host_map(h, HOST_DIRECT, nr * 64);
+	for (i = 0; i < nr; i++)
+		host_block(h, HOST_DIRECT + i * 64, 64);
+	CHECK_EQ(host_mark(h, &host_plain_options), 0);
+	CHECK(h->pauses >= nr / 4096);
+	host_free(h);
+
+	/* Each word of a root is a reference. */
+	h = host_new(10);
+	host_map(h, HOST_DIRECT, pages * PAGE_SIZE);
+	host_map(h, HOST_IMAGE, pages * PAGE_SIZE);
+	host_add_root(h, HOST_IMAGE, HOST_IMAGE + pages * PAGE_SIZE);
+	for (i = 0; i < pages * PAGE_SIZE; i += WORD)
+		host_store(h, HOST_IMAGE + i, HOST_DIRECT + i);
+	host_block(h, HOST_DIRECT, 64);
+	host_block(h, HOST_DIRECT + (pages - 1) * PAGE_SIZE, 64);
+	reads_before = 0;
+	most_reads = 0;
+	h->on_pause = note_reads;
+	CHECK_EQ(host_mark(h, &host_plain_options), 0);
+	CHECK(most_reads && most_reads <= 2);
+	host_free(h);
+}
+
+/* What a mark says it did is what it did, not how long that took. */
+static void test_pieces(void)
+{
+	unsigned long pieces[3];
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		struct host *h = host_broad(i < 2 ? 5000 : 20000);
+		struct kmemleak_marker *m = kmemleak_mark_begin(&h->t, &host_plain_options);
+
+		REQUIRE(m);
+		host_now += 1000 * i;
+		CHECK_EQ(kmemleak_mark_run(m), 0);
+		pieces[i] = kmemleak_mark_pieces(m);
+		CHECK_EQ(h->pauses, pieces[i]);
+		kmemleak_mark_end(m);
+		kmemleak_mark_close(&h->t);
+		host_free(h);
+	}
+	CHECK(pieces[0] > 5000 / 64);
+	CHECK_EQ(pieces[0], pieces[1]);
+	CHECK(pieces[2] > 3 * pieces[0] && pieces[2] < 5 * pieces[0]);
+}
+
 /* A chain as long as may be: depth costs no memory. */
 static void test_long_chain(void)
 {
@@ -949,6 +1055,9 @@ const struct host_case mark_cases[] = {
 	{ "overflow", test_overflow },
 	{ "no_memory", test_no_memory },
 	{ "epoch_wrap", test_epoch_wrap },
+	{ "epoch_wrap_cut", test_epoch_wrap_cut },
+	{ "pauses", test_pauses },
+	{ "pieces", test_pieces },
 	{ "long_chain", test_long_chain },
 	{ "references", test_references },
 #if BITS_PER_LONG == 64

@@ -96,6 +96,35 @@ moves() {
 with_confirm() { moves && [ "$km_false" -eq 0 ]; }
 without_confirm() { km_without_rule "$CONFIRM" moves && [ "$km_false" -gt 0 ]; }
 
+# standstills: so many were made or tried
+standstills() {
+	echo $(($(km_stat snapshots) + $(km_stat snapshots_cut)))
+}
+
+# So many standstills in two scans after those blocks were lost.
+stood_for() {
+	stood=$(standstills)
+	km_scan && km_scan && km_note "$(km_reports) reports, $(($(standstills) - stood)) standstills"
+	[ $(($(standstills) - stood)) -eq "$1" ]
+}
+
+known() {
+	km_torture "lose task 200" && stood_for 1 && lost_reported 190 && stood_for 0 &&
+		lost_reported 190
+}
+
+new_one() {
+	km_torture "lose task 10" && stood_for 1
+}
+
+# What the last one would have needed is more than it was given.
+too_little() {
+	km_torture "lose task 10" && km_with stop_budget_ms 1 km_scan || return 1
+	km_note "$(km_stat standstill_needed_us) us needed"
+	[ "$(km_stat standstill_needed_us)" -ge 1000 ] &&
+		[ "$(km_stat snapshots_cut)" -gt "$cut" ]
+}
+
 km_begin
 km_need_torture
 [ "$(grep -c '^processor' /proc/cpuinfo)" -ge 2 ] || km_skip_all "takes two CPUs"
@@ -107,7 +136,7 @@ interval=200
 names="age born changed transient confirm min_unref"
 # shellcheck disable=SC2086
 set -- $names
-km_plan $(($# * 2 + 1))
+km_plan $(($# * 2 + 4))
 km_mark
 for rule; do
 	km_test "$rule: prevents" "with_$rule"
@@ -116,5 +145,10 @@ for rule; do
 	km_scan
 	echo clear > "$KM_FILE"
 done
+km_test "a known leak stops nobody again" known
+km_test "a new one does" new_one
+cut=$(km_stat snapshots_cut)
+km_test "a standstill says what it needs" too_little
+km_torture reset
 km_test "the kernel has nothing to complain of" km_no_splat
 km_finish
