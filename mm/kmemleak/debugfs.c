@@ -218,22 +218,36 @@ static int check_on(void)
 	return -EPERM;
 }
 
+/*
+ * A signal ends a wait. A suspend looks like one, but has no handler: after it the
+ * write begins anew.
+ */
+static int lock(struct mutex *mutex)
+{
+	return mutex_lock_interruptible(mutex) ? -ERESTARTNOHAND : 0;
+}
+
 static int scan(void)
 {
-	int ret;
+	int ret = lock(&kmemleak_scan_mutex);
 
-	if (mutex_lock_interruptible(&kmemleak_scan_mutex))
-		return -EINTR;
+	if (ret)
+		return ret;
 	/* An error may have turned it off meanwhile. */
 	ret = check_on() ?: kmemleak_scan();
 	mutex_unlock(&kmemleak_scan_mutex);
+	/* A scan that a suspend cut short is made up for after it. */
+	if (ret == -EINTR && !fatal_signal_pending(current))
+		return restart_syscall();
 	return ret;
 }
 
 static int clear(void)
 {
-	if (mutex_lock_interruptible(&kmemleak_scan_mutex))
-		return -EINTR;
+	int ret = lock(&kmemleak_scan_mutex);
+
+	if (ret)
+		return ret;
 	if (kmemleak_is_on())
 		kmemleak_scan_clear();
 	else
@@ -245,10 +259,10 @@ static int clear(void)
 static int on(void)
 {
 	bool was_on;
-	int ret;
+	int ret = lock(&kmemleak_scan_mutex);
 
-	if (mutex_lock_interruptible(&kmemleak_scan_mutex))
-		return -EINTR;
+	if (ret)
+		return ret;
 	was_on = kmemleak_is_on();
 	ret = kmemleak_turn_on();
 	mutex_unlock(&kmemleak_scan_mutex);
@@ -260,12 +274,14 @@ static int on(void)
 }
 
 /* The thread first: that ends a scan it is making, so the mutex is soon free. */
-static void off(void)
+static int off(void)
 {
 	kmemleak_thread_stop();
-	mutex_lock(&kmemleak_scan_mutex);
+	if (mutex_lock_killable(&kmemleak_scan_mutex))
+		return -EINTR;
 	kmemleak_turn_off();
 	mutex_unlock(&kmemleak_scan_mutex);
+	return 0;
 }
 
 /* A new period counts at once; 0 keeps the old one for a later scan=on. */
@@ -286,8 +302,7 @@ static int run_command(enum kmemleak_command cmd, unsigned long arg)
 	case KMEMLEAK_CMD_CLEAR:
 		return clear();
 	case KMEMLEAK_CMD_OFF:
-		off();
-		return 0;
+		return off();
 	case KMEMLEAK_CMD_ON:
 		return on();
 	case KMEMLEAK_CMD_DUMP:
@@ -317,7 +332,7 @@ static int run_command(enum kmemleak_command cmd, unsigned long arg)
  * Return: @size; -EFAULT; -EPERM if the detector is off, whatever is written
  * except clear and on; -EINVAL and -ERANGE from the parser, an empty or overlong
  * write being no command; -EINTR if a signal came while another command or scan
- * was waited for, or if the scan was cut short; what the command fails with.
+ * was waited for; what the command fails with.
  */
 static ssize_t leaks_write(struct file *file, const char __user *buf, size_t size, loff_t *ppos)
 {
@@ -335,8 +350,9 @@ static ssize_t leaks_write(struct file *file, const char __user *buf, size_t siz
 	if (ret)
 		return check_on() ?: ret;
 
-	if (mutex_lock_interruptible(&write_lock))
-		return -EINTR;
+	ret = lock(&write_lock);
+	if (ret)
+		return ret;
 	if (cmd != KMEMLEAK_CMD_CLEAR && cmd != KMEMLEAK_CMD_ON)
 		ret = check_on();
 	if (!ret)

@@ -53,6 +53,8 @@ static unsigned int rules = KMEMLEAK_ALL_RULES;
 static unsigned int workers;
 static unsigned int max_leaks;
 static enum kmemleak_confirm confirm = KMEMLEAK_CONFIRM_STOP;
+/* Nobody asked the thread to stop the machine. */
+static enum kmemleak_confirm thread_confirm = KMEMLEAK_CONFIRM_RESCAN;
 
 /* More do not pay where memory is what a mark waits for. */
 #define AUTO_WORKERS	4
@@ -98,13 +100,14 @@ static int set_confirm(const char *val, const struct kernel_param *kp)
 
 	if (mode < 0)
 		return mode;
-	WRITE_ONCE(confirm, mode);
+	WRITE_ONCE(*(enum kmemleak_confirm *)kp->arg, mode);
 	return 0;
 }
 
 static int get_confirm(char *buffer, const struct kernel_param *kp)
 {
-	return sysfs_emit(buffer, "%s\n", confirm_names[READ_ONCE(confirm)]);
+	return sysfs_emit(buffer, "%s\n",
+			  confirm_names[READ_ONCE(*(enum kmemleak_confirm *)kp->arg)]);
 }
 
 static int set_scans(const char *val, const struct kernel_param *kp)
@@ -158,10 +161,12 @@ module_param_cb(nice, &nice_ops, &kmemleak_thread_nice, 0600);
 MODULE_PARM_DESC(nice, "nice value of the thread, from its next start on");
 module_param_cb(rcu_wait_ms, &rcu_ops, &kmemleak_rcu_wait_ms, 0600);
 MODULE_PARM_DESC(rcu_wait_ms, "longest wait of a scan for queued RCU callbacks, 0: none");
-module_param_cb(confirm, &confirm_ops, NULL, 0600);
-MODULE_PARM_DESC(confirm, "how suspects are confirmed: stop, rescan or off");
+module_param_cb(confirm, &confirm_ops, &confirm, 0600);
+MODULE_PARM_DESC(confirm, "how a written scan confirms suspects: stop, rescan or off");
+module_param_cb(thread_confirm, &confirm_ops, &thread_confirm, 0600);
+MODULE_PARM_DESC(thread_confirm, "how the thread's scans do: stop, rescan or off");
 module_param_cb(stop_budget_ms, &stop_ops, &kmemleak_stop_budget_ms, 0600);
-MODULE_PARM_DESC(stop_budget_ms, "longest time that confirm=stop may stop the machine for");
+MODULE_PARM_DESC(stop_budget_ms, "longest time that a scan may stop the machine for");
 module_param_cb(min_age_ms, &age_ops, &min_age_ms, 0600);
 MODULE_PARM_DESC(min_age_ms, "report nothing younger than this");
 module_param_cb(min_unref_scans, &scans_ops, &min_unref_scans, 0600);
@@ -181,6 +186,7 @@ static unsigned long auto_max_leaks(void)
 /**
  * kmemleak_read_options() - the options of one episode
  *
+ * Context: in the task that scans.
  * Return: a copy, so that a parameter written meanwhile changes the next one.
  */
 struct kmemleak_options kmemleak_read_options(void)
@@ -191,7 +197,8 @@ struct kmemleak_options kmemleak_read_options(void)
 	opt.rules = READ_ONCE(rules);
 	opt.min_age = msecs_to_jiffies(READ_ONCE(min_age_ms));
 	opt.min_unref_scans = READ_ONCE(min_unref_scans);
-	opt.confirm = READ_ONCE(confirm);
+	opt.confirm = kmemleak_thread_is_current() ? READ_ONCE(thread_confirm) :
+						     READ_ONCE(confirm);
 	opt.workers = READ_ONCE(workers) ?: min_t(unsigned int, num_online_cpus(), AUTO_WORKERS);
 	opt.max_leaks = READ_ONCE(max_leaks) ?: auto_max_leaks();
 	return opt;

@@ -46,11 +46,26 @@ static void wait_secs(unsigned int secs)
 		left = wait_event_freezable_timeout(never, kthread_should_stop(), left);
 }
 
+/*
+ * While somebody else scans, turns off or on, the thread sleeps like between scans:
+ * it is not taken for a task that hangs, can be stopped, and does not hold up a suspend.
+ */
+static bool lock_scans(void)
+{
+	while (!mutex_trylock(&kmemleak_scan_mutex)) {
+		wait_secs(1);
+		if (kthread_should_stop())
+			return false;
+	}
+	return true;
+}
+
 static int scan(void)
 {
 	int ret = 0;
 
-	mutex_lock(&kmemleak_scan_mutex);
+	if (!lock_scans())
+		return 0;
 	if (kmemleak_is_on())
 		ret = kmemleak_scan();
 	mutex_unlock(&kmemleak_scan_mutex);
@@ -133,18 +148,29 @@ void kmemleak_thread_stop(void)
 }
 
 /**
+ * kmemleak_thread_is_current() - is this task the thread?
+ *
+ * Context: any.
+ */
+bool kmemleak_thread_is_current(void)
+{
+	return READ_ONCE(self) == current;
+}
+
+/**
  * kmemleak_thread_should_stop() - whether the scan of this task shall end
  *
- * The thread gives way to whoever stops it and to a suspend, which it must not
- * hold up, nor be frozen with the scan mutex held. A task that asked for a scan
- * itself gets it to the end unless it is killed.
+ * A scan gives way to a suspend, which it must not hold up, nor be frozen with the
+ * scan mutex held. The thread gives way to whoever stops it as well. A task that asked
+ * for a scan itself gets it to the end otherwise, unless it is killed.
  *
  * Context: process, in the task that scans.
  * Return: true if it shall.
  */
 bool kmemleak_thread_should_stop(void)
 {
-	if (READ_ONCE(self) == current)
-		return kthread_should_stop() || freezing(current);
-	return fatal_signal_pending(current);
+	if (freezing(current))
+		return true;
+	return kmemleak_thread_is_current() ? kthread_should_stop() :
+					      fatal_signal_pending(current);
 }

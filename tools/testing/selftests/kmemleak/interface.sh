@@ -393,7 +393,7 @@ refuses_value() {
 
 km_begin
 km_need_torture
-km_plan 48
+km_plan 49
 km_test "kmemleak has mode 644" has_mode "$KM_FILE" 644
 km_test "kmemleak has size 0" size_zero
 km_test "nothing to report reads as 0 bytes" empty_read
@@ -446,6 +446,7 @@ km_test "rcu_wait_ms refuses 10001" refuses_value rcu_wait_ms 10001
 km_test "workers refuses 17" refuses_value workers 17
 km_test "workers refuses -1" refuses_value workers -1
 km_test "confirm refuses a word of its own" refuses_value confirm stops
+km_test "and so does thread_confirm" refuses_value thread_confirm stops
 km_test "stop_budget_ms refuses 2001" refuses_value stop_budget_ms 2001
 km_test "verbose refuses 2" refuses_value verbose 2
 km_torture reset

@@ -57,6 +57,57 @@ finds_leaks() {
 	[ "$(grep -c 'leak_cache_bulk+0x' "$KM_REPORT")" -ge 4 ]
 }
 
+# standstills: so many were made or tried
+standstills() {
+	echo $(($(km_stat snapshots) + $(km_stat snapshots_cut)))
+}
+
+# Nobody asked the thread to stop the machine.
+stops_nobody() {
+	[ "$(standstills)" -eq "$stood" ]
+}
+
+stops_if_told() {
+	km_with thread_confirm stop loses_one
+}
+
+loses_one() {
+	km_unload kmemleak_test
+	km_load kmemleak_test recipes=kmalloc || return 1
+	scans_by_itself && [ "$(standstills)" -gt "$stood" ]
+}
+
+# Written ones, until $KM_TMP/go goes.
+scan_all_the_time() {
+	: > "$KM_TMP/go"
+	while [ -e "$KM_TMP/go" ]; do
+		echo scan > "$KM_FILE" || echo failed >> "$KM_TMP/failed"
+	done &
+	scanner=$!
+}
+
+scan_no_more() {
+	rm "$KM_TMP/go"
+	wait "$scanner"
+	[ ! -e "$KM_TMP/failed" ]
+}
+
+# While others scan, the thread sleeps as it does between its own scans: a task that
+# waits for a mutex longer than hung_task_timeout_secs is taken for one that hangs.
+waits_asleep() {
+	thread=$(km_thread)
+	scan_all_the_time
+	looks=0
+	waits=0
+	while [ "$looks" -lt 100 ]; do
+		grep -q mutex_lock "/proc/$thread/stack" && waits=$((waits + 1))
+		looks=$((looks + 1))
+		sleep 0.05
+	done
+	km_note "waits for a mutex in $waits of $looks looks"
+	scan_no_more && [ "$waits" -eq 0 ]
+}
+
 tells_log() {
 	told=$(km_log | sed -n 's/.*kmemleak: \([0-9]*\) new suspected memory leaks (see .*)$/\1/p' |
 		awk '{ sum += $1 } END { print sum + 0 }')
@@ -92,10 +143,11 @@ nice_parameter() {
 
 km_begin
 period=$(cat "$KM_PARAM/scan_secs")
-km_plan 13
+km_plan 16
 km_test "scan=off: no thread" no_thread
 km_test "and no scan" scans_no_more
 km_mark
+stood=$(standstills)
 echo scan=1 > "$KM_FILE"
 km_test "scan=1: one thread" one_thread
 km_test "the log tells of its start" start_line
@@ -103,6 +155,9 @@ km_test "it runs at nice 10" nice_is 10
 km_test "it scans by itself" scans_by_itself
 km_test "it finds what is lost" finds_leaks
 km_test "and tells the log" tells_log
+km_test "it does not stop the machine" stops_nobody
+km_test "unless thread_confirm says so" stops_if_told
+km_test "it sleeps while others scan" waits_asleep
 km_test "commands work while it runs" commands_while_it_runs
 echo scan=off > "$KM_FILE"
 km_test "scan=off: it ends" no_thread
