@@ -61,6 +61,15 @@ void kmemleak_memory_start(struct kmemleak_tracker *t, const void *own, size_t s
 /* Where a struct page lies, or 0 if that is not known; on x86-64 anything mapped. */
 phys_addr_t kmemleak_phys_of(const void *addr);
 
+/* Context: any. */
+bool kmemleak_page_readable(struct page *page);
+/* Is there memory, or a hole that has a struct page? Of memory handed out it is known. */
+bool kmemleak_is_memory(unsigned long pfn);
+bool kmemleak_is_image(unsigned long pfn);
+/* Memory is not unplugged between these. Context: process, may sleep; or a standstill. */
+void kmemleak_hold_pages(void);
+void kmemleak_release_pages(void);
+
 /* late.c, old.c: memory from before tracking began. Context: process, scan_mutex held. */
 void kmemleak_old_begin(void);
 int kmemleak_old_take(void);

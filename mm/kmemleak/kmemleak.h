@@ -735,7 +735,7 @@ struct kmemleak_leaks {
 
 enum kmemleak_read {
 	KMEMLEAK_READ_BLOCK,	/* tracked memory; the shard lock is held */
-	KMEMLEAK_READ_MAPPED,	/* memory in the tracker's mapped range; nothing held */
+	KMEMLEAK_READ_MAPPED,	/* in the mapped range, just looked at; not preemptible */
 	KMEMLEAK_READ_ROOT,	/* any memory; process context, nothing held */
 	KMEMLEAK_READ_OPAQUE,	/* the same, but only if it is the kernel's own by now */
 };
@@ -821,9 +821,9 @@ static inline long kmemleak_sieve_words(const struct kmemleak_sieve *sieve, unsi
  * @read: copies len bytes of tracked memory, at most a page; false and nothing
  *	promised if they cannot be read. Must not sleep, the shard lock is held.
  * @pick: as kmemleak_sieve_words() for any memory from addr on, at most a page;
- *	negative and nothing promised if it cannot be read. BLOCK: must not sleep,
- *	interrupts are off. OPAQUE: nothing is picked from memory that the kernel does
- *	not keep for itself.
+ *	negative and nothing promised if it cannot be read, 0 if it is known that it
+ *	is not to be. BLOCK, MAPPED: must not sleep; BLOCK: interrupts are off.
+ *	OPAQUE: nothing is picked from memory that the kernel does not keep for itself.
  * @block_addr: turns an address of a space into one that @read takes; for
  *	PERCPU, of CPU number cpu. 0 if there is none.
  * @roots: calls kmemleak_mark_range() for every root outside the index
@@ -1200,6 +1200,10 @@ int kmemleak_mark_range(struct kmemleak_marker *m, unsigned long start, unsigned
 int kmemleak_mark_opaque(struct kmemleak_marker *m, const struct kmemleak_block *block);
 int kmemleak_mark_poll(struct kmemleak_marker *m);
 unsigned long kmemleak_mark_pieces(const struct kmemleak_marker *m);
+int kmemleak_mark_look(struct kmemleak_marker *m, unsigned long start, unsigned long end);
+long kmemleak_mark_pick(struct kmemleak_marker *m, long nr, unsigned long start, size_t len);
+int kmemleak_mark_follow(struct kmemleak_marker *m, long nr);
+void kmemleak_mark_drain(struct kmemleak_marker *m);
 unsigned int kmemleak_mark_left(struct kmemleak_marker *m, struct kmemleak_pool_cursor *cursor,
 				struct kmemleak_ref *left, unsigned int max);
 const struct kmemleak_options *kmemleak_mark_options(const struct kmemleak_marker *m);

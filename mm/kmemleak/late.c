@@ -32,18 +32,6 @@
 
 /* ---------------------------------------------------------------- pages -- */
 
-/* User-mode Linux has nothing but memory, and keeps no list of it. */
-static bool is_memory(unsigned long pfn)
-{
-	return IS_ENABLED(CONFIG_UML) || page_is_ram(pfn);
-}
-
-/* The image has its roots. */
-static bool is_image(unsigned long pfn)
-{
-	return pfn >= PHYS_PFN(__pa_symbol(_text)) && pfn <= PHYS_PFN(__pa_symbol(_end - 1));
-}
-
 #ifndef CONFIG_SLOB
 /* Read from a page that may be becoming a slab at this moment. */
 static bool is_cache(const struct kmem_cache *s)
@@ -108,7 +96,7 @@ static int take(struct page *page, unsigned long pfn)
 	if (!kmemleak_old_is_kernels(page, pfn))
 		return 0;
 	/* What was reserved at boot may be no memory at all. */
-	if (PageReserved(page) && (is_image(pfn) || !is_memory(pfn)))
+	if (PageReserved(page) && (kmemleak_is_image(pfn) || !kmemleak_is_memory(pfn)))
 		return 0;
 	if (!has_slots(page)) {
 		ret = kmemleak_old_note_page(page, pfn);
@@ -182,31 +170,95 @@ static void leave_out_static_percpu(void)
 #endif
 }
 
-/* Bits of its map stand for so many bytes of each CPU's copy. */
-static void leave_out_free(const struct pcpu_chunk *chunk, int cpu)
-{
-	unsigned long base = (unsigned long)chunk->base_addr + pcpu_unit_offsets[cpu];
-	unsigned int first, end;
+/* As many free ranges as are looked for with interrupts off. */
+#define FREE_RANGES	32
 
-	for_each_clear_bitrange(first, end, chunk->alloc_map,
-				pcpu_nr_pages_to_map_bits(chunk->nr_pages))
-		kmemleak_old_drop(base + first * PCPU_MIN_ALLOC_SIZE,
-				  (end - first) * PCPU_MIN_ALLOC_SIZE);
+/**
+ * struct free_ranges - free ranges of per-cpu memory, and where to look for more
+ * @base: first byte of the chunk, 0 to begin; chunks are visited by address, since
+ *	they move between lists
+ * @bit: first one of its map that was not looked at; a bit stands for so many bytes of
+ *	each CPU's copy
+ * @nr: how many ranges
+ * @first: first bit of each
+ * @end: first bit behind each
+ */
+struct free_ranges {
+	unsigned long base;
+	unsigned int bit;
+	unsigned int nr;
+	unsigned int first[FREE_RANGES];
+	unsigned int end[FREE_RANGES];
+};
+
+static const struct pcpu_chunk *next_chunk(unsigned long base)
+{
+	const struct pcpu_chunk *chunk, *next = NULL;
+	int i;
+
+	lockdep_assert_held(&pcpu_lock);
+	for (i = 0; i < pcpu_nr_slots; i++)
+		list_for_each_entry(chunk, &pcpu_chunk_lists[i], list)
+			if ((unsigned long)chunk->base_addr >= base &&
+			    (!next || chunk->base_addr < next->base_addr))
+				next = chunk;
+	return next;
+}
+
+/* Return: whether the chunk may have more. */
+static bool find_free(struct free_ranges *free, const struct pcpu_chunk *chunk)
+{
+	unsigned int bits = pcpu_nr_pages_to_map_bits(chunk->nr_pages);
+
+	if ((unsigned long)chunk->base_addr != free->base)
+		free->bit = 0;
+	free->base = (unsigned long)chunk->base_addr;
+	for (free->nr = 0; free->nr < FREE_RANGES && free->bit < bits; free->nr++) {
+		unsigned int first = find_next_zero_bit(chunk->alloc_map, bits, free->bit);
+
+		if (first >= bits)
+			return false;
+		free->bit = find_next_bit(chunk->alloc_map, bits, first);
+		free->first[free->nr] = first;
+		free->end[free->nr] = free->bit;
+	}
+	return free->bit < bits;
+}
+
+/*
+ * What was free at any time since blocks are tracked is not old, also if somebody has
+ * it by now, or if the chunk is gone. So it need not be held.
+ */
+static void drop_free_ranges(const struct free_ranges *free)
+{
+	unsigned int i;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		for (i = 0; i < free->nr; i++)
+			kmemleak_old_drop(free->base + pcpu_unit_offsets[cpu] +
+					  free->first[i] * PCPU_MIN_ALLOC_SIZE,
+					  (free->end[i] - free->first[i]) * PCPU_MIN_ALLOC_SIZE);
+		cond_resched();
+	}
 }
 
 static void leave_out_percpu(void)
 {
+	struct free_ranges free = { };
 	const struct pcpu_chunk *chunk;
-	int cpu, i;
 
-	for_each_possible_cpu(cpu) {
+	do {
+		bool more;
+
 		spin_lock_irq(&pcpu_lock);
-		for (i = 0; i < pcpu_nr_slots; i++)
-			list_for_each_entry(chunk, &pcpu_chunk_lists[i], list)
-				leave_out_free(chunk, cpu);
+		chunk = next_chunk(free.base);
+		more = chunk && find_free(&free, chunk);
 		spin_unlock_irq(&pcpu_lock);
-		cond_resched();
-	}
+		if (chunk)
+			drop_free_ranges(&free);
+		free.base += !more;
+	} while (chunk);
 }
 
 #ifdef CONFIG_TREE_RCU
@@ -361,7 +413,7 @@ static int take_all(void)
  */
 bool kmemleak_old_can(void)
 {
-	return !totalhigh_pages() && is_memory(PHYS_PFN(__pa_symbol(_text)));
+	return !totalhigh_pages() && kmemleak_is_memory(PHYS_PFN(__pa_symbol(_text)));
 }
 
 /**

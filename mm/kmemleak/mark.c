@@ -376,12 +376,18 @@ static void mark_word(struct kmemleak_marker *m, unsigned long word)
 }
 
 /*
- * Picks what may be references from memory. Return: how many there are, or
- * negative if the memory could not be read.
+ * Picks what may be references from memory, behind @nr that were picked before.
+ * Return: how many there are then. What cannot be read has none, and is counted.
  */
-static long pick(struct kmemleak_marker *m, unsigned long addr, size_t len, enum kmemleak_read how)
+static long pick(struct kmemleak_marker *m, long nr, unsigned long addr, size_t len,
+		 enum kmemleak_read how)
 {
-	return m->t->ops->pick(m->t, m->words, addr, len, how, &m->sieve);
+	long more = m->t->ops->pick(m->t, m->words + nr, addr, len, how, &m->sieve);
+
+	if (more >= 0)
+		return nr + more;
+	kmemleak_count(m->t, KMEMLEAK_CNT_UNREADABLE);
+	return nr;
 }
 
 /* Follows what pick() found, with nothing held. */
@@ -389,8 +395,6 @@ static void mark_picked(struct kmemleak_marker *m, long nr)
 {
 	long i;
 
-	if (nr < 0)
-		kmemleak_count(m->t, KMEMLEAK_CNT_UNREADABLE);
 	for (i = 0; i < nr; i++)
 		mark_word(m, m->words[i]);
 	if (nr > 0)
@@ -456,7 +460,7 @@ static bool pick_piece(struct kmemleak_marker *m, struct kmemleak_ref ref, unsig
 	more = end - obj->start < obj->size;
 	addr = t->ops->block_addr(t, kmemleak_object_space(obj), start, cpu);
 	if (addr)
-		*nr = pick(m, addr, end - start, KMEMLEAK_READ_BLOCK);
+		*nr = pick(m, 0, addr, end - start, KMEMLEAK_READ_BLOCK);
 	kmemleak_index_unlock(&at);
 	*cursor = end;
 	return more;
@@ -465,29 +469,53 @@ static bool pick_piece(struct kmemleak_marker *m, struct kmemleak_ref ref, unsig
 /* Of objects that are not read as they lie, in one piece and without a lock. */
 #define NOT_PLAIN	(KMEMLEAK_NO_SCAN | KMEMLEAK_IGNORE | KMEMLEAK_AREAS)
 
+/*
+ * Picks from the next piece of an object that is read as it lies, without a lock.
+ * @cursor and @nr as for pick_piece(). Return: false if it has gone, or is not plain.
+ *
+ * The look and the read are one step, in which the marker is not preempted. So the
+ * block lived a few microseconds ago at most: its page cannot have been freed and
+ * offlined, or unplugged, since. A page that is taken out of the direct map makes
+ * the read fail. Where freed memory can be shared with a hypervisor, t->mapped is
+ * empty.
+ */
+static bool pick_plain(struct kmemleak_marker *m, struct kmemleak_ref ref,
+		       unsigned long *cursor, unsigned long *end, long *nr)
+{
+	struct kmemleak_glimpse seen;
+	bool plain;
+
+	*nr = 0;
+	preempt_disable();
+	plain = kmemleak_index_recall(m->t, ref, &seen) && !(seen.flags & NOT_PLAIN);
+	if (plain) {
+		*end = ref.start + seen.size;
+		if (*cursor < *end) {
+			unsigned long stop = piece_end(*cursor, *end);
+
+			*nr = pick(m, 0, *cursor, stop - *cursor, KMEMLEAK_READ_MAPPED);
+			*cursor = stop;
+		}
+	}
+	preempt_enable();
+	return plain;
+}
+
 /* Return: where scan_object() is to go on, or 0 if all was scanned. */
 static unsigned long scan_plain(struct kmemleak_marker *m, struct kmemleak_ref ref)
 {
 	unsigned long cursor = ALIGN(ref.start, sizeof(long)), end;
-	struct kmemleak_tracker *t = m->t;
+	long nr;
 
 	if (!kmemleak_within(&m->mapped, ref.start))
 		return ref.start;
 	m->here = ref.obj;
 	do {
-		struct kmemleak_glimpse seen;
-		unsigned long stop;
-
 		/* Between two pieces it may have gone. */
-		if (!kmemleak_index_recall(t, ref, &seen) || (seen.flags & NOT_PLAIN))
+		if (!pick_plain(m, ref, &cursor, &end, &nr))
 			return cursor;
-		end = ref.start + seen.size;
-		if (cursor >= end)
-			break;
-		stop = piece_end(cursor, end);
-		mark_picked(m, pick(m, cursor, stop - cursor, KMEMLEAK_READ_MAPPED));
+		mark_picked(m, nr);
 		mark_step(m);
-		cursor = stop;
 	} while (cursor < end && !mark_err(m));
 	return 0;
 }
@@ -519,7 +547,12 @@ static void scan_once(struct kmemleak_marker *m, struct kmemleak_ref ref)
 		scan_object(m, ref, from);
 }
 
-/* Scans what is queued, and what that leads to. */
+/**
+ * kmemleak_mark_drain() - scan what is queued, and what that leads to
+ * @m: the mark
+ *
+ * Context: process, may sleep.
+ */
 void kmemleak_mark_drain(struct kmemleak_marker *m)
 {
 	struct kmemleak_ref ref;
@@ -615,9 +648,65 @@ static int mark_memory(struct kmemleak_marker *m, unsigned long start, unsigned 
 	while (start < end && !mark_err(m)) {
 		unsigned long stop = piece_end(start, end);
 
-		mark_picked(m, pick(m, start, stop - start, how));
+		kmemleak_mark_follow(m, pick(m, 0, start, stop - start, how));
 		kmemleak_mark_drain(m);
-		mark_step(m);
+		start = stop;
+	}
+	return mark_err(m);
+}
+
+/**
+ * kmemleak_mark_pick() - take words from a page that the caller has looked at
+ * @m: the mark
+ * @nr: words taken from that page before, and not followed yet
+ * @start: first byte, aligned to words
+ * @len: bytes, whole words; not across the end of the page, nor taken before
+ *
+ * Does not sleep, so the caller can hold what keeps the page.
+ *
+ * Return: how many words wait for kmemleak_mark_follow() now.
+ */
+long kmemleak_mark_pick(struct kmemleak_marker *m, long nr, unsigned long start, size_t len)
+{
+	return pick(m, nr, start, len, KMEMLEAK_READ_MAPPED);
+}
+
+/**
+ * kmemleak_mark_follow() - what was picked becomes gray
+ * @m: the mark
+ * @nr: words
+ *
+ * What the objects lead to waits for kmemleak_mark_drain().
+ *
+ * Context: process, may sleep.
+ * Return: 0, or the error that the mark ends with.
+ */
+int kmemleak_mark_follow(struct kmemleak_marker *m, long nr)
+{
+	mark_picked(m, nr);
+	mark_step(m);
+	return mark_err(m);
+}
+
+/**
+ * kmemleak_mark_look() - what memory points at that no object stands for becomes gray
+ * @m: the mark
+ * @start: first byte, need not be aligned
+ * @end: first byte behind it
+ *
+ * What the objects lead to waits for kmemleak_mark_drain(), and what the caller holds
+ * need not be held for that.
+ *
+ * Context: process, may sleep.
+ * Return: 0, or the error that the mark ends with.
+ */
+int kmemleak_mark_look(struct kmemleak_marker *m, unsigned long start, unsigned long end)
+{
+	start = ALIGN(start, sizeof(long));
+	while (start < end && !mark_err(m)) {
+		unsigned long stop = piece_end(start, end);
+
+		kmemleak_mark_follow(m, pick(m, 0, start, stop - start, KMEMLEAK_READ_ROOT));
 		start = stop;
 	}
 	return mark_err(m);

@@ -160,7 +160,6 @@ static inline void mark_step(struct kmemleak_marker *m)
 
 /* mark.c */
 void kmemleak_mark_push_slowly(struct kmemleak_marker *m, struct kmemleak_ref ref);
-void kmemleak_mark_drain(struct kmemleak_marker *m);
 bool kmemleak_mark_make_room(struct kmemleak_marker *m);
 
 /* Queues an object whose scanned is set; without room, a sweep will find it. */

@@ -4,6 +4,7 @@
  * detector's own pages come from. With late.c and old.c the only file that knows
  * the layout, and the only one that reads memory which others own.
  */
+#include <linux/cc_platform.h>
 #include <linux/cpumask.h>
 #include <linux/io.h>
 #include <linux/jiffies.h>
@@ -12,18 +13,21 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
+#include <linux/page-flags.h>
+#include <linux/preempt.h>
 #include <linux/prefetch.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
+#include <linux/set_memory.h>
 #include <linux/sort.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 #include <asm/sections.h>
-#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
-#include <asm/pgtable_types.h>	/* slow_virt_to_phys() */
+#if defined(CONFIG_X86) && !defined(CONFIG_UML)
+#include <asm/pgtable_types.h>	/* lookup_address(), slow_virt_to_phys() */
 #endif
 
 #include "../internal.h"
@@ -54,15 +58,96 @@ static void page_free(struct kmemleak_tracker *t, void *page, unsigned int order
 	free_pages((unsigned long)page, order);
 }
 
+/* ------------------------------------------------------- what can be read -- */
+
+#if defined(CONFIG_X86) && !defined(CONFIG_UML)
+/* kernel_page_present() wants to be asked of memory only, or finds no table and crashes. */
+static bool is_present(struct page *page)
+{
+	unsigned int level;
+	pte_t *pte = lookup_address((unsigned long)page_address(page), &level);
+
+	return pte && (pte_flags(*pte) & _PAGE_PRESENT);
+}
+#else
+static bool is_present(struct page *page)
+{
+	return kernel_page_present(page);
+}
+#endif
+
+/**
+ * kmemleak_page_readable() - may a page be read through the direct map?
+ * @page: the page
+ *
+ * Not what is not there: high memory, and what was taken out of the direct map by
+ * DEBUG_PAGEALLOC, KFENCE, secretmem or for a guest. Nor what must not be touched: a
+ * page with an error in it raises a machine check, and an offline one can be the
+ * hypervisor's by now. What was never memory is not asked for here, see
+ * kmemleak_is_memory().
+ *
+ * That can change at any time, so the look and the read are to be one step in which
+ * the reader is not preempted.
+ *
+ * Context: any.
+ */
+bool kmemleak_page_readable(struct page *page)
+{
+	return !PageHighMem(page) && !PageHWPoison(page) && !PageOffline(page) &&
+	       is_present(page);
+}
+
+/* The page of the direct map or of a vmalloc area, or NULL. Takes no lock. */
+static struct page *page_of(unsigned long addr)
+{
+	if (is_vmalloc_or_module_addr((void *)addr))
+		return vmalloc_to_page((void *)addr);
+	return virt_addr_valid((void *)addr) ? virt_to_page((void *)addr) : NULL;
+}
+
+/*
+ * Blocks and roots are memory that somebody uses, so errors are all that there is to
+ * fear. Most machines have none, and then no struct page is looked at.
+ */
+static bool has_error(unsigned long addr)
+{
+#ifdef CONFIG_MEMORY_FAILURE
+	struct page *page;
+
+	if (likely(!atomic_long_read(&num_poisoned_pages)))
+		return false;
+	page = page_of(addr);
+	return page && PageHWPoison(page);
+#else
+	return false;
+#endif
+}
+
+/* Did a read fail because the page is one that cannot be read? */
+static bool is_hole(unsigned long addr)
+{
+	struct page *page = virt_addr_valid((void *)addr) ? virt_to_page((void *)addr) : NULL;
+
+	return page && !kmemleak_page_readable(page);
+}
+
 /* I/O memory must not be read: that can have side effects. */
-static bool is_plain_memory(unsigned long addr)
+static bool is_io_memory(unsigned long addr)
 {
 	struct vm_struct *area;
 
 	if (!is_vmalloc_addr((void *)addr))
-		return true;
+		return false;
 	area = find_vm_area((void *)addr);
-	return area && !(area->flags & VM_IOREMAP);
+	return !area || (area->flags & VM_IOREMAP);
+}
+
+/* A root that is in the direct map can be memory that was lost sight of. */
+static bool is_readable_root(unsigned long addr)
+{
+	struct page *page = is_vmalloc_or_module_addr((void *)addr) ? NULL : page_of(addr);
+
+	return !page || kmemleak_page_readable(page);
 }
 
 /*
@@ -91,7 +176,7 @@ static bool read_block(struct kmemleak_tracker *t, void *dst, unsigned long addr
 		memcpy(dst, (void *)addr, len);
 		return true;
 	}
-	return !copy_from_kernel_nofault(dst, (void *)addr, len);
+	return !has_error(addr) && !copy_from_kernel_nofault(dst, (void *)addr, len);
 }
 
 /* As kmemleak_sieve_words(), for memory that may not be there. */
@@ -118,16 +203,33 @@ fault:
 	return -EFAULT;
 }
 
+static long pick_readable(unsigned long *dst, unsigned long addr, size_t len,
+			  const struct kmemleak_sieve *sieve)
+{
+	long nr;
+
+	if (IS_ENABLED(CONFIG_UML))
+		return kmemleak_sieve_words(sieve, dst, (void *)addr, len);
+	if (has_error(addr))
+		return 0;
+	nr = sieve_nofault(sieve, dst, (void *)addr, len);
+	return nr < 0 && is_hole(addr) ? 0 : nr;
+}
+
 static long pick_words(struct kmemleak_tracker *t, unsigned long *dst, unsigned long addr,
 		       size_t len, enum kmemleak_read how, const struct kmemleak_sieve *sieve)
 {
-	if (how >= KMEMLEAK_READ_ROOT && !is_plain_memory(addr))
-		return how == KMEMLEAK_READ_ROOT ? -EFAULT : 0;
-	if (how == KMEMLEAK_READ_OPAQUE && !is_kernels_own(addr))
+	long nr = 0;
+
+	if (how < KMEMLEAK_READ_ROOT)
+		return pick_readable(dst, addr, len, sieve);
+	if (is_io_memory(addr))
 		return 0;
-	if (IS_ENABLED(CONFIG_UML))
-		return kmemleak_sieve_words(sieve, dst, (void *)addr, len);
-	return sieve_nofault(sieve, dst, (void *)addr, len);
+	preempt_disable();
+	if (how == KMEMLEAK_READ_OPAQUE ? is_kernels_own(addr) : is_readable_root(addr))
+		nr = pick_readable(dst, addr, len, sieve);
+	preempt_enable();
+	return nr;
 }
 
 static unsigned long block_addr(struct kmemleak_tracker *t, enum kmemleak_space space,
@@ -148,6 +250,20 @@ static unsigned long block_addr(struct kmemleak_tracker *t, enum kmemleak_space 
 	}
 }
 
+/* User-mode Linux keeps no list of its memory. It begins where its own program ends. */
+bool kmemleak_is_memory(unsigned long pfn)
+{
+	if (IS_ENABLED(CONFIG_UML))
+		return pfn >= min_low_pfn || kmemleak_is_image(pfn);
+	return page_is_ram(pfn);
+}
+
+/* The kernel's image, which has roots of its own. */
+bool kmemleak_is_image(unsigned long pfn)
+{
+	return pfn >= PHYS_PFN(__pa_symbol(_text)) && pfn <= PHYS_PFN(__pa_symbol(_end - 1));
+}
+
 /* --------------------------------------------------------------- roots -- */
 
 static int compare_ulong(const void *a, const void *b)
@@ -155,6 +271,11 @@ static int compare_ulong(const void *a, const void *b)
 	unsigned long x = *(unsigned long *)a, y = *(unsigned long *)b;
 
 	return x < y ? -1 : x > y;
+}
+
+static void remove_section(struct kmemleak_tracker *t, const void *start, size_t size)
+{
+	kmemleak_block_remove_part(t, KMEMLEAK_VIRT, (unsigned long)start, size);
 }
 
 #ifdef CONFIG_SMP
@@ -241,43 +362,66 @@ static unsigned long skip_free(struct zone *zone, unsigned long pfn)
 	return order < MAX_ORDER && IS_ALIGNED(pfn, BIT(order)) ? pfn + BIT(order) : pfn + 1;
 }
 
-/* Struct pages of pages in use, neighbours together. */
-static void mark_zone_pages(struct kmemleak_marker *m, struct zone *zone)
+/*
+ * Struct pages of pages in use, neighbours together, up to a frame number that is
+ * within the same part of the map: between parts it may have holes. Return: where the
+ * next part begins.
+ */
+static unsigned long look_at_pages(struct kmemleak_marker *m, struct zone *zone,
+				   unsigned long pfn)
 {
-	unsigned long pfn = zone->zone_start_pfn, end = zone_end_pfn(zone);
-	unsigned int seen = 0;
+	unsigned long end = min(zone_end_pfn(zone), ALIGN(pfn + 1, MAX_ORDER_NR_PAGES));
 
 	while (pfn < end) {
 		unsigned long first;
 
-		while (pfn < end && !page_in_use(zone, pfn)) {
+		while (pfn < end && !page_in_use(zone, pfn))
 			pfn = skip_free(zone, pfn);
-			if (!(++seen % 1024) && kmemleak_mark_poll(m))
-				return;
-		}
-		/* Within a section, for the map may have holes between them. */
-		for (first = pfn; pfn < end && page_in_use(zone, pfn) &&
-		     pfn / MAX_ORDER_NR_PAGES == first / MAX_ORDER_NR_PAGES; pfn++)
+		for (first = pfn; pfn < end && page_in_use(zone, pfn); pfn++)
 			;
 		if (first < pfn &&
-		    kmemleak_mark_range(m, (unsigned long)pfn_to_page(first),
-					(unsigned long)(pfn_to_page(pfn - 1) + 1)))
-			return;
+		    kmemleak_mark_look(m, (unsigned long)pfn_to_page(first),
+				       (unsigned long)(pfn_to_page(pfn - 1) + 1)))
+			return ULONG_MAX;
 	}
+	return pfn;
+}
+
+/* Struct pages stay while memory cannot be unplugged. In a standstill the caller sees to it. */
+void kmemleak_hold_pages(void)
+{
+	if (!kmemleak_still)
+		get_online_mems();
+}
+
+void kmemleak_release_pages(void)
+{
+	if (!kmemleak_still)
+		put_online_mems();
+}
+
+/* Whoever wants to plug or unplug memory waits for one piece, not for what it leads to. */
+static void mark_zone_pages(struct kmemleak_marker *m, struct zone *zone)
+{
+	unsigned long pfn = 0;
+	bool more;
+
+	do {
+		kmemleak_hold_pages();
+		pfn = look_at_pages(m, zone, max(pfn, zone->zone_start_pfn));
+		more = pfn < zone_end_pfn(zone);
+		kmemleak_release_pages();
+		kmemleak_mark_drain(m);
+	} while (more && !kmemleak_mark_poll(m));
 }
 
 static void mark_pages(struct kmemleak_marker *m)
 {
 	struct zone *zone;
 
-	/* In a standstill the caller has it. */
-	if (!kmemleak_still)
-		get_online_mems();
 	for_each_populated_zone(zone)
 		mark_zone_pages(m, zone);
 	kmemleak_old_mark(m);
-	if (!kmemleak_still)
-		put_online_mems();
 }
 
 static void mark_roots(struct kmemleak_tracker *t, struct kmemleak_marker *m)
@@ -352,11 +496,6 @@ static void add_section(struct kmemleak_tracker *t, const char *start, const cha
 				   &nobody);
 }
 
-static void remove_section(struct kmemleak_tracker *t, const void *start, size_t size)
-{
-	kmemleak_block_remove_part(t, KMEMLEAK_VIRT, (unsigned long)start, size);
-}
-
 /* What its searches leave points at stacks of then, which others have by now. */
 static void leave_out_lockdep(struct kmemleak_tracker *t)
 {
@@ -413,8 +552,15 @@ static void ignore_page_map(struct kmemleak_tracker *t)
  */
 void kmemleak_memory_start(struct kmemleak_tracker *t, const void *own, size_t size)
 {
-	t->mapped = PAGE_OFFSET;
-	t->mapped_end = (unsigned long)high_memory;
+	/*
+	 * In an encrypted guest, a page that is freed can be made shared with the
+	 * hypervisor; who reads it meanwhile in the wrong way kills the guest. So there
+	 * blocks are read with the lock held that their free waits for.
+	 */
+	if (!cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT)) {
+		t->mapped = PAGE_OFFSET;
+		t->mapped_end = (unsigned long)high_memory;
+	}
 	add_section(t, _sdata, _edata);
 	add_section(t, __bss_start, __bss_stop);
 	if (&__start_ro_after_init[0] < &_sdata[0] || &__end_ro_after_init[0] > &_edata[0])

@@ -313,12 +313,12 @@ bool kmemleak_old_is_kernels(struct page *page, unsigned long pfn)
 {
 	struct page *head = compound_head(page);
 
-	if (PageHWPoison(page) || PageHighMem(page) || is_free(page, pfn))
+	if (!kmemleak_page_readable(page) || is_free(page, pfn))
 		return false;
 	if (PageReserved(page) || PageSlab(head))
 		return true;
 	return !PageLRU(head) && !PageAnon(head) && !page_mapping(head) && !PageHuge(head) &&
-	       !PageTable(page) && !PageOffline(page) && page_private(page) != KMEMLEAK_OWN_PAGE;
+	       !PageTable(page) && page_private(page) != KMEMLEAK_OWN_PAGE;
 }
 
 /**
@@ -347,55 +347,82 @@ void kmemleak_old_forget(void)
 
 /* ---------------------------------------------------------------- roots -- */
 
-/* Adds to @bytes. Return: 0, or what the mark ends with. */
-static int mark_page(struct kmemleak_marker *m, struct old_chunk *chunk, unsigned long pfn,
-		     unsigned long *bytes)
+static bool is_still_old(const struct old_chunk *chunk, struct page *page, unsigned long pfn)
+{
+	bool was_slab = chunk->slab & BIT_ULL(pfn % PAGES_PER_CHUNK);
+
+	return page && kmemleak_old_is_kernels(page, pfn) &&
+	       PageSlab(compound_head(page)) == was_slab;
+}
+
+/* Not preemptible: the page was in use a moment before all of this is read. */
+static long pick_page(struct kmemleak_marker *m, struct old_chunk *chunk, unsigned long pfn,
+		      unsigned long *bytes)
 {
 	unsigned long *word = chunk->page[pfn % PAGES_PER_CHUNK].word, addr;
 	struct page *page = pfn_to_online_page(pfn);
 	unsigned int first, end;
-	bool was_slab = chunk->slab & BIT_ULL(pfn % PAGES_PER_CHUNK);
+	long nr = 0;
 
-	if (!page || !kmemleak_old_is_kernels(page, pfn) ||
-	    PageSlab(compound_head(page)) != was_slab) {
+	if (!is_still_old(chunk, page, pfn)) {
 		/* Free, or somebody else's: what comes to lie there is new. */
 		clear_words(chunk, pfn, 0, WORDS_PER_PAGE);
 		return 0;
 	}
 	addr = (unsigned long)page_address(page);
 	for_each_set_bitrange(first, end, word, WORDS_PER_PAGE) {
-		int ret = kmemleak_mark_range(m, addr + first * sizeof(long),
-					      addr + end * sizeof(long));
-
-		if (ret)
-			return ret;
+		nr = kmemleak_mark_pick(m, nr, addr + first * sizeof(long),
+					(end - first) * sizeof(long));
 		*bytes += (end - first) * sizeof(long);
 	}
-	return 0;
+	return nr;
+}
+
+/* Adds to @bytes. Return: 0, or what the mark ends with. */
+static int mark_page(struct kmemleak_marker *m, struct old_chunk *chunk, unsigned long pfn,
+		     unsigned long *bytes)
+{
+	long nr;
+
+	preempt_disable();
+	nr = pick_page(m, chunk, pfn, bytes);
+	preempt_enable();
+	return kmemleak_mark_follow(m, nr);
+}
+
+/* Return: 0, or what the mark ends with. */
+static int mark_chunk(struct kmemleak_marker *m, struct old_chunk *chunk, unsigned long index,
+		      unsigned long *bytes)
+{
+	unsigned int i;
+	int ret = 0;
+
+	kmemleak_hold_pages();
+	for (i = 0; i < PAGES_PER_CHUNK && !ret; i++)
+		if (!bitmap_empty(chunk->page[i].word, WORDS_PER_PAGE))
+			ret = mark_page(m, chunk, index * PAGES_PER_CHUNK + i, bytes);
+	kmemleak_release_pages();
+	kmemleak_mark_drain(m);
+	return ret;
 }
 
 /**
  * kmemleak_old_mark() - memory from before tracking began is a root
  * @m: the mark
  *
- * Context: in ops->roots(); memory hotplug is locked.
+ * Context: in ops->roots().
  */
 void kmemleak_old_mark(struct kmemleak_marker *m)
 {
 	struct old_chunk *chunk;
 	unsigned long index, bytes = 0;
-	unsigned int i;
 
 	if (!READ_ONCE(any_old))
 		return;
 	if (!kmemleak_still)
 		kmemleak_old_leave_out();
 	xa_for_each(&chunks, index, chunk) {
-		for (i = 0; i < PAGES_PER_CHUNK; i++)
-			if (!bitmap_empty(chunk->page[i].word, WORDS_PER_PAGE) &&
-			    mark_page(m, chunk, index * PAGES_PER_CHUNK + i, &bytes))
-				return;
-		if (kmemleak_mark_poll(m))
+		if (mark_chunk(m, chunk, index, &bytes) || kmemleak_mark_poll(m))
 			return;
 	}
 	WRITE_ONCE(old_bytes, bytes);

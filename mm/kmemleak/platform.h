@@ -25,6 +25,7 @@
 #include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/preempt.h>
 #include <linux/prefetch.h>
 #include <linux/rbtree.h>
 #include <linux/seqlock.h>

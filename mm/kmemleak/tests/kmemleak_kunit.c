@@ -1180,6 +1180,23 @@ static void live_bad_input(struct kunit *test)
 	free_page((unsigned long)page);
 }
 
+/*
+ * All that is noted can be read: user-mode Linux keeps pages to itself that are not
+ * mapped, and does not survive a read of these.
+ */
+static void live_turned_on(struct kunit *test)
+{
+	int ret;
+
+	mutex_lock(&kmemleak_scan_mutex);
+	kmemleak_turn_off();
+	ret = kmemleak_turn_on();
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	KUNIT_EXPECT_EQ(test, ret ?: kmemleak_scan(), 0);
+	KUNIT_EXPECT_GT(test, kmemleak_old_bytes(), 0UL);
+	mutex_unlock(&kmemleak_scan_mutex);
+}
+
 static struct kunit_case live_cases[] = {
 	KUNIT_CASE(live_kmalloc),
 	KUNIT_CASE(live_requested),
@@ -1190,6 +1207,7 @@ static struct kunit_case live_cases[] = {
 	KUNIT_CASE(live_ring),
 	KUNIT_CASE(live_annotations),
 	KUNIT_CASE(live_bad_input),
+	KUNIT_CASE(live_turned_on),
 	{ }
 };
 

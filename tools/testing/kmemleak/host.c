@@ -106,6 +106,7 @@ static bool follows[MAX_CLASSES][MAX_CLASSES];
 static unsigned int nr_threads;
 static __thread unsigned int my_thread;
 static __thread bool irqs_off;
+static __thread int preempt_off;
 static __thread unsigned int nr_held;
 static __thread unsigned long nr_taken;	/* locks since the last pause */
 static __thread raw_spinlock_t *held[MAX_HELD];
@@ -242,6 +243,18 @@ bool host_irqs_disabled(void)
 	return irqs_off;
 }
 
+void host_preempt(int by)
+{
+	preempt_off += by;
+	REQUIRE(preempt_off >= 0);
+}
+
+/* Nothing is held that would keep this thread from sleeping. */
+static bool may_sleep(void)
+{
+	return !nr_held && !irqs_off && !preempt_off;
+}
+
 void host_relax(void)
 {
 	sched_yield();
@@ -367,8 +380,8 @@ static void *host_page_alloc(struct kmemleak_tracker *t, unsigned int order, gfp
 	if (nr_held)
 		host_check_failed(__FILE__, __LINE__, "pages allocated under lock '%s'",
 				  class_name[held[0]->class]);
-	if (irqs_off && gfpflags_allow_blocking(gfp))
-		host_die("sleeping allocation with interrupts off", __FILE__, __LINE__);
+	if ((irqs_off || preempt_off) && gfpflags_allow_blocking(gfp))
+		host_die("sleeping allocation where nothing may sleep", __FILE__, __LINE__);
 	/* As much as any kernel has to give in one piece. */
 	REQUIRE(order <= 10);
 	if (page_alloc_fails(h, order)) {
@@ -416,11 +429,13 @@ static bool read_as(struct kmemleak_tracker *t, void *dst, unsigned long addr, s
 	REQUIRE(len && len <= PAGE_SIZE);
 	if (how == KMEMLEAK_READ_BLOCK && (!irqs_off || nr_held != 1))
 		host_die("block read without its lock", __FILE__, __LINE__);
-	if (how >= KMEMLEAK_READ_ROOT && (irqs_off || nr_held))
+	if (how >= KMEMLEAK_READ_ROOT && !may_sleep())
 		host_die("root read under a lock", __FILE__, __LINE__);
 	if (how == KMEMLEAK_READ_MAPPED &&
 	    (addr < t->mapped || addr >= t->mapped_end || len > t->mapped_end - addr))
 		host_die("read without a lock of what may go", __FILE__, __LINE__);
+	if (how == KMEMLEAK_READ_MAPPED && !preempt_off)
+		host_die("the look and the read are not one step", __FILE__, __LINE__);
 	if (!seg || READ_ONCE(seg->unreadable)) {
 		__atomic_fetch_add(&h->unreadable, 1, __ATOMIC_RELAXED);
 		return false;
@@ -477,7 +492,7 @@ static void host_mark_roots(struct kmemleak_tracker *t, struct kmemleak_marker *
 	struct host *h = host_of(t);
 	unsigned int i;
 
-	REQUIRE(!nr_held && !irqs_off);
+	REQUIRE(may_sleep());
 	for (i = 0; i < h->nr_roots; i++)
 		if (kmemleak_mark_range(m, h->roots[i].start, h->roots[i].end))
 			return;
@@ -489,7 +504,7 @@ static int host_pause(struct kmemleak_tracker *t)
 {
 	struct host *h = host_of(t);
 
-	REQUIRE(!nr_held && !irqs_off);
+	REQUIRE(may_sleep());
 	__atomic_fetch_add(&h->pauses, 1, __ATOMIC_RELAXED);
 	/* A helper that is late here makes no difference worth a lock. */
 	if (nr_taken > __atomic_load_n(&h->most_locks, __ATOMIC_RELAXED))
@@ -517,7 +532,7 @@ static void *host_help(void *arg)
 
 	host_set_cpu(helper->cpu);
 	kmemleak_mark_help(helper->marker);
-	REQUIRE(!nr_held && !irqs_off);
+	REQUIRE(may_sleep());
 	return NULL;
 }
 
@@ -538,7 +553,7 @@ static void host_spawn(struct kmemleak_tracker *t, struct kmemleak_marker *m)
 
 static void host_wait(struct kmemleak_tracker *t, struct kmemleak_marker *m)
 {
-	REQUIRE(!nr_held && !irqs_off);
+	REQUIRE(may_sleep());
 	while (!kmemleak_mark_ready(m))
 		sched_yield();
 }
@@ -551,7 +566,7 @@ static void host_join(struct kmemleak_tracker *t)
 {
 	struct host *h = host_of(t);
 
-	REQUIRE(!nr_held && !irqs_off);
+	REQUIRE(may_sleep());
 	while (h->nr_helpers)
 		pthread_join(h->helpers[--h->nr_helpers].thread, NULL);
 }
@@ -562,7 +577,7 @@ static int host_standstill(struct kmemleak_tracker *t, struct kmemleak_marker *m
 	struct host *h = host_of(t);
 	int ret;
 
-	REQUIRE(!nr_held && !irqs_off && !h->still);
+	REQUIRE(may_sleep() && !h->still);
 	h->pieces = pieces;
 	if (!h->can_stop)
 		return -EBUSY;

@@ -263,6 +263,7 @@ bool host_lock_is_held(const raw_spinlock_t *lock);
 unsigned long host_irq_save(void);
 void host_irq_restore(unsigned long flags);
 bool host_irqs_disabled(void);
+void host_preempt(int by);
 void host_relax(void);
 void host_die(const char *what, const char *file, int line) __attribute__((noreturn));
 
@@ -285,6 +286,8 @@ void host_die(const char *what, const char *file, int line) __attribute__((noret
 #define local_irq_save(flags)	((flags) = host_irq_save())
 #define local_irq_restore(flags) host_irq_restore(flags)
 #define irqs_disabled()		host_irqs_disabled()
+#define preempt_disable()	host_preempt(1)
+#define preempt_enable()	host_preempt(-1)
 #define lockdep_assert_held(lock) do {					\
 	if (!host_lock_is_held(lock))					\
 		host_die("not held: " #lock, __FILE__, __LINE__);	\

@@ -687,6 +687,38 @@ static void test_unreadable(void)
 	host_free(h);
 }
 
+/* Two pieces of a page, between which something else lies, in one step. */
+static void pick_pieces(struct host *h, struct kmemleak_marker *m)
+{
+	long nr;
+
+	preempt_disable();
+	nr = kmemleak_mark_pick(m, 0, HOST_DIRECT + PAGE_SIZE, 2 * WORD);
+	CHECK_EQ(nr, 1);
+	nr = kmemleak_mark_pick(m, nr, HOST_DIRECT + PAGE_SIZE + 3 * WORD, WORD);
+	CHECK_EQ(nr, 2);
+	preempt_enable();
+	CHECK_EQ(kmemleak_mark_follow(m, nr), 0);
+	/* What they lead to is not looked at yet. */
+	CHECK(white(h, 3));
+	kmemleak_mark_drain(m);
+	CHECK(!white(h, 3));
+}
+
+static void test_pick(void)
+{
+	struct host *h = small_new(4);
+
+	h->in_roots = pick_pieces;
+	host_store(h, HOST_DIRECT + PAGE_SIZE, at(0));
+	host_store(h, HOST_DIRECT + PAGE_SIZE + 2 * WORD, at(1));
+	host_store(h, HOST_DIRECT + PAGE_SIZE + 3 * WORD, at(2));
+	host_store(h, at(2), at(3));
+	CHECK_EQ(host_mark(h, &host_plain_options), 0);
+	CHECK(!white(h, 0) && white(h, 1) && !white(h, 2));
+	host_free(h);
+}
+
 /* Blocks in the last page there is, recorded and not. */
 static void test_last_page(void)
 {
@@ -1070,6 +1102,7 @@ const struct host_case mark_cases[] = {
 	{ "vmalloc_alias", test_vmalloc_alias },
 	{ "alias_loop", test_alias_loop },
 	{ "unreadable", test_unreadable },
+	{ "pick", test_pick },
 	{ "last_page", test_last_page },
 	{ "stop", test_stop },
 	{ "bounded", test_bounded },
