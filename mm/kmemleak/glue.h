@@ -82,7 +82,7 @@ void kmemleak_old_freed(unsigned long addr);
 bool kmemleak_old_any(void);
 unsigned long kmemleak_old_bytes(void);
 unsigned long kmemleak_old_pages(void);
-bool kmemleak_old_can(void);
+int kmemleak_old_check(void);
 
 /**
  * struct kmemleak_dead_pages - pages of a CPU's static per-cpu area to leave out

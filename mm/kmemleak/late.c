@@ -7,6 +7,7 @@
  */
 #define pr_fmt(fmt) "kmemleak: " fmt
 
+#include <linux/cc_platform.h>
 #include <linux/cpu.h>
 #include <linux/gfp.h>
 #include <linux/highmem.h>
@@ -405,15 +406,51 @@ static int take_all(void)
 	return ret;
 }
 
+/* Pages that can be found to be old: not free ones, nor those of users and files. */
+static unsigned long pages_to_note(void)
+{
+	unsigned long others = global_zone_page_state(NR_FREE_PAGES) +
+			       global_node_page_state(NR_FILE_PAGES) +
+			       global_node_page_state(NR_ANON_MAPPED), all = 0;
+	struct zone *zone;
+
+	for_each_populated_zone(zone)
+		all += zone->present_pages;
+	return all > others ? all - others : 0;
+}
+
 /**
- * kmemleak_old_can() - can this kernel tell what is there?
+ * kmemleak_old_check() - can what is there be noted?
  *
  * High memory is not in the direct map, and some architectures do not say which
- * reserved pages are memory.
+ * reserved pages are memory. In an encrypted guest, pages have to be held while they
+ * are read, see kmemleak_memory_start(). The log says what is missing.
+ *
+ * Return: 0, -EOPNOTSUPP or -ENOMEM.
  */
-bool kmemleak_old_can(void)
+int kmemleak_old_check(void)
 {
-	return !totalhigh_pages() && kmemleak_is_memory(PHYS_PFN(__pa_symbol(_text)));
+	long need = pages_to_note() / kmemleak_old_pages_per_chunk() + 1;
+	long have = si_mem_available();
+
+	if (totalhigh_pages()) {
+		pr_warn("cannot turn on: blocks in high memory cannot be told apart\n");
+		return -EOPNOTSUPP;
+	}
+	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT)) {
+		pr_warn("cannot turn on: in an encrypted guest pages can be shared while they are read\n");
+		return -EOPNOTSUPP;
+	}
+	if (!kmemleak_is_memory(PHYS_PFN(__pa_symbol(_text)))) {
+		pr_warn("cannot turn on: this architecture does not list its memory\n");
+		return -EOPNOTSUPP;
+	}
+	if (have < need) {
+		pr_warn("cannot turn on: to note what is there takes up to %ld pages, of %ld available\n",
+			need, have);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 /**

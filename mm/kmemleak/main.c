@@ -251,6 +251,28 @@ static unsigned int shard_bits(void)
 	return clamp_t(unsigned int, bits, MIN_SHARD_BITS, MAX_SHARD_BITS);
 }
 
+static const char *what_is_missing(const struct kmemleak_tracker *t)
+{
+	if (t->index.order < 0)
+		return "the index";
+	return t->pool.caches ? "the table of task names" : "lists of free records";
+}
+
+/* Return: 0, or -ENOMEM; then it tracks with what could be had, and the log says so. */
+static int start_tracker(void)
+{
+	struct kmemleak_tracker *t = &kmemleak_tracker;
+	unsigned int bits = shard_bits();
+	int ret = kmemleak_tracker_start(t, bits, nr_cpu_ids);
+
+	if (ret)
+		pr_warn("no memory for %s\n", what_is_missing(t));
+	if (t->index.bits < bits)
+		pr_warn("memory is in pieces: the index has %lu shards in place of %lu, which takes time\n",
+			BIT(t->index.bits), BIT(bits));
+	return ret;
+}
+
 void __init kmemleak_init(void)
 {
 	kmemleak_pages_ready = true;
@@ -265,8 +287,8 @@ void __init kmemleak_init(void)
 		return;
 	}
 	kmemleak_trace_start();
-	if (kmemleak_tracker_start(&kmemleak_tracker, shard_bits(), nr_cpu_ids))
-		pr_warn("little memory for the index, going on with less\n");
+	/* Less of it is better than none. */
+	start_tracker();
 	kmemleak_memory_start(&kmemleak_tracker, reserve, sizeof(reserve));
 }
 
@@ -335,7 +357,7 @@ void kmemleak_give_back(void)
  * before is a root.
  *
  * Return: 0, also if it is on; -EBUSY if it was turned off by an error; -ENOMEM;
- * -EOPNOTSUPP if this kernel cannot tell what is there.
+ * -EOPNOTSUPP if this kernel cannot tell what is there. The log says what is missing.
  */
 int kmemleak_turn_on(void)
 {
@@ -344,14 +366,22 @@ int kmemleak_turn_on(void)
 	lockdep_assert_held(&kmemleak_scan_mutex);
 	if (kmemleak_is_on())
 		return 0;
-	if (READ_ONCE(kmemleak_tracker.failed))
+	if (READ_ONCE(kmemleak_tracker.failed)) {
+		pr_warn("cannot turn on: an error turned it off: %s\n",
+			READ_ONCE(kmemleak_tracker.failed));
 		return -EBUSY;
-	if (!kmemleak_old_can())
-		return -EOPNOTSUPP;
+	}
+	ret = kmemleak_old_check();
+	if (ret)
+		return ret;
 	kmemleak_give_back();
 	kmemleak_trace_start();
-	if (kmemleak_tracker_start(&kmemleak_tracker, shard_bits(), nr_cpu_ids))
-		pr_warn("little memory for the index, going on with less\n");
+	ret = start_tracker();
+	if (ret) {
+		pr_warn("cannot turn on: no memory for what tracking takes\n");
+		kmemleak_give_back();
+		return ret;
+	}
 	kmemleak_old_begin();
 	/* Sites are patched one by one, but what counts is that it is enabled. */
 	static_branch_enable(&kmemleak_key);
@@ -361,7 +391,9 @@ int kmemleak_turn_on(void)
 	kmemleak_memory_start(&kmemleak_tracker, reserve, sizeof(reserve));
 	/* Now that new blocks are tracked: who was faster has an old one. */
 	ret = kmemleak_old_take();
-	if (!ret && READ_ONCE(kmemleak_tracker.failed))
+	if (ret)
+		pr_warn("cannot turn on: no memory to note what is there\n");
+	else if (READ_ONCE(kmemleak_tracker.failed))
 		ret = -EBUSY;
 	if (ret) {
 		kmemleak_turn_off();

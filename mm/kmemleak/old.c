@@ -71,6 +71,14 @@ static struct old_chunk *chunk_of(unsigned long pfn)
 	return xa_load(&chunks, pfn / PAGES_PER_CHUNK);
 }
 
+/* Rather than that anybody is killed for it, there is no tracking. */
+#define GFP_OLD		(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOMEMALLOC | __GFP_NOWARN)
+
+unsigned int kmemleak_old_pages_per_chunk(void)
+{
+	return PAGES_PER_CHUNK;
+}
+
 /* Context: process, may sleep, kmemleak_scan_mutex held. */
 static struct old_chunk *make_chunk(unsigned long pfn)
 {
@@ -78,11 +86,11 @@ static struct old_chunk *make_chunk(unsigned long pfn)
 
 	if (chunk)
 		return chunk;
-	chunk = kmemleak_kernel_ops.page_alloc(&kmemleak_tracker, 0, GFP_KERNEL | __GFP_NOWARN);
+	chunk = kmemleak_kernel_ops.page_alloc(&kmemleak_tracker, 0, GFP_OLD);
 	if (!chunk)
 		return NULL;
 	raw_spin_lock_init(&chunk->lock);
-	if (xa_err(xa_store(&chunks, pfn / PAGES_PER_CHUNK, chunk, GFP_KERNEL | __GFP_NOWARN))) {
+	if (xa_err(xa_store(&chunks, pfn / PAGES_PER_CHUNK, chunk, GFP_OLD))) {
 		kmemleak_kernel_ops.page_free(&kmemleak_tracker, chunk, 0);
 		return NULL;
 	}

@@ -136,12 +136,16 @@ static void tree_rehome(struct kmemleak_index *idx, struct kmemleak_shard *from)
 	}
 }
 
+/* Compaction is worth it, but nobody is to be killed. In early boot it does not sleep. */
+#define GFP_GROW	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
+
 /**
  * kmemleak_index_grow() - more shards
  * @t: tracker
- * @bits: log2 of their number; where memory is in pieces, there are fewer
+ * @bits: log2 of their number; where memory is in pieces, there are fewer, and the
+ *	caller has to ask how many
  *
- * Context: nobody else uses the index: early boot, or not yet enabled.
+ * Context: nobody else uses the index: early boot, or not yet enabled and may sleep.
  * Return: 0, or -ENOMEM; then the index works on with the shards it has.
  */
 int kmemleak_index_grow(struct kmemleak_tracker *t, unsigned int bits)
@@ -157,7 +161,7 @@ int kmemleak_index_grow(struct kmemleak_tracker *t, unsigned int bits)
 		unsigned long bytes = sizeof(*shards) << bits;
 
 		order = max_t(int, 0, ilog2(roundup_pow_of_two(bytes)) - PAGE_SHIFT);
-		shards = t->ops->page_alloc(t, order, GFP_NOWAIT | __GFP_NOWARN);
+		shards = t->ops->page_alloc(t, order, GFP_GROW);
 	} while (!shards && --bits > idx->bits);
 	if (!shards)
 		return -ENOMEM;

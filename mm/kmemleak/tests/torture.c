@@ -456,6 +456,36 @@ static const struct command {
 	{ "reset", false, run_reset },
 };
 
+/* To the pages that this task allocates. */
+static void let_faults_come(bool on)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	current->make_it_fail = on;
+#endif
+}
+
+static ssize_t hand_on(const char __user *user, size_t len, bool with_faults)
+{
+	struct file *file = filp_open("/sys/kernel/debug/kmemleak", O_WRONLY, 0);
+	ssize_t ret;
+	loff_t pos = 0;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	let_faults_come(with_faults);
+	ret = file->f_op->write(file, user, len, &pos);
+	let_faults_come(false);
+	fput(file);
+	return ret;
+}
+
+static ssize_t run_starved(const char __user *user, size_t len)
+{
+	const size_t skip = strlen("starve ");
+
+	return len > skip ? hand_on(user + skip, len - skip, true) : -EINVAL;
+}
+
 /*
  * Hands the write on to the detector, with blocks on this task's stack. They are
  * lost when it returns.
@@ -463,10 +493,8 @@ static const struct command {
 static noinline ssize_t scan_with_blocks(const char __user *user, size_t len)
 {
 	void *held[TORTURE_NR_SCENES] = { };
-	struct file *file;
-	ssize_t ret = 0;
-	loff_t pos = 0;
 	unsigned int i;
+	ssize_t ret;
 
 	for (i = 0; i < ARRAY_SIZE(held); i++) {
 		held[i] = torture_kzalloc(HELD_SIZE);
@@ -476,12 +504,8 @@ static noinline ssize_t scan_with_blocks(const char __user *user, size_t len)
 	}
 	/* Now it is in memory, and nowhere else. */
 	barrier_data(held);
-	file = filp_open("/sys/kernel/debug/kmemleak", O_WRONLY, 0);
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-	ret = file->f_op->write(file, user, len, &pos);
+	ret = hand_on(user, len, false);
 	barrier_data(held);
-	fput(file);
 	memzero_explicit(held, sizeof(held));
 	return ret;
 }
@@ -564,6 +588,8 @@ static ssize_t command_write(struct file *file, const char __user *user,
 	ret = -EINVAL;
 	if (!strcmp(argv[0], "scan"))
 		ret = run_scan(user, len);
+	if (!strcmp(argv[0], "starve"))
+		ret = run_starved(user, len);
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
 		if (!strcmp(commands[i].name, argv[0]))
 			ret = run_command(&commands[i], argc - 1, argv + 1);

@@ -15,6 +15,7 @@ KM_FILE=$KM_DEBUG/kmemleak
 KM_STATS=$KM_DEBUG/kmemleak_stats
 KM_TORTURE=$KM_DEBUG/kmemleak_torture
 KM_PARAM=/sys/module/kmemleak/parameters
+KM_FENCE=/sys/module/kfence/parameters/sample_interval
 KM_SLOW=${KMEMLEAK_TEST_SLOW:-0}
 KM_DIR=$(cd "$(dirname "$0")" && pwd)
 KM_TMP=$(mktemp -d /tmp/kmemleak.XXXXXX) || exit 1
@@ -121,8 +122,9 @@ km_begin() {
 	echo clear > "$KM_FILE"
 }
 
-# km_switch on|off: the kernel patches its hooks
-km_switch() {
+# km_alone COMMAND...: on the only CPU, where others must not run while the kernel
+# changes its code
+km_alone() {
 	km_cpus=
 	[ "${KMEMLEAK_TEST_ONE_CPU:-0}" = 0 ] ||
 		km_cpus=$(grep -l 1 /sys/devices/system/cpu/cpu[1-9]*/online)
@@ -130,11 +132,25 @@ km_switch() {
 		echo 0 > "$km_cpu" || return 1
 	done
 	km_status=0
-	echo "$1" > "$KM_FILE" || km_status=1
+	"$@" || km_status=1
 	for km_cpu in $km_cpus; do
 		echo 1 > "$km_cpu" || return 1
 	done
 	return "$km_status"
+}
+
+km_put() {
+	echo "$2" > "$1"
+}
+
+# km_switch on|off: the kernel patches its hooks
+km_switch() {
+	km_alone km_put "$KM_FILE" "$1"
+}
+
+# km_fence MS: KFENCE takes an allocation so often, 0: none. It may not be there
+km_fence() {
+	[ ! -e "$KM_FENCE" ] || km_alone km_put "$KM_FENCE" "$1"
 }
 
 # km_set PARAMETER VALUE

@@ -54,12 +54,29 @@ no_new_entries() {
 	[ "$(km_stat entries_in_use)" -eq 0 ]
 }
 
+# on_starved PAGES: on fails with ENOMEM when the system has no more than these for it,
+# says what is missing, and changes nothing
+on_starved() {
+	faults=$KM_DEBUG/fail_page_alloc
+	km_mark
+	for setting in task-filter=Y verbose=0 interval=1 times=-1 ignore-gfp-wait=N min-order=0 \
+		       "space=$1" probability=100; do
+		echo "${setting#*=}" > "$faults/${setting%=*}" || return 1
+	done
+	km_alone km_put "$KM_TORTURE/command" "starve on" 2> "$KM_TMP/error"
+	status=$?
+	echo 0 > "$faults/probability"
+	[ "$status" -ne 0 ] && [ "$(km_stat enabled)" = 0 ] &&
+		[ "$(km_stat entries_in_use)" -eq 0 ] &&
+		km_log | grep -q "kmemleak: cannot turn on: no memory $2"
+}
+
 km_begin
 km_need_torture
 commands="scan scan=on scan=off scan=5 stack=on stack=off dump=0 off nonsense"
 # shellcheck disable=SC2086
 set -- $commands
-km_plan $(($# + 16))
+km_plan $(($# + 18))
 km_torture "graph 5 20000"
 echo scan=600 > "$KM_FILE"
 km_scan
@@ -82,6 +99,13 @@ km_test "clear again" km_write 'clear'
 km_test "scan after clear: EPERM" km_refuses "$not_permitted" 'scan\n'
 km_test "callers go on" kernel_goes_on
 km_test "and nothing is tracked" no_new_entries
+if [ -d "$KM_DEBUG/fail_page_alloc" ]; then
+	km_test "on without memory for the tracker" on_starved 0 "for what tracking takes"
+	km_test "on without memory for what is there" on_starved 400 "to note what is there"
+else
+	km_skip "on without memory for the tracker" "kernel without fault injection"
+	km_skip "on without memory for what is there" "kernel without fault injection"
+fi
 km_unload kmemleak_test
 km_unload kmemleak_torture
 km_test "statistics still say so" [ "$(km_stat enabled)" = 0 ]
