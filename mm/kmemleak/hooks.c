@@ -293,9 +293,24 @@ noinline void kmemleak_hook_vmalloc(const struct vm_struct *area, size_t size, g
 }
 EXPORT_SYMBOL_GPL(kmemleak_hook_vmalloc);
 
+/*
+ * Physical addresses can be wider than a long. What lies there is high memory, which
+ * holds no references; cut off, its address would be another block's. Of a range, @size
+ * becomes what is below that.
+ */
+static bool fits_long(phys_addr_t phys, size_t *size)
+{
+	if (phys > ULONG_MAX)
+		return false;
+	if (sizeof(phys) > sizeof(long) && *size && phys + (*size - 1) > ULONG_MAX)
+		*size = ULONG_MAX - phys;
+	return true;
+}
+
 noinline void kmemleak_hook_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
 {
-	add_block(KMEMLEAK_PHYS, phys, size, 0, 0, gfp);
+	if (fits_long(phys, &size))
+		add_block(KMEMLEAK_PHYS, phys, size, 0, 0, gfp);
 }
 EXPORT_SYMBOL(kmemleak_hook_alloc_phys);
 
@@ -343,7 +358,8 @@ EXPORT_SYMBOL_GPL(kmemleak_hook_free_part);
 
 void kmemleak_hook_free_part_phys(phys_addr_t phys, size_t size)
 {
-	free_part(KMEMLEAK_PHYS, phys, size);
+	if (fits_long(phys, &size))
+		free_part(KMEMLEAK_PHYS, phys, size);
 }
 EXPORT_SYMBOL(kmemleak_hook_free_part_phys);
 
@@ -394,7 +410,7 @@ static void annotate_phys(phys_addr_t phys, enum kmemleak_note note)
 	struct kmemleak_object copy;
 	unsigned long virt;
 
-	if (!enter())
+	if (phys > ULONG_MAX || !enter())
 		return;
 	virt = t->ops->block_addr(t, KMEMLEAK_PHYS, phys, 0);
 	if (virt && !kmemleak_block_get(t, KMEMLEAK_PHYS, phys, &copy) &&

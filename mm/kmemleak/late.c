@@ -57,7 +57,7 @@ static void *first_slot(struct slab *slab)
 
 static bool has_slots(struct page *page)
 {
-	return PageSlab(compound_head(page)) && !is_kfence_address(page_address(page));
+	return PageSlab(compound_head(page));
 }
 
 /* All slots; the free ones are taken out when nobody runs. */
@@ -94,7 +94,7 @@ static int take(struct page *page, unsigned long pfn)
 {
 	int ret = 0;
 
-	if (!kmemleak_old_is_kernels(page, pfn))
+	if (!kmemleak_old_is_kernels(page, pfn) || is_kfence_address(page_address(page)))
 		return 0;
 	/* What was reserved at boot may be no memory at all. */
 	if (PageReserved(page) && (kmemleak_is_image(pfn) || !kmemleak_is_memory(pfn)))
@@ -113,6 +113,28 @@ static int take(struct page *page, unsigned long pfn)
 	put_page(page);
 	return ret;
 }
+
+#ifdef CONFIG_KFENCE
+/* Of its pool, the objects in use. The other pages are guards, or free and protected. */
+static int take_kfence(void)
+{
+	unsigned int nr = 0;
+	const void *addr;
+	size_t size;
+
+	while (kfence_next_object(&nr, &addr, &size)) {
+		if (kmemleak_old_note_page(virt_to_page(addr), page_to_pfn(virt_to_page(addr))))
+			return -ENOMEM;
+		kmemleak_old_note(addr, size);
+	}
+	return 0;
+}
+#else
+static int take_kfence(void)
+{
+	return 0;
+}
+#endif
 
 static int take_zone(struct zone *zone)
 {
@@ -400,6 +422,7 @@ static int take_all(void)
 
 	for_each_populated_zone(zone)
 		ret = ret ?: take_zone(zone);
+	ret = ret ?: take_kfence();
 	/* A zone's maps can lie in another one. */
 	for_each_populated_zone(zone)
 		leave_out_maps(zone);

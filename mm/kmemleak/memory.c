@@ -8,6 +8,7 @@
 #include <linux/cpumask.h>
 #include <linux/io.h>
 #include <linux/jiffies.h>
+#include <linux/kfence.h>
 #include <linux/lockdep.h>
 #include <linux/memblock.h>
 #include <linux/memory_hotplug.h>
@@ -320,6 +321,35 @@ static void setup_percpu(struct kmemleak_tracker *t) { }
 static void mark_percpu(struct kmemleak_marker *m) { }
 #endif
 
+#ifdef CONFIG_KFENCE
+/*
+ * Its records have the address of each object in use, lost or not. What is left of
+ * them as a root is their place in a queue of RCU callbacks.
+ */
+static void mark_kfence(struct kmemleak_marker *m)
+{
+	const struct rcu_head *head;
+	unsigned int nr = 0;
+	const void *addr;
+	size_t size;
+
+	do {
+		head = kfence_next_object(&nr, &addr, &size);
+	} while (head && !kmemleak_mark_range(m, (unsigned long)head, (unsigned long)(head + 1)));
+}
+
+static void leave_out_kfence(struct kmemleak_tracker *t)
+{
+	size_t size;
+	const void *records = kfence_records(&size);
+
+	remove_section(t, records, size);
+}
+#else
+static void mark_kfence(struct kmemleak_marker *m) { }
+static void leave_out_kfence(struct kmemleak_tracker *t) { }
+#endif
+
 /* Reserved at boot, and as it was then: its links point at itself. */
 static bool page_untouched(struct page *page)
 {
@@ -427,6 +457,7 @@ static void mark_pages(struct kmemleak_marker *m)
 static void mark_roots(struct kmemleak_tracker *t, struct kmemleak_marker *m)
 {
 	mark_percpu(m);
+	mark_kfence(m);
 	mark_pages(m);
 	if (kmemleak_mark_options(m)->scan_stacks)
 		kmemleak_stacks_mark(m);
@@ -568,6 +599,7 @@ void kmemleak_memory_start(struct kmemleak_tracker *t, const void *own, size_t s
 	remove_section(t, own, size);
 	remove_section(t, t, sizeof(*t));
 	leave_out_lockdep(t);
+	leave_out_kfence(t);
 	ignore_page_map(t);
 	/* The boot task's stack is scanned like any other, live part only. */
 	remove_section(t, task_stack_page(&init_task), THREAD_SIZE);

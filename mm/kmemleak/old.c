@@ -13,6 +13,7 @@
 #include <linux/bitmap.h>
 #include <linux/gfp.h>
 #include <linux/hugetlb.h>
+#include <linux/kfence.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
@@ -258,6 +259,10 @@ void kmemleak_old_freed(unsigned long addr)
 	page = virt_to_head_page((void *)addr);
 	if (!PageSlab(page)) {
 		drop(addr, page_size(page));
+		return;
+	}
+	if (is_kfence_address((void *)addr)) {
+		drop(addr, kfence_ksize((void *)addr));
 		return;
 	}
 	/* Of SLOB's blocks the size is not known here. */

@@ -17,6 +17,9 @@
  *				       period ends for so long
  *	registers <ms>                 blocks of which only registers know, of a CPU
  *				       that takes no interrupt for so long
+ *	fence                          blocks from KFENCE's pool, held and lost
+ *	starve on                      hands "on" to the detector, whose allocations
+ *				       get the faults that are set up
  *	scan                           a scan by the writer, whose stack holds blocks
  *	traces                         blocks whose traces differ near or far away
  *	decoys                         takes what was used last out of the way
@@ -282,6 +285,7 @@ void torture_reset(void)
 	torture_rcu_reset();
 	torture_churn_reset();
 	torture_peak_reset();
+	torture_fence_reset();
 	torture_leaks_reset();
 	torture_old_reset();
 	torture_rules_reset();
@@ -437,6 +441,7 @@ static const struct command {
 	{ "api", true, torture_api },
 	{ "born", false, torture_born },
 	{ "churn", false, torture_churn },
+	{ "fence", false, torture_fence },
 	{ "halt", true, torture_halt },
 	{ "interrupts", false, torture_interrupts },
 	{ "lose", false, torture_lose },

@@ -67,6 +67,10 @@ void *torture_vzalloc(size_t size);
 void *torture_pages(size_t size);
 void __percpu *torture_percpu(size_t size);
 
+/* torture_fence.c: a block from KFENCE's pool, of @cache or NULL, if KFENCE gives any. */
+bool torture_has_fences(void);
+void *torture_fenced(size_t size, struct kmem_cache *cache);
+
 /*
  * A value left over somewhere can look like a reference and hide one lost block
  * in a few thousand, so a scene is set several times; which time it is, decides
@@ -107,6 +111,7 @@ int torture_born(int argc, char **argv);
 int torture_churn(int argc, char **argv);
 int torture_peak(int argc, char **argv);
 int torture_starve(int argc, char **argv);
+int torture_fence(int argc, char **argv);
 int torture_graph(int argc, char **argv);
 int torture_halt(int argc, char **argv);
 int torture_interrupts(int argc, char **argv);
@@ -125,6 +130,7 @@ int torture_written(int argc, char **argv);
 
 void torture_churn_reset(void);
 void torture_peak_reset(void);
+void torture_fence_reset(void);
 void torture_graph_reset(void);
 void torture_leaks_reset(void);
 void torture_old_reset(void);

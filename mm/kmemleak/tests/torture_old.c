@@ -29,6 +29,7 @@
 
 enum holder_kind {
 	HOLDER_SLAB,
+	HOLDER_FENCED,		/* of KFENCE's pool, if it gives any */
 	HOLDER_LARGE,
 	HOLDER_VMALLOC,
 	HOLDER_PAGES,		/* without __GFP_COMP: the further pages have no count */
@@ -47,6 +48,9 @@ static void *new_holder(enum holder_kind kind)
 	switch (kind) {
 	case HOLDER_SLAB:
 		return kzalloc(HOLDER_SIZE, GFP_KERNEL);
+	case HOLDER_FENCED:
+		return torture_has_fences() ? torture_fenced(HOLDER_SIZE, NULL) :
+					      kzalloc(HOLDER_SIZE, GFP_KERNEL);
 	case HOLDER_LARGE:
 		return kzalloc(LARGE_SIZE, GFP_KERNEL);
 	case HOLDER_VMALLOC:
@@ -64,6 +68,7 @@ static void free_holder(enum holder_kind kind, void *holder)
 {
 	switch (kind) {
 	case HOLDER_SLAB:
+	case HOLDER_FENCED:
 	case HOLDER_LARGE:
 		kfree(holder);
 		break;
@@ -84,8 +89,10 @@ static void free_holder(enum holder_kind kind, void *holder)
 static void **place_in(enum holder_kind kind, void *holder)
 {
 	void *copy = holder;
-	size_t size = kind == HOLDER_SLAB || kind == HOLDER_PERCPU ? HOLDER_SIZE : LARGE_SIZE;
+	size_t size = LARGE_SIZE;
 
+	if (kind == HOLDER_SLAB || kind == HOLDER_FENCED || kind == HOLDER_PERCPU)
+		size = HOLDER_SIZE;
 	if (kind == HOLDER_PERCPU)
 		copy = per_cpu_ptr((void __percpu __force *)holder,
 				   cpumask_last(cpu_possible_mask));

@@ -26,6 +26,8 @@ struct queued {
 static_assert(sizeof(struct queued) <= SIZE);
 
 static struct task_struct *reader;
+/* Blocks that are freed after a grace period. In KFENCE's pool, its record is queued. */
+static struct kmem_cache *delayed;
 static DECLARE_COMPLETION(reading);
 
 /* One read section, which no grace period survives. */
@@ -75,6 +77,22 @@ static noinline int queue_block(void)
 	return 0;
 }
 
+static noinline int queue_fenced(void)
+{
+	void *ptr;
+
+	if (!torture_has_fences())
+		return 0;
+	if (!delayed)
+		delayed = kmem_cache_create("torture_delayed", SIZE, 0, SLAB_TYPESAFE_BY_RCU,
+					    NULL);
+	ptr = delayed ? torture_fenced(SIZE, delayed) : NULL;
+	if (!ptr)
+		return -ENOMEM;
+	kmem_cache_free(delayed, ptr);
+	return 0;
+}
+
 /*
  * The queue of kvfree_rcu() has pages that nobody tracks, and only the block points
  * at another one, which a reset frees.
@@ -112,7 +130,7 @@ int torture_rcu(int argc, char **argv)
 		return -EOPNOTSUPP;
 	ret = torture_decoys(SIZE, 64) ?: start_reader(cpu, hold_ms);
 	for (i = 0; !ret && i < NR_QUEUED; i++)
-		ret = queue_block() ?: queue_parent(true) ?: queue_parent(false);
+		ret = queue_fenced() ?: queue_block() ?: queue_parent(true) ?: queue_parent(false);
 	return ret;
 }
 
@@ -124,4 +142,6 @@ void torture_rcu_reset(void)
 	reader = NULL;
 	/* The callbacks are this module's. */
 	rcu_barrier();
+	kmem_cache_destroy(delayed);
+	delayed = NULL;
 }

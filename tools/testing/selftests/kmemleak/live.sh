@@ -43,9 +43,11 @@ attach() {
 		[ "$(km_stat enabled)" = 1 ] && [ "$(km_stat failed)" = no ]
 }
 
-# Slabs, large blocks, vmalloc(), pages and per-cpu blocks from before hold new ones.
+# Slabs, KFENCE's pool, large blocks, vmalloc(), pages and per-cpu blocks from before
+# hold new ones.
 old_holders() {
-	km_torture "old hold" && attach && km_torture "old hang" && km_scan && km_verdicts 100
+	km_fence 1 && km_torture "old hold" && km_fence 0 && attach &&
+		km_torture "old hang" && km_scan && km_verdicts 100
 }
 
 # The new ones stay where they are, and nobody has written to what was freed. This comes

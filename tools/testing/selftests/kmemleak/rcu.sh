@@ -56,7 +56,7 @@ impatient() {
 scan_unsettled() {
 	km_mark
 	km_set rcu_wait_ms "$1"
-	km_torture "rcu 1000000" && processes_end && km_scan
+	km_fence 1 && km_torture "rcu 1000000" && processes_end && km_scan
 }
 
 # Nothing is lost, neither the module's blocks nor anybody else's.
@@ -96,6 +96,7 @@ km_test "says so" told 300
 km_test "a scan that waits for long enough" scan_settled
 km_test "says nothing" not_told
 km_test "leaves no block waiting" still 0
+km_fence 0
 km_torture reset
 impatient
 km_finish

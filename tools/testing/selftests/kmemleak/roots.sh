@@ -50,6 +50,19 @@ own_stack_left() {
 	km_scan && km_compare "$KM_MOST"
 }
 
+# Blocks of KFENCE's pool end where the request does. Its records are no references.
+fenced() {
+	unreadable=$(km_stat unreadable)
+	km_fence 1 && km_torture fence
+	status=$?
+	km_fence 0 && [ "$status" -eq 0 ] && km_scan && km_verdicts "$KM_MOST"
+}
+
+fences_not_counted() {
+	km_note "unreadable: $unreadable, then $(km_stat unreadable)"
+	[ "$(km_stat unreadable)" -eq "$unreadable" ]
+}
+
 # The module goes and with it everything that held; the blocks are given back.
 gone_with_module() {
 	km_scenes list on
@@ -62,7 +75,7 @@ km_begin
 km_need_torture
 # shellcheck disable=SC2086
 set -- $pairs
-km_plan $((2 * $# + 8))
+km_plan $((2 * $# + 10))
 km_test "the module has these pairs and no other" all_pairs_listed
 for name; do
 	km_test "$name with" pair "$name" on
@@ -74,5 +87,12 @@ for name in stack registers; do
 done
 km_test "stack of who scans with" own_stack
 km_test "stack of who scans without" own_stack_left
+if [ -e "$KM_FENCE" ]; then
+	km_test "blocks of KFENCE's pool" fenced
+	km_test "its guard pages are no fault" fences_not_counted
+else
+	km_skip "blocks of KFENCE's pool" "kernel without it"
+	km_skip "its guard pages are no fault" "kernel without it"
+fi
 km_test "an unloaded module leaves nothing" gone_with_module
 km_finish
