@@ -84,13 +84,11 @@ bool host_one_in(unsigned int n)
 	return host_below(n) == 0;
 }
 
+unsigned int host_part = 1;
+
 unsigned long host_rounds(unsigned long n)
 {
-#ifdef HOST_SLOW
-	return n / 4 ?: 1;
-#else
-	return n;
-#endif
+	return n / host_part ?: 1;
 }
 
 /* ----------------------------------------------------- locks and interrupts -- */

@@ -64,7 +64,8 @@ unsigned long host_rand(void);
 unsigned long host_below(unsigned long n);
 /* True once in @n times. */
 bool host_one_in(unsigned int n);
-/* How much a random case does; sanitized and bare builds may differ. */
+/* How much a random case does, of which it is to do only a part. */
+extern unsigned int host_part;
 unsigned long host_rounds(unsigned long n);
 
 /* ------------------------------------------------------------ fake memory -- */

@@ -3,10 +3,11 @@
  * Runs the host tests: every case in a process of its own, so that one that
  * dies is one that fails, and prints KTAP.
  *
- *	kmemleak-host [--seed=<number>] [<part of a case's name>...]
+ *	kmemleak-host [--seed=<number>] [--part=<number>] [<part of a case's name>...]
  *
- * The seed may also come from the environment (KMEMLEAK_SEED). It and the name
- * of a case determine everything the case does but for the order of threads.
+ * The seed may also come from the environment (KMEMLEAK_SEED). It, the part and the
+ * name of a case determine everything the case does but for the order of threads.
+ * With --part=4, random cases do a quarter of what they do else.
  */
 #include <signal.h>
 #include <sys/wait.h>
@@ -120,8 +121,10 @@ int main(int argc, char **argv)
 	for (i = 1; i < argc; i++) {
 		if (!strncmp(argv[i], "--seed=", 7)) {
 			text = argv[i] + 7;
+		} else if (!strncmp(argv[i], "--part=", 7) && atoi(argv[i] + 7) > 0) {
+			host_part = atoi(argv[i] + 7);
 		} else if (argv[i][0] == '-') {
-			fprintf(stderr, "usage: %s [--seed=<number>] [<case>...]\n", argv[0]);
+			fprintf(stderr, "usage: %s [--seed=<number>] [--part=<number>] [<case>...]\n", argv[0]);
 			return 2;
 		}
 	}
