@@ -9,12 +9,8 @@
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
 
-blocks=40000
-peak=300000
-if [ "$KM_SLOW" = 1 ]; then
-	blocks=20000
-	peak=100000
-fi
+blocks=$(km_amount 40000 20000 20000)
+peak=$(km_amount 300000 300000 100000)
 
 # What else is allocated meanwhile: three blocks for each vmalloc(), the decoys
 # beside a graph, and what the kernel does.

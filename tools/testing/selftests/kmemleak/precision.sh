@@ -10,8 +10,7 @@
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
 
-scans=100
-[ "$KM_SLOW" = 1 ] && scans=10
+scans=$(km_amount 100 10 5)
 
 # moves: so many since churn began
 moves() {

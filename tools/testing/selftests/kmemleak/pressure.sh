@@ -10,8 +10,7 @@
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
 
-seconds=20
-[ "$KM_SLOW" = 1 ] && seconds=10
+seconds=$(km_amount 20 10 5)
 
 # inject FOLDER PERCENT: into the tasks of a storm; 0 for no more
 inject() {

@@ -128,10 +128,9 @@ too_little() {
 km_begin
 km_need_torture
 [ "$(grep -c '^processor' /proc/cpuinfo)" -ge 2 ] || km_skip_all "takes two CPUs"
-scans=10
+scans=$(km_amount 10 4 4)
 interval=200
 # A mark takes longer, and so does an allocation.
-[ "$KM_SLOW" = 1 ] && scans=4
 [ "$KM_SLOW" = 1 ] && interval=1000
 names="age born changed transient confirm min_unref"
 # shellcheck disable=SC2086

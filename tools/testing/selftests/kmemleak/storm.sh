@@ -11,8 +11,7 @@
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
 
-seconds=60
-[ "$KM_SLOW" = 1 ] && seconds=20
+seconds=$(km_amount 60 20 20)
 
 # Each job does its turns while this file exists, and writes down how many.
 running=$KM_TMP/running
