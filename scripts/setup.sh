@@ -8,9 +8,10 @@
 
 set -u
 
-# What each package is for: the kernel build (objtool reads ELF), the guest,
+# What each package is for: the kernel build (objtool reads ELF, and the kernels
+# have most of their objects in common: ccache), the guest,
 # tests (32-bit and clang builds on the host, git am of the patches), lint.
-build="make gcc libc6-dev flex bison bc libelf-dev xz-utils python3"
+build="make gcc libc6-dev flex bison bc libelf-dev xz-utils python3 ccache"
 case "${1-}" in
 run)	want="$build linux-source-6.1 qemu-system-x86 busybox-static" ;;
 test)	want="$build linux-source-6.1 qemu-system-x86 busybox-static

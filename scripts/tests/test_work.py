@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The build folder: its lock, failing commands, a copy of the user's tree."""
 
+import contextlib
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
 from unittest import mock
 
-from scratch import ScratchTest, snapshot
+from scratch import BASE, ScratchTest, snapshot
 from tooling import kernel, tiers, tree, work
 from tooling.ktap import Counts
 
@@ -49,11 +52,74 @@ class Commands(unittest.TestCase):
             self.assertNotIn("| 50\n", said)
 
     def test_our_variables_stay_here(self):
-        with mock.patch.dict(os.environ, {"O": "x", "KDIR": "x", "MAKEFLAGS": "k",
-                                          "PATH": "/bin"}):
+        with tempfile.TemporaryDirectory() as folder, mock.patch.dict(
+                os.environ, {"O": folder, "KDIR": "x", "MAKEFLAGS": "k", "FULL": "1",
+                             "HOME": "/home"}):
             clean = work.clean_environ()
-        self.assertEqual(clean["PATH"], "/bin")
-        self.assertFalse({"O", "KDIR", "MAKEFLAGS"} & set(clean))
+        self.assertEqual(clean["HOME"], "/home")
+        self.assertFalse({"O", "KDIR", "MAKEFLAGS", "FULL"} & set(clean))
+
+
+FAKE_CCACHE = """#!/bin/sh
+echo "$0" >> "${0%/*}/used"
+exec "/usr/bin/${0##*/}" "$@"
+"""
+
+
+class Compilers(unittest.TestCase):
+    """That ccache comes or goes, and PATH with it, makes nothing anew."""
+
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="kmemleak-test-")
+        self.addCleanup(shutil.rmtree, self.dir)
+        self.setup = work.Setup({"O": self.dir})
+        self.setup.linux = BASE
+        self.ccache = os.path.join(self.dir, "bin", "ccache")
+        os.makedirs(os.path.dirname(self.ccache))
+        with open(self.ccache, "w", encoding="utf-8") as out:
+            out.write(FAKE_CCACHE)
+        os.chmod(self.ccache, 0o755)
+
+    @contextlib.contextmanager
+    def machine(self, ccache, path=os.environ["PATH"]):
+        """One that has that ccache, or none; the environment of its commands."""
+        real = shutil.which
+        with mock.patch.dict(os.environ, {"O": self.dir, "PATH": path}), \
+                mock.patch.object(shutil, "which", lambda name, **more:
+                                  ccache if name == "ccache" else real(name, **more)):
+            yield work.clean_environ()
+
+    def built(self, ccache):
+        """How many files of its own tools the kernel's make compiles there."""
+        with self.machine(ccache) as environ:
+            done = subprocess.run(
+                kernel.make_command(self.setup, self.setup.path("x"), "allnoconfig"),
+                capture_output=True, text=True, check=True, env=environ)
+        return len(re.findall(r"^  HOSTCC ", done.stdout, re.M))
+
+    def test_kbuild(self):
+        self.assertGreater(self.built(None), 2)
+        self.assertEqual(self.built(self.ccache), 0)
+        os.unlink(os.path.join(self.setup.path("x"), "scripts/basic/fixdep"))
+        self.assertEqual(self.built(self.ccache), 1)
+        self.assertTrue(os.path.exists(os.path.join(self.dir, "ccache", "used")))
+        self.assertEqual(self.built(None), 0)
+
+    def test_stamp(self):
+        stamps = set()
+        for ccache, path in ((None, "/usr/bin:/bin"), (None, "/bin:/usr/bin"),
+                             (self.ccache, "/usr/bin:/bin")):
+            with self.machine(ccache, path):
+                stamps.add(kernel.source_hash(self.setup))
+        self.assertEqual(len(stamps), 1)
+
+    def test_the_link_follows(self):
+        for ccache in (self.ccache, shutil.which("true"), self.ccache):
+            with self.machine(ccache) as environ:
+                self.assertEqual(os.readlink(shutil.which("gcc", path=environ["PATH"])),
+                                 ccache)
+        with self.machine(None) as environ:
+            self.assertEqual(environ["PATH"], os.environ["PATH"])
 
 
 class Tiers(unittest.TestCase):

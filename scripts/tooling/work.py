@@ -15,6 +15,7 @@ import time
 SCRIPTS = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 ROOT = os.path.dirname(SCRIPTS)
 QUIET_EVERY = 20        # seconds between lines where there is no terminal
+COMPILERS = ("gcc", "clang")
 TAIL = 25               # lines of a failed step's log that are shown
 
 
@@ -78,22 +79,43 @@ class Setup:
             fcntl.flock(self.lock, fcntl.LOCK_EX)
 
 
+def full():
+    """"1" for the long forms of the tests, else "0"."""
+    return "0" if os.environ.get("FULL", "") in ("", "0") else "1"
+
+
 def clean_environ():
     """The environment for makes of other projects: what is meant for our
     Makefile must not reach theirs, where O= and KDIR= mean something else."""
     gone = {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKEFILES",
             "O", "KDIR", "JOBS", "ACCEL", "CMD", "FLAVOR", "BASE", "APPEND",
-            "ROUNDS", "QUICK"}
+            "ROUNDS", "QUICK", "FULL", "LIMIT", "FILES"}
     clean = {k: v for k, v in os.environ.items() if k not in gone}
     # So that ccache knows a file again in another clone's build folder.
-    clean.setdefault("CCACHE_BASEDIR", os.path.abspath(
-        os.environ.get("O") or os.path.join(ROOT, "build")))
+    out = os.path.abspath(os.environ.get("O") or os.path.join(ROOT, "build"))
+    clean.setdefault("CCACHE_BASEDIR", out)
     clean.setdefault("CCACHE_NOHASHDIR", "1")
+    clean["PATH"] = cached_compilers(os.path.join(out, "ccache"),
+                                     clean.get("PATH") or os.defpath)
     return clean
 
 
-def compiler(default="gcc"):
-    return f"ccache {default}" if shutil.which("ccache") else default
+def cached_compilers(folder, path):
+    """A PATH in which the compilers are ccache's, if there is one.
+
+    Commands name the plain compiler, whether ccache is there or not: kbuild makes
+    everything anew whose command has changed, and our stamps have no part in it."""
+    ccache = shutil.which("ccache", path=path)
+    if not ccache:
+        return path
+    os.makedirs(folder, exist_ok=True)
+    for name in COMPILERS:
+        link = os.path.join(folder, name)
+        if not os.path.islink(link) or os.readlink(link) != ccache:
+            part = f"{link}.{os.getpid()}"
+            os.symlink(ccache, part)
+            os.replace(part, link)
+    return folder + os.pathsep + path
 
 
 class Step:
