@@ -17,11 +17,13 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 
-from . import kernel, tree
+from . import kernel, stalls, tree
 from .work import Failed, ROOT, SCRIPTS, clean_environ
 
 MEMORY = {"guest": "512M", "debug": "512M"}
 BENCH_MEMORY = "2G"
+# Seconds between looks at how much the host lets a guest run.
+SAMPLE = 0.5
 # All that QEMU can emulate, but under a name that does not make the kernel work
 # around an old erratum by idling through the slow timer and giving up the TSC.
 CPU = "max,la57=off,vendor=GenuineIntel,family=6,model=60,stepping=3"
@@ -46,6 +48,7 @@ SELFTESTS = "tools/testing/selftests/kmemleak"
 class Result:
     lines: list = field(default_factory=list)   # the program's output
     console: list = field(default_factory=list)  # the kernel log
+    forgiven: set = field(default_factory=set)  # lines of it on stalls of the host's
     status: int = -1            # the program's exit status, if it came to that
     lockdep: str = ""           # "1" still on, "0" gave up, "" not built in
     fault: str = ""             # why there is no exit status
@@ -149,6 +152,7 @@ def pack(setup, flavor, path, main, environ=None, tests=(), files=()):
     # For the reason that command() gives, again.
     environ = {"KMEMLEAK_TEST_SLOW": "1" if flavor == "debug" else "0",
                "KMEMLEAK_TEST_ONE_CPU": "1" if setup.accel == "tcg" else "0",
+               "KMEMLEAK_TEST_HOSTED": "1",
                **(environ or {})}
     archive.text("guest/env", "".join(
         f"export {k}='{v}'\n" for k, v in sorted(environ.items())))
@@ -216,11 +220,12 @@ def deny_xstate():
 
 
 def boot(setup, flavor, main, *, name, limit, append="", show=None, environ=None,
-         tests=(), files=(), memory=BENCH_MEMORY, extra=()):
+         tests=(), files=(), memory=BENCH_MEMORY, extra=(), stall_limits=None):
     """Run main in a guest until it ends, at most limit seconds.
 
     show(line) is called for each line of the program's output as it comes.
-    memory is for user-mode Linux, extra are more words for QEMU."""
+    memory is for user-mode Linux, extra are more words for QEMU; stall_limits are
+    for a guest that does not complain of stalls when others do."""
     uml = flavor in kernel.UML
     environ = {"GUEST_MODE": "run", **(environ or {})}
     if uml:
@@ -239,6 +244,7 @@ def boot(setup, flavor, main, *, name, limit, append="", show=None, environ=None
         qemu = start([*command(setup, flavor, initrd, append, console), *extra],
                      subprocess.STDOUT)
     ended = time.monotonic() + limit
+    clock, looked = stalls.Clock(qemu.pid), 0
     pending = b""
     with open(setup.log(name + "-output"), "wb") as log:
         while True:
@@ -248,7 +254,11 @@ def boot(setup, flavor, main, *, name, limit, append="", show=None, environ=None
                 # User-mode Linux has a process for each address space.
                 os.killpg(qemu.pid, signal.SIGKILL)
                 break
-            if not select.select([qemu.stdout], [], [], min(left, 5))[0]:
+            ready = select.select([qemu.stdout], [], [], min(left, SAMPLE))[0]
+            if time.monotonic() - looked >= SAMPLE:
+                looked = time.monotonic()
+                clock.sample(size_of(console))
+            if not ready:
                 continue
             data = os.read(qemu.stdout.fileno(), 65536)
             if not data:
@@ -264,6 +274,8 @@ def boot(setup, flavor, main, *, name, limit, append="", show=None, environ=None
     if os.path.exists(console):
         with open(console, "rb") as src:
             text = src.read().decode(errors="replace")
+        result.forgiven = stalls.forgiven(text.split("\n"), clock,
+                                          kernel.ticks(setup, flavor), stall_limits)
         result.console = [ln.rstrip("\r") for ln in text.split("\n")]
     if result.status < 0 and not result.fault:
         result.fault = "the guest ended before its program did"
@@ -272,6 +284,10 @@ def boot(setup, flavor, main, *, name, limit, append="", show=None, environ=None
     if result.fault:
         result.fault = explain(result.fault, console, result.console)
     return result
+
+
+def size_of(path):
+    return os.path.getsize(path) if os.path.exists(path) else 0
 
 
 def start(line, errors, prepare=None):

@@ -197,6 +197,12 @@ def fragment(flavor):
     return lines
 
 
+def ticks(setup, flavor):
+    """CONFIG_HZ of a built kernel."""
+    with open(setup.path(flavor, ".config"), encoding="utf-8") as src:
+        return int(re.search(r"^CONFIG_HZ=(\d+)$", src.read(), re.M)[1])
+
+
 def arch(flavor):
     return "um" if flavor in UML else "x86"
 

@@ -169,13 +169,18 @@ def read_kunit(lines, status):
     return counts
 
 
-def splats(lines):
-    """The first complaint of a kernel log and what follows it, or nothing."""
-    for number, line in enumerate(lines):
-        if SPLATS.search(line):
-            # The line before can be the ruler that opens the report.
-            start = max(0, number - 1)
-            more = sum(bool(SPLATS.search(ln)) for ln in lines[number:])
-            head = f"{more} line(s) of complaint in the kernel log, the first:"
-            return [head] + lines[start:start + SHOWN]
-    return []
+def complaints(lines):
+    return [line for line in lines if SPLATS.search(line)]
+
+
+def splats(lines, forgiven=()):
+    """The first complaint of a kernel log and what follows it, or nothing. Numbers
+    of lines may be forgiven."""
+    bad = [number for number, line in enumerate(lines)
+           if number not in forgiven and SPLATS.search(line)]
+    if not bad:
+        return []
+    # The line before can be the ruler that opens the report.
+    start = max(0, bad[0] - 1)
+    head = f"{len(bad)} line(s) of complaint in the kernel log, the first:"
+    return [head] + lines[start:start + SHOWN]
