@@ -4,17 +4,18 @@
 # work is done by scripts/kmemleak-dev and scripts/kmemleak-tree.
 
 O ?= build
-export O KDIR BASE JOBS ACCEL FLAVOR CMD FILES APPEND LIMIT ROUNDS QUICK
+export O KDIR BASE JOBS ACCEL FLAVOR CMD FILES APPEND LIMIT ROUNDS QUICK FULL
 
 DEV := scripts/kmemleak-dev
 TREE := scripts/kmemleak-tree
-TIERS := host tools kunit guest debug
+TIERS := host tools kunit uml guest debug
 
 .PHONY: help run test $(TIERS:%=test-%) shell guest apply remove patch lint bench clean
 
 help:
 	@echo 'make run           boot a kernel, leak on purpose, show the report'
 	@echo 'make test          all tests: $(TIERS)'
+	@echo '                   (FULL=1: the long forms, hours in place of minutes)'
 	@echo 'make test-TIER     the tests of one tier'
 	@echo 'make shell         the same guest with a prompt'
 	@echo "make guest CMD='…' one command in the guest"

@@ -113,6 +113,17 @@ class Splats(unittest.TestCase):
                 found = ktap.splats(["a", "b", "[   1.0] " + line, "c"])
                 self.assertEqual(found[1:], ["b", "[   1.0] " + line, "c"])
 
+    def test_flaw_of_user_mode_linux(self):
+        head = ["[ 0.4] WARNING: suspicious RCU usage", "[ 0.4] 6.1.192 #1 Not tainted",
+                "[ 0.4] -----------------------------",
+                "[ 0.4] ../linux/lib/maple_tree.c:860 suspicious rcu_dereference()"]
+        own, ours = (head + [f"[ 0.4]  [<60039ff2>] {name}+0x132/0x290"]
+                     for name in ("force_flush_all", "kmemleak_scan"))
+        self.assertEqual(ktap.splats(ktap.without_uml_flaw(own)), [])
+        self.assertEqual(ktap.splats(ktap.without_uml_flaw(own + ours))[2:], ours)
+        other = [head[0], "x", own[-1]]
+        self.assertEqual(ktap.splats(ktap.without_uml_flaw(other))[1:], other)
+
     def test_not_found(self):
         self.assertEqual(ktap.splats([
             "PCI: Using host bridge windows from ACPI; if necessary, use "

@@ -12,7 +12,7 @@ import unittest
 from unittest import mock
 
 from scratch import BASE, ScratchTest, snapshot
-from tooling import kernel, tiers, tree, work
+from tooling import guest, kernel, ktap, tiers, tree, work
 from tooling.ktap import Counts
 
 
@@ -120,6 +120,44 @@ class Compilers(unittest.TestCase):
                                  ccache)
         with self.machine(None) as environ:
             self.assertEqual(environ["PATH"], os.environ["PATH"])
+
+
+class Selftests(unittest.TestCase):
+    def setUp(self):
+        makefile = os.path.join(work.ROOT, guest.SELFTESTS, "Makefile")
+        with open(makefile, encoding="utf-8") as src:
+            self.names = re.findall(r"^TEST_PROGS \+?:?= (\S+)$", src.read(), re.M)
+
+    def test_each_runs_in_a_debug_kernel(self):
+        debug = [name for flavor in ("uml-debug", "debug")
+                 for name in tiers.tests_of(flavor, self.names)]
+        self.assertGreater(len(self.names), 10)
+        self.assertEqual(sorted(debug), sorted(self.names))
+        self.assertEqual(tiers.tests_of("guest", self.names), self.names)
+        self.assertLessEqual(set(tiers.UML_TESTS), set(self.names))
+        self.assertLessEqual({"uml", "debug"}, set(tiers.TIERS))
+
+    def test_what_is_skipped_there_runs_here(self):
+        names = ["sample.sh", "rcu.sh"]
+        for script, failed in (("sample.sh", 1), ("rcu.sh", 0)):
+            text = [f"guest: begin {script}", "1..2", "ok 1 a",
+                    "ok 2 b # SKIP no way", f"guest: end {script} 0"]
+            counts = ktap.read_selftests(text, [script])
+            tiers.fail_lost_tests(counts, names)
+            self.assertEqual((counts.failed, counts.skipped), (failed, 1))
+        whole = ktap.read_ktap("sample.sh", ["1..0 # SKIP not here"], 4)
+        tiers.fail_lost_tests(whole, names)
+        self.assertEqual(whole.failed, 1)
+
+    def test_each_script_is_listed(self):
+        folder = os.path.join(work.ROOT, guest.SELFTESTS)
+        scripts = {name for name in os.listdir(folder) if name.endswith(".sh")}
+        self.assertEqual(scripts - {"kmemleak_lib.sh"}, set(self.names))
+
+    def test_makefile_runs_all_tiers(self):
+        with open(os.path.join(work.ROOT, "Makefile"), encoding="utf-8") as src:
+            got = re.search(r"^TIERS := (.*)$", src.read(), re.M)
+        self.assertEqual(got[1].split(), list(tiers.TIERS))
 
 
 class Tiers(unittest.TestCase):

@@ -14,18 +14,20 @@ from .work import (Failed, ROOT, SCRIPTS, Step, clean_environ, digest, read_stam
                    run_logged, say, write_stamp)
 
 TARBALL = "/usr/src/linux-source-6.1.tar.xz"
+KUNITCONFIG = "mm/kmemleak/tests/.kunitconfig"
 FLAVORS = {
     "guest": ["guest.config"],
     "debug": ["guest.config", "debug.config"],
     "lint": ["guest.config", "lint.config"],
     "off": ["guest.config", "off.config"],
+    "uml-debug": [KUNITCONFIG, "uml-debug.config"],
     "bench-uml": ["bench-uml.config"],
     "bench-out": ["bench-uml.config", "bench-out.config"],
     "bench-guest": ["guest.config", "bench-guest.config"],
     "bench-guest-out": ["guest.config", "bench-guest.config", "bench-out.config"],
 }
 # Flavors that are not for x86 hardware: user-mode Linux.
-UML = ("bench-uml", "bench-out")
+UML = ("uml-debug", "bench-uml", "bench-out")
 # What a kernel is made of; the rest of the project needs no new build.
 KERNEL_PARTS = ("mm", "include", "lib", "samples", "kernel")
 # Left out of a copy of the user's tree: what an in-tree build leaves makes
@@ -49,7 +51,7 @@ def find_tarball(setup):
 
 
 def drop_builds(setup):
-    for name in [*FLAVORS, "uml"]:
+    for name in FLAVORS:
         shutil.rmtree(setup.path(name), ignore_errors=True)
 
 
@@ -189,7 +191,8 @@ def fragment(flavor):
     """The flavor's options, later files over earlier ones: {name: line}."""
     lines = {}
     for name in FLAVORS[flavor]:
-        with open(os.path.join(SCRIPTS, "configs", name), encoding="utf-8") as src:
+        folder = ROOT if "/" in name else os.path.join(SCRIPTS, "configs")
+        with open(os.path.join(folder, name), encoding="utf-8") as src:
             for line in src:
                 got = re.match(r"(?:# )?(CONFIG_\w+)[ =]", line)
                 if got:
@@ -237,7 +240,8 @@ def configure(setup, flavor):
 # What QEMU boots. It enters a plain vmlinux through PVH, which saves unpacking
 # it; under KASAN that entry faults, as it runs before there is shadow memory.
 IMAGES = {"guest": "vmlinux", "debug": "arch/x86/boot/bzImage",
-          "off": "vmlinux", "bench-uml": "linux", "bench-out": "linux",
+          "off": "vmlinux", "uml-debug": "linux", "bench-uml": "linux",
+          "bench-out": "linux",
           "bench-guest": "vmlinux", "bench-guest-out": "vmlinux"}
 GOALS = ("vmlinux", "bzImage", "linux", "modules")
 

@@ -260,8 +260,10 @@ km_thread() {
 
 km_mark_nr=0
 
-# What follows in the log is what km_log prints.
+# What follows in the log is what km_log prints. The kernel takes ten lines in five
+# seconds from /dev/kmsg, unless it is told to take all.
 km_mark() {
+	{ echo on > /proc/sys/kernel/printk_devkmsg; } 2>/dev/null
 	km_mark_nr=$((km_mark_nr + 1))
 	km_mark_text="kmemleak-selftest: $$ mark $km_mark_nr."
 	echo "$km_mark_text" > /dev/kmsg
