@@ -20,6 +20,8 @@
 
 #include <linux/jump_label.h>
 
+struct task_struct;
+
 DECLARE_STATIC_KEY_TRUE(kmemleak_key);
 
 /* True while blocks are tracked. */
@@ -43,6 +45,15 @@ void kmemleak_hook_ignore_phys(phys_addr_t phys);
 void kmemleak_hook_ignore_percpu(const void __percpu *ptr);
 void kmemleak_hook_no_scan(const void *ptr);
 void kmemleak_hook_scan_area(const void *ptr, size_t size, gfp_t gfp);
+void kmemleak_hook_task_reaped(struct task_struct *task);
+
+/**
+ * kmemleak_task_stack_gone() - a task's stack is about to be freed
+ * @task: the task; it runs no more
+ *
+ * Context: any but NMI.
+ */
+void kmemleak_task_stack_gone(struct task_struct *task);
 
 /**
  * kmemleak_init() - bring the detector up, or down if it is to be off
@@ -343,7 +354,23 @@ static inline void kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp)
 		kmemleak_hook_scan_area(ptr, size, gfp);
 }
 
+/**
+ * kmemleak_task_reaped() - a task is about to give up its pid
+ * @task: the task, which may still run and sleep
+ *
+ * Its stack is scanned until kmemleak_task_stack_gone(), though no pid leads to it.
+ *
+ * Context: any but NMI; once a task.
+ */
+static inline void kmemleak_task_reaped(struct task_struct *task)
+{
+	if (kmemleak_tracking())
+		kmemleak_hook_task_reaped(task);
+}
+
 #else /* !CONFIG_DEBUG_KMEMLEAK */
+
+struct task_struct;
 
 #define kmemleak_tracking()	false
 
@@ -379,6 +406,8 @@ static inline void kmemleak_ignore_percpu(const void __percpu *ptr) { }
 static inline void kmemleak_no_scan(const void *ptr) { }
 static inline void kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp) { }
 static inline void kmemleak_erase(void **ptr) { }
+static inline void kmemleak_task_reaped(struct task_struct *task) { }
+static inline void kmemleak_task_stack_gone(struct task_struct *task) { }
 
 #endif /* CONFIG_DEBUG_KMEMLEAK */
 

@@ -43,6 +43,7 @@
  *   names.lock           writers of a table of task names
  *   pool.lock            the pages, and what is free in them
  *   old_chunk.lock       which memory is older than tracking    (old.c)
+ *   reaped_lock          tasks without a pid                    (stacks.c)
  *   stash_lock           pages for a standstill                 (snapshot.c)
  *
  * Invariants of an object in the index, all under its shard's lock:

@@ -3,17 +3,22 @@
  * Stacks: which part of a task's stack holds live values, where its registers
  * are saved, and which pages of the per-cpu area are stacks without any.
  */
+#include <linux/cpu.h>
+#include <linux/kmemleak.h>
+#include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/pgtable.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
+#include <linux/refcount.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
 #include <linux/smp.h>
+#include <linux/spinlock.h>
 #include <linux/vmalloc.h>
 #if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
 #define HAVE_X86_STACKS		/* user-mode Linux on x86-64 has none of them */
@@ -180,6 +185,93 @@ static struct task_struct *get_next_task(int *nr)
 	return task;
 }
 
+/*
+ * Tasks that have given up their pid and not yet their stack. Such a task still runs
+ * the end of do_exit(), and can sleep there. A task leaves the list when its stack
+ * goes, or with its structure on architectures where that frees the stack.
+ */
+static HLIST_HEAD(reaped);
+/* Guards @reaped. Taken inside tasklist_lock. */
+static DEFINE_RAW_SPINLOCK(reaped_lock);
+
+/* Called by release_task(), before the pid goes: the task is always on one list. */
+void kmemleak_hook_task_reaped(struct task_struct *task)
+{
+	unsigned long irq;
+
+	/* It was dead long before its parent reaped it. */
+	if (!try_get_task_stack(task))
+		return;
+	raw_spin_lock_irqsave(&reaped_lock, irq);
+	hlist_add_head(&task->kmemleak_reaped, &reaped);
+	raw_spin_unlock_irqrestore(&reaped_lock, irq);
+	put_task_stack(task);
+}
+
+/* Also called while nothing is tracked: the task may be on the list from before. */
+void kmemleak_task_stack_gone(struct task_struct *task)
+{
+	unsigned long irq;
+
+	/* Whoever put the task on the list held a reference to this stack. */
+	if (hlist_unhashed(&task->kmemleak_reaped))
+		return;
+	raw_spin_lock_irqsave(&reaped_lock, irq);
+	hlist_del_init(&task->kmemleak_reaped);
+	raw_spin_unlock_irqrestore(&reaped_lock, irq);
+}
+
+/*
+ * The reaped task behind @task, or the first if that is NULL. Gives @task back. The
+ * reference to its stack keeps the returned task on the list.
+ */
+static struct task_struct *get_next_reaped(struct task_struct *task)
+{
+	struct task_struct *next = NULL;
+	struct hlist_node *node;
+	unsigned long irq;
+
+	raw_spin_lock_irqsave(&reaped_lock, irq);
+	for (node = task ? task->kmemleak_reaped.next : reaped.first; node && !next;
+	     node = node->next) {
+		next = hlist_entry(node, struct task_struct, kmemleak_reaped);
+		/* One of them at its end waits for this lock. */
+		if (!refcount_inc_not_zero(&next->usage)) {
+			next = NULL;
+		} else if (!try_get_task_stack(next)) {
+			/* Not the last reference: that goes an RCU grace period later. */
+			put_task_struct(next);
+			next = NULL;
+		}
+	}
+	raw_spin_unlock_irqrestore(&reaped_lock, irq);
+	if (task) {
+		put_task_stack(task);
+		put_task_struct(task);
+	}
+	return next;
+}
+
+/* Every task but the idle ones. @m is for @visit. */
+static void visit_tasks(struct kmemleak_marker *m,
+			void (*visit)(struct kmemleak_marker *m, struct task_struct *task))
+{
+	struct task_struct *task;
+	int nr = 1;
+
+	while ((task = get_next_task(&nr))) {
+		visit(m, task);
+		put_task_struct(task);
+		if (!kmemleak_still)
+			cond_resched();
+	}
+	for (task = get_next_reaped(NULL); task; task = get_next_reaped(task)) {
+		visit(m, task);
+		if (!kmemleak_still)
+			cond_resched();
+	}
+}
+
 static void interrupted(void *unused)
 {
 }
@@ -202,24 +294,25 @@ static void save_registers(void)
  */
 void kmemleak_stacks_mark(struct kmemleak_marker *m)
 {
-	struct task_struct *task;
-	int cpu, nr = 1;
+	int cpu;
 
 	/* A draft leaves those stacks out. */
 	if (!kmemleak_still && !kmemleak_mark_options(m)->draft)
 		save_registers();
-	while ((task = get_next_task(&nr))) {
-		mark_task(m, task);
-		put_task_struct(task);
-		if (!kmemleak_still)
-			cond_resched();
-	}
-	/* The idle tasks have no pid of their own. */
+	visit_tasks(m, mark_task);
+	/*
+	 * The idle tasks have no pid of their own. A CPU that is coming up runs its idle
+	 * task before it is online: wait until it is. A standstill has the lock already.
+	 */
+	if (!kmemleak_still)
+		cpus_read_lock();
 	for_each_online_cpu(cpu)
 		mark_task(m, idle_task(cpu));
+	if (!kmemleak_still)
+		cpus_read_unlock();
 }
 
-static void leave_out(struct task_struct *task)
+static void leave_out(struct kmemleak_marker *unused, struct task_struct *task)
 {
 	void *stack = try_get_task_stack(task);
 
@@ -238,16 +331,11 @@ static void leave_out(struct task_struct *task)
  */
 void kmemleak_stacks_leave_out(void)
 {
-	struct task_struct *task;
-	int cpu, nr = 1;
+	int cpu;
 
-	while ((task = get_next_task(&nr))) {
-		leave_out(task);
-		put_task_struct(task);
-		cond_resched();
-	}
+	visit_tasks(NULL, leave_out);
 	/* Of CPUs that were never there too, perhaps. */
 	for_each_possible_cpu(cpu)
 		if (idle_task(cpu))
-			leave_out(idle_task(cpu));
+			leave_out(NULL, idle_task(cpu));
 }

@@ -5,13 +5,19 @@
  */
 
 #include <linux/completion.h>
+#include <linux/cred.h>
+#include <linux/delay.h>
 #include <linux/kernel_stat.h>
 #include <linux/kthread.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/panic_notifier.h>
 #include <linux/percpu.h>
+#include <linux/pipe_fs_i.h>
 #include <linux/reboot.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/sched/user.h>
 #include <linux/sizes.h>
 
 #include "torture.h"
@@ -166,6 +172,8 @@ enum place {
 
 struct holding {
 	enum place place;
+	bool reaped;		/* in a task without a pid */
+	unsigned long veiled;	/* the block */
 	int ret;
 	struct completion done;
 };
@@ -221,44 +229,91 @@ static noinline unsigned long holder_block(struct holding *holding)
 	return torture_veil(ptr);
 }
 
-static int holder_fn(void *arg)
+static noinline void hold(struct holding *holding)
 {
-	struct holding *holding = arg;
-	unsigned long veiled = holder_block(holding);
-
-	torture_wipe_stack(6);
 	if (holding->ret || holding->place == NOWHERE)
 		sleep_until_stopped(holding);
 	else if (holding->place == ON_STACK)
-		hold_on_stack(holding, veiled);
+		hold_on_stack(holding, holding->veiled);
 	else
-		hold_in_register(holding, veiled);
+		hold_in_register(holding, holding->veiled);
 	torture_wipe_stack(6);
+}
+
+/* The end of do_exit() releases the pipe of splice(). The task has no pid by then. */
+static void hold_when_reaped(struct pipe_inode_info *pipe, struct pipe_buffer *buf)
+{
+	struct holding *holding = (struct holding *)buf->private;
+
+	if (pid_alive(current))
+		holding->ret = -EEXIST;
+	hold(holding);
+}
+
+static const struct pipe_buf_operations reaped_ops = { .release = hold_when_reaped };
+
+static int hold_later(struct holding *holding)
+{
+	struct pipe_inode_info *pipe = kzalloc(sizeof(*pipe), GFP_KERNEL);
+	struct pipe_buffer *buf = kzalloc(sizeof(*buf), GFP_KERNEL);
+
+	if (!pipe || !buf) {
+		kfree(pipe);
+		kfree(buf);
+		return -ENOMEM;
+	}
+	buf->ops = &reaped_ops;
+	buf->private = (unsigned long)holding;
+	pipe->bufs = buf;
+	pipe->ring_size = 1;
+	pipe->user = get_uid(current_user());
+	current->splice_pipe = pipe;
 	return 0;
 }
 
-static int hold_in_task(enum place place)
+static int holder_fn(void *arg)
 {
-	struct holding holding = { .place = place };
+	struct holding *holding = arg;
+
+	holding->veiled = holder_block(holding);
+	torture_wipe_stack(6);
+	if (holding->reaped && !holding->ret) {
+		holding->ret = hold_later(holding);
+		if (!holding->ret)
+			return 0;
+	}
+	hold(holding);
+	return 0;
+}
+
+static int hold_in_task(enum place place, bool reaped)
+{
+	struct holding holding = { .place = place, .reaped = reaped };
 	struct task_struct *task;
 
 	init_completion(&holding.done);
-	task = kthread_run(holder_fn, &holding, "torture_holder");
+	task = kthread_create(holder_fn, &holding, "torture_holder");
 	if (IS_ERR(task))
 		return PTR_ERR(task);
-	holder[torture_scene] = task;
+	holder[torture_scene] = get_task_struct(task);
+	wake_up_process(task);
 	wait_for_completion(&holding.done);
 	return holding.ret;
 }
 
 static int pair_stack(bool on)
 {
-	return hold_in_task(on ? ON_STACK : NOWHERE);
+	return hold_in_task(on ? ON_STACK : NOWHERE, false);
+}
+
+static int pair_reaped_stack(bool on)
+{
+	return hold_in_task(on ? ON_STACK : NOWHERE, true);
 }
 
 static int pair_registers(bool on)
 {
-	return hold_in_task(on ? IN_REGISTER : NOWHERE);
+	return hold_in_task(on ? IN_REGISTER : NOWHERE, false);
 }
 
 /* -------------------------------------------------------- tracked memory -- */
@@ -380,6 +435,7 @@ const struct torture_pair torture_roots[] = {
 	{ "kernel_bss", pair_kernel_bss },
 	{ "page_private", pair_page_private },
 	{ "stack", pair_stack },
+	{ "reaped_stack", pair_reaped_stack },
 	{ "registers", pair_registers },
 	{ "percpu_block", pair_percpu_block },
 	{ "percpu_reference", pair_percpu_reference },
@@ -403,6 +459,16 @@ static void reset_chains(unsigned int i)
 	panic_veiled[i] = 0;
 }
 
+/* A reaped one has come past the point that kthread_stop() waits for. */
+static void stop_holder(struct task_struct *task)
+{
+	kthread_stop(task);
+	/* It must not come back to code of a module that is gone. */
+	while (READ_ONCE(task->__state) != TASK_DEAD)
+		msleep(1);
+	put_task_struct(task);
+}
+
 /* Takes every reference out of the places above; the blocks still exist. */
 void torture_roots_reset(void)
 {
@@ -411,7 +477,7 @@ void torture_roots_reset(void)
 
 	for (i = 0; i < TORTURE_NR_SCENES; i++) {
 		if (holder[i])
-			kthread_stop(holder[i]);
+			stop_holder(holder[i]);
 		holder[i] = NULL;
 		reset_chains(i);
 		if (in_page[i]) {

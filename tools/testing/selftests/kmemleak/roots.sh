@@ -10,7 +10,7 @@
 . "$(dirname "$0")/kmemleak_lib.sh"
 
 pairs="data bss ro_after_init percpu kernel_percpu kernel_data kernel_bss
-page_private stack
+page_private stack reaped_stack
 registers percpu_block percpu_reference interior interior_vmalloc block
 vmalloc_block large_block list"
 
