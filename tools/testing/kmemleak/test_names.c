@@ -274,6 +274,7 @@ static void test_age_new(void)
 	add_named(h, HOST_DIRECT + 128, COMM("other"), 1);
 	h->on_pause = intern_new;
 	CHECK_EQ(kmemleak_names_age(&h->t), 0);
+	h->on_pause = NULL;
 	if (host_tracked(h, KMEMLEAK_VIRT, HOST_DIRECT))
 		check_named(h, HOST_DIRECT, late);
 	host_free(h);
