@@ -166,6 +166,13 @@ static void merge(struct sort *sort, struct list_head *first, struct list_head *
 {
 	LIST_HEAD(merged);
 
+	if (list_empty(first))
+		return;
+	/* Entries lie in pages in order, and pages the other way round. */
+	if (!list_empty(list) && is_older(sort, list->prev, first->next)) {
+		list_splice_tail_init(first, list);
+		return;
+	}
 	while (!list_empty(first) && !list_empty(list) && !sort->err) {
 		list_move_tail(is_older(sort, list->next, first->next) ? list->next : first->next,
 			       &merged);

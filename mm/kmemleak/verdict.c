@@ -157,61 +157,98 @@ static bool read_piece(struct kmemleak_tracker *t, const struct kmemleak_object 
 	return addr && t->ops->read(t, dst, addr, len);
 }
 
-/*
- * Checksum of an object's contents, a page at a time, each under its lock.
- * Unreadable pages do not enter it. Return: false if the object went meanwhile.
+/**
+ * struct sum - how far a checksum of an object's contents has come
+ * @crc: of what was read
+ * @offset: where to go on
+ * @cpu: in which copy
+ * @len: bytes read last
+ * @ok: whether they could be read; else they do not enter @crc
+ * @more: there is more to read
  */
-static bool checksum(struct judge *j, struct kmemleak_ref ref, u32 *crc)
-{
-	unsigned long offset = 0;
-	unsigned int cpu = 0;
-	bool ok, more = true;
+struct sum {
+	u32 crc;
+	unsigned long offset;
+	unsigned int cpu;
+	size_t len;
+	bool ok;
+	bool more;
+};
 
-	for (*crc = 0; more; ) {
+/* Reads the next piece, at most to the end of a page. */
+static void sum_read_locked(struct judge *j, struct sum *sum, const struct kmemleak_object *obj)
+{
+	sum->len = 0;
+	sum->more = false;
+	/* It may have lost its end meanwhile. */
+	if (sum->offset >= obj->size)
+		return;
+	sum->len = piece_len(obj, sum->offset);
+	sum->ok = read_piece(j->t, obj, sum->offset, sum->cpu, j->page, sum->len);
+	sum->offset += sum->len;
+	sum->more = true;
+	if (sum->offset == obj->size) {
+		sum->offset = 0;
+		sum->cpu++;
+		sum->more = kmemleak_object_space(obj) == KMEMLEAK_PERCPU &&
+			    sum->cpu < j->t->nr_cpus;
+	}
+}
+
+/* Return: what the episode is to end with, or 0. */
+static int sum_add(struct judge *j, struct sum *sum)
+{
+	if (sum->len && sum->ok)
+		sum->crc = crc32_le(sum->crc, j->page, sum->len);
+	return step(j, 1 + sum->len / STEP_BYTES);
+}
+
+/* Goes on to the end. Return: false if the object went meanwhile, or on an error. */
+static bool sum_up(struct judge *j, struct sum *sum, struct kmemleak_ref ref)
+{
+	while (sum->more) {
 		struct kmemleak_lookup at;
 		struct kmemleak_object *obj = kmemleak_index_relock(j->t, ref, &at);
-		size_t len;
 
 		if (!obj)
 			return false;
-		/* It may have lost its end meanwhile. */
-		if (offset >= obj->size) {
-			kmemleak_index_unlock(&at);
-			break;
-		}
-		len = piece_len(obj, offset);
-		ok = read_piece(j->t, obj, offset, cpu, j->page, len);
-		offset += len;
-		if (offset == obj->size) {
-			offset = 0;
-			cpu++;
-			more = kmemleak_object_space(obj) == KMEMLEAK_PERCPU && cpu < j->t->nr_cpus;
-		}
+		sum_read_locked(j, sum, obj);
 		kmemleak_index_unlock(&at);
-
-		if (ok)
-			*crc = crc32_le(*crc, j->page, len);
-		if (step(j, 1 + len / STEP_BYTES))
+		if (sum_add(j, sum))
 			return false;
 	}
 	return true;
 }
 
-/* Remembers a white object. */
-static void add_suspect(struct judge *j, struct kmemleak_ref ref, u32 born, u32 stamp,
-			bool confirmed)
+/* Looks at an object that the mark has left, and remembers it if it looks lost. */
+static void judge_one(struct judge *j, struct kmemleak_ref ref)
 {
-	struct kmemleak_suspect *suspect = kmemleak_suspects_add(j->t, &j->suspects);
+	struct kmemleak_suspect *suspect;
+	struct kmemleak_lookup at;
+	struct kmemleak_object *obj = kmemleak_index_relock(j->t, ref, &at);
+	struct sum sum = { };
+	bool white, confirmed;
+	u32 born, stamp;
 
+	if (!obj)
+		return;
+	white = judge_locked(j, obj);
+	confirmed = obj->flags & KMEMLEAK_CONFIRMED;
+	born = obj->born;
+	stamp = obj->stamp;
+	if (white)
+		sum_read_locked(j, &sum, obj);
+	kmemleak_index_unlock(&at);
+	if (!white || sum_add(j, &sum) || !sum_up(j, &sum, ref))
+		return;
+	suspect = kmemleak_suspects_add(j->t, &j->suspects);
 	if (!suspect)
 		return;
 	suspect->ref = ref;
 	suspect->born = born;
 	suspect->stamp = stamp;
-	if (checksum(j, ref, &suspect->crc))
-		j->doubts += !confirmed;
-	else
-		kmemleak_suspects_drop(&j->suspects, suspect);
+	suspect->crc = sum.crc;
+	j->doubts += !confirmed;
 }
 
 static int collect(struct judge *j)
@@ -223,23 +260,8 @@ static int collect(struct judge *j)
 		unsigned int nr = kmemleak_mark_left(j->m, &cursor, j->left, JUDGE_BATCH);
 		unsigned int i;
 
-		for (i = 0; i < nr && !j->err; i++) {
-			struct kmemleak_lookup at;
-			struct kmemleak_object *obj;
-			u32 born, stamp;
-			bool white, confirmed;
-
-			obj = kmemleak_index_relock(j->t, j->left[i], &at);
-			if (!obj)
-				continue;
-			white = judge_locked(j, obj);
-			confirmed = obj->flags & KMEMLEAK_CONFIRMED;
-			born = obj->born;
-			stamp = obj->stamp;
-			kmemleak_index_unlock(&at);
-			if (white)
-				add_suspect(j, j->left[i], born, stamp, confirmed);
-		}
+		for (i = 0; i < nr && !j->err; i++)
+			judge_one(j, j->left[i]);
 		ret = j->err ?: j->t->ops->pause(j->t);
 	}
 	return ret;
@@ -250,14 +272,15 @@ static int recheck_contents(struct judge *j)
 {
 	struct kmemleak_suspect *suspect, *next;
 	int ret = 0;
-	u32 crc;
 
 	list_for_each_entry_safe(suspect, next, &j->suspects.list, list) {
+		struct sum sum = { .more = true };
+
 		if (!rule_on(j->opt, KMEMLEAK_RULE_CHANGED))
 			break;
-		if (!checksum(j, suspect->ref, &crc))
+		if (!sum_up(j, &sum, suspect->ref))
 			kmemleak_suspects_drop(&j->suspects, suspect);
-		else if (crc != suspect->crc)
+		else if (sum.crc != suspect->crc)
 			ret = kmemleak_mark_object(j->m, suspect->ref);
 		ret = ret ?: j->err;
 		if (ret)

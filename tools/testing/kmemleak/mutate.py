@@ -180,7 +180,7 @@ MUTATIONS = [
     ("kmemleak.h", "(slack - KMEMLEAK_SLACK_EXACT) * KMEMLEAK_SLACK_UNIT",
      "slack - KMEMLEAK_SLACK_EXACT", "slack of large blocks is wrong"),
     ("verdict.c", "j->leaks->nr_new++;", "", "nothing is ever new"),
-    ("verdict.c", "cpu++;", "cpu = 1000;", "one copy is looked at"),
+    ("verdict.c", "sum->cpu++;", "sum->cpu = 1000;", "one copy is looked at"),
     ("leaks.c", "return age_a > age_b;", "return age_a < age_b;", "youngest first"),
     ("leaks.c", "is_older(sort, list->next, first->next)", "!is_older(sort, first->next, list->next)",
      "the sort is not stable"),
