@@ -101,6 +101,7 @@ void kmemleak_stacks_dead_pages(int cpu, struct kmemleak_dead_pages *dead);
 bool kmemleak_stacks_is_dead(const struct kmemleak_dead_pages *dead, unsigned long addr);
 
 /* rcu.c: let queued callbacks run, at most so long. Context: as scan.c. */
+void kmemleak_rcu_start(void);
 int kmemleak_rcu_settle(unsigned int limit_ms);
 
 /* workers.c: helpers of a mark; see struct kmemleak_ops. Context: process. */

@@ -294,6 +294,7 @@ void __init kmemleak_init(void)
 
 static int __init kmemleak_late_init(void)
 {
+	kmemleak_rcu_start();
 	kmemleak_debugfs_init();
 	kmemleak_workers_start();
 	kmemleak_modules_start();

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Blocks that wait for a grace period hang in queues that move while a mark
- * looks at them. So an episode begins with letting these queues run empty, for
- * a limited time.
+ * looks at them, and keep what they point at in sight though nobody uses it any
+ * more. So an episode begins with letting these queues run empty, for a limited
+ * time.
  */
 #define pr_fmt(fmt) "kmemleak: " fmt
 
+#include <linux/cpumask.h>
+#include <linux/init.h>
 #include <linux/jiffies.h>
+#include <linux/percpu.h>
 #include <linux/printk.h>
 #include <linux/rcupdate.h>
 #include <linux/wait.h>
@@ -21,13 +25,52 @@
 static unsigned long asked, done;
 static DECLARE_WAIT_QUEUE_HEAD(wait);
 
-/* A barrier cannot be given up, so somebody else runs it. */
+/* One for each CPU. Used by the barrier's work only, and that never runs twice at once. */
+static DEFINE_PER_CPU(struct work_struct, last_work);
+
+static void do_nothing(struct work_struct *work)
+{
+}
+
+/*
+ * Waits until what the system's workers were given by now has begun: a worker of a
+ * CPU begins one work after the other. Most such work is short and frees something.
+ */
+static void flush_workers(void)
+{
+	int cpu;
+
+	for_each_online_cpu(cpu)
+		queue_work_on(cpu, system_wq, per_cpu_ptr(&last_work, cpu));
+	for_each_possible_cpu(cpu)
+		flush_work(per_cpu_ptr(&last_work, cpu));
+}
+
+#ifndef CONFIG_TREE_RCU
+/* The small RCU has plain callbacks for them, which a barrier waits for. */
+static void kvfree_rcu_flush(void) { }
+#endif
+
+/* So often a callback can lead to work, and that to a callback, and so on. */
+#define TURNS	2
+
+/*
+ * A barrier cannot be given up, so somebody else runs it. Callbacks, and work that
+ * they queue, often call kvfree_rcu() or call_rcu() in turn. Where there is nothing
+ * left, a turn takes next to no time.
+ */
 static void run_barrier(struct work_struct *work)
 {
 	/* Queueing orders this after the callbacks of whoever asked. */
 	unsigned long n = READ_ONCE(asked);
+	int turn;
 
-	rcu_barrier();
+	for (turn = 0; turn < TURNS; turn++) {
+		kvfree_rcu_flush();
+		rcu_barrier();
+		flush_workers();
+	}
+	kvfree_rcu_flush();
 	/* Pairs with settled(): what the callbacks did is seen by the scan. */
 	smp_store_release(&done, n);
 	wake_up_all(&wait);
@@ -42,7 +85,7 @@ static bool settled(unsigned long mine)
 }
 
 /**
- * kmemleak_rcu_settle() - let RCU callbacks run that are queued by now
+ * kmemleak_rcu_settle() - let RCU callbacks run, and free what waits, by now
  * @limit_ms: longest wait, 0 for none at all
  *
  * With a grace period that does not end, or callbacks by the million, this says
@@ -71,4 +114,15 @@ int kmemleak_rcu_settle(unsigned int limit_ms)
 		pr_notice("RCU callbacks still waiting after %u ms, scanning all the same\n",
 			  limit_ms);
 	return 0;
+}
+
+/**
+ * kmemleak_rcu_start() - before the first kmemleak_rcu_settle()
+ */
+void __init kmemleak_rcu_start(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		INIT_WORK(per_cpu_ptr(&last_work, cpu), do_nothing);
 }
