@@ -99,7 +99,8 @@ static int settle_losses(void)
 
 	if (!missed)
 		return 0;
-	if (!kmemleak_old_can())
+	/* Says what is missing. */
+	if (kmemleak_old_check())
 		return -ENOMEM;
 	pr_warn("no room to note %lu blocks without a record: all memory in use that has none counts as reachable\n",
 		missed);

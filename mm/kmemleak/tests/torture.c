@@ -317,11 +317,11 @@ noinline void torture_wipe_stack(int depth)
 /* -------------------------------------------------------------- fillers -- */
 
 /*
- * The frame of each kernel thread goes on to hold the address of a small block
- * that was freed when the thread began, and that is but one example: whoever
- * gets that block next cannot lose it. So for as long as this module is there,
- * it fills the gaps that such blocks have left, in caches and at the low end of
- * the per-cpu area, where an address is also a likely number.
+ * Frames of tasks that sleep hold addresses of blocks that were freed long ago,
+ * in slots that the present call has not written: whoever gets such a block next
+ * cannot lose it. So for as long as this module is there, it fills the gaps that
+ * such blocks have left, in caches and at the low end of the per-cpu area, where
+ * an address is also a likely number.
  */
 #define FILLER_MAX	256
 #define FILLER_BYTES	SZ_256K		/* of each size */
