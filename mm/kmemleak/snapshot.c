@@ -73,9 +73,11 @@ static struct snapshot {
 static unsigned long last_us, max_us, needed_us;
 
 /*
- * Nanoseconds for a piece of a mark, see kmemleak_mark_pieces(): the least that was seen
- * lately. Whoever takes the CPU away from a mark, a hypervisor too, makes pieces take
- * longer, never shorter. Guarded by kmemleak_scan_mutex; 0: not known.
+ * Nanoseconds of a standstill for a piece of the mark before it, see
+ * kmemleak_mark_pieces(): the least that was seen lately. Whoever takes the CPU away from
+ * a mark, a hypervisor too, makes pieces take longer, never shorter. The mark before has
+ * more pieces, since it sweeps again for blocks born meanwhile. Guarded by
+ * kmemleak_scan_mutex; 0: not known.
  */
 static u64 pace;
 
@@ -344,7 +346,8 @@ static int stop(struct snapshot *s, unsigned long pieces, u64 limit)
 	put_online_mems();
 	cpus_read_unlock();
 	stash_empty(s->t);
-	learn_pace(s->left - began, kmemleak_mark_pieces(s->marker));
+	/* One that was cut short has done a part of them. */
+	learn_pace(s->left - began, ret ? kmemleak_mark_pieces(s->marker) : pieces);
 	note_times(s->left - began, pieces, ret);
 	return ret;
 }
