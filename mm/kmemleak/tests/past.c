@@ -41,7 +41,14 @@
 /* As of the torture module: what is remembered is no address of anything. */
 #define VEIL	(~0UL / 0xff * 0x5a)
 
-enum kind { BY_KFREE, BY_VFREE, BY_FREE_PERCPU, BY_XA_DESTROY };
+enum kind {
+	BY_KFREE,
+	BY_VFREE,
+	BY_FREE_PERCPU,
+	BY_XA_DESTROY,
+	BY_MEMPOOL_DESTROY,
+	BY_OWNER,	/* together with another of the list */
+};
 
 struct lost {
 	unsigned long veiled;
@@ -513,13 +520,16 @@ static noinline __noclone int past_parse_words(void)
 static noinline __noclone int past_create_pool(void)
 {
 	mempool_t *pool = mempool_create_kmalloc_pool(2, 80);
+	int i;
 
 	if (!pool)
 		return -ENOMEM;
-	LOST(pool, sizeof(*pool));
-	LOST(pool->elements, 2 * sizeof(*pool->elements));
-	LOST(pool->elements[0], 80);
-	LOST(pool->elements[1], 80);
+	remember(pool, kmalloc_size_roundup(sizeof(*pool)), BY_MEMPOOL_DESTROY, __func__);
+	remember(pool->elements, kmalloc_size_roundup(2 * sizeof(*pool->elements)), BY_OWNER,
+		 __func__);
+	/* For KASAN these are free already. */
+	for (i = 0; i < 2; i++)
+		remember(pool->elements[i], kmalloc_size_roundup(80), BY_OWNER, __func__);
 	return 0;
 }
 
@@ -689,6 +699,11 @@ static void give_back(const struct lost *block)
 		break;
 	case BY_XA_DESTROY:
 		give_back_index(ptr);
+		break;
+	case BY_MEMPOOL_DESTROY:
+		mempool_destroy(ptr);
+		break;
+	case BY_OWNER:
 		break;
 	}
 }
