@@ -289,8 +289,11 @@ static int on_each_cpu_still(void *data)
 /* A share of the time that is left for ending. */
 #define EXIT_SHARE	32
 
-/* A mark of a machine that stands still is about as much work as the one before. */
-#define MOST_PIECES(before)	(2 * (before) + 64)
+/*
+ * A mark of a machine that stands still is about as much work as the one before, of which
+ * helpers may have done most.
+ */
+#define MOST_PIECES(before)	(KMEMLEAK_MAX_WORKERS * (before) + 64)
 
 /* A pace that was seen once counts for so many scans, more or less. */
 #define PACE_FORGETS	16

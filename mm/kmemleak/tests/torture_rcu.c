@@ -28,6 +28,7 @@ static_assert(sizeof(struct queued) <= SIZE);
 static struct task_struct *reader;
 /* Blocks that are freed after a grace period. In KFENCE's pool, its record is queued. */
 static struct kmem_cache *delayed;
+static unsigned long fenced[NR_QUEUED];	/* veiled; 0: KFENCE gives none */
 static DECLARE_COMPLETION(reading);
 
 /* One read section, which no grace period survives. */
@@ -77,20 +78,32 @@ static noinline int queue_block(void)
 	return 0;
 }
 
-static noinline int queue_fenced(void)
+/* KFENCE's work may wait for the CPU of the reader, so this comes before it. */
+static noinline int get_fenced(void)
 {
-	void *ptr;
+	unsigned int i;
 
+	memset(fenced, 0, sizeof(fenced));
 	if (!torture_has_fences())
 		return 0;
+	delayed = kmem_cache_create("torture_delayed", SIZE, 0, SLAB_TYPESAFE_BY_RCU, NULL);
 	if (!delayed)
-		delayed = kmem_cache_create("torture_delayed", SIZE, 0, SLAB_TYPESAFE_BY_RCU,
-					    NULL);
-	ptr = delayed ? torture_fenced(SIZE, delayed) : NULL;
-	if (!ptr)
 		return -ENOMEM;
-	kmem_cache_free(delayed, ptr);
+	for (i = 0; i < NR_QUEUED; i++) {
+		void *ptr = torture_fenced(SIZE, delayed);
+
+		if (!ptr)
+			return -ENOMEM;
+		fenced[i] = torture_veil(ptr);
+	}
 	return 0;
+}
+
+static noinline void queue_fenced(unsigned int i)
+{
+	if (fenced[i])
+		kmem_cache_free(delayed, torture_unveil(fenced[i]));
+	fenced[i] = 0;
 }
 
 /*
@@ -128,18 +141,25 @@ int torture_rcu(int argc, char **argv)
 	/* The only CPU could not scan meanwhile. */
 	if (num_online_cpus() == 1)
 		return -EOPNOTSUPP;
-	ret = torture_decoys(SIZE, 64) ?: start_reader(cpu, hold_ms);
-	for (i = 0; !ret && i < NR_QUEUED; i++)
-		ret = queue_fenced() ?: queue_block() ?: queue_parent(true) ?: queue_parent(false);
+	ret = torture_decoys(SIZE, 64) ?: get_fenced() ?: start_reader(cpu, hold_ms);
+	for (i = 0; !ret && i < NR_QUEUED; i++) {
+		queue_fenced(i);
+		ret = queue_block() ?: queue_parent(true) ?: queue_parent(false);
+	}
 	return ret;
 }
 
 void torture_rcu_reset(void)
 {
-	if (!reader)
+	unsigned int i;
+
+	if (!reader && !delayed)
 		return;
-	kthread_stop(reader);
+	if (reader)
+		kthread_stop(reader);
 	reader = NULL;
+	for (i = 0; i < NR_QUEUED; i++)
+		queue_fenced(i);
 	/* The callbacks are this module's. */
 	rcu_barrier();
 	kmem_cache_destroy(delayed);
