@@ -33,77 +33,6 @@ stats_lines() {
 
 # ---- the text --------------------------------------------------------------
 
-# A state machine: which kinds of line may follow which. Until the kernel has
-# random numbers it prints (____ptrval____) for every %p.
-well_formed() {
-	awk '
-	function bad(why) {
-		if (++faults <= 10)
-			print "# line " NR ", " why ": " $0
-	}
-	/^unreferenced object (0x[0-9a-f]+|\(percpu\) 0x[0-9a-f]+) \(size [1-9][0-9]*\):$/ {
-		if (state != "" && state != "frame")
-			bad("report in the midst of another")
-		state = "header"
-		n++
-		next
-	}
-	/^  comm ".*", pid [0-9]+, jiffies [0-9]+$/ {
-		if (state != "header")
-			bad("comm after " state)
-		state = "comm"
-		next
-	}
-	/^  hex dump \(first [1-9][0-9]* bytes( on cpu [0-9]+)?\):$/ {
-		if (state != "comm")
-			bad("dump after " state)
-		left = $4
-		if (left > 32)
-			bad("long dump")
-		state = "dump"
-		next
-	}
-	state == "dump" && left > 0 && /^    [0-9a-f][0-9a-f] / {
-		row = left > 16 ? 16 : left
-		hex = substr($0, 5, row * 3 - 1)
-		if (length($0) != 4 + 16 * 3 + 1 + row || hex !~ /^[0-9a-f][0-9a-f]( [0-9a-f][0-9a-f])*$/)
-			bad("shape of dump")
-		left -= row
-		next
-	}
-	/^  requested (at most )?[1-9][0-9]* bytes$/ {
-		if (state != "dump" || left != 0)
-			bad("request after " state " with " left " bytes left")
-		state = "request"
-		next
-	}
-	/^  (root of a lost structure: [1-9][0-9]* more blocks, [1-9][0-9]* bytes|reached from other lost blocks)$/ {
-		if ((state != "dump" && state != "request") || left != 0)
-			bad("place after " state " with " left " bytes left")
-		state = "place"
-		next
-	}
-	/^  backtrace \(crc [0-9a-f]+\):$/ {
-		if ((state != "dump" && state != "request" && state != "place") || left != 0)
-			bad("trace after " state " with " left " bytes left")
-		state = "trace"
-		next
-	}
-	/^    \[<([0-9a-f]+|\(____ptrval____\))>\] [A-Za-z_][A-Za-z0-9_.]*\+0x[0-9a-f]+\/0x[0-9a-f]+( \[[a-z0-9_]+\])?$/ {
-		if (state != "trace" && state != "frame")
-			bad("frame after " state)
-		state = "frame"
-		next
-	}
-	{ bad("unknown") }
-	END {
-		if (state != "frame")
-			bad("ends in " state)
-		print "# " n " reports"
-		exit faults > 0 || n < 10
-	}' "$KM_REPORT"
-}
-
 all_kinds_present() {
 	grep -q '^unreferenced object (percpu) 0x' "$KM_REPORT" &&
 		grep -q 'bytes on cpu 0):$' "$KM_REPORT" &&
@@ -154,50 +83,6 @@ requests() {
 	said=$(grep -c '^  requested 100 bytes$' "$KM_REPORT")
 	km_note "$said say so, of $(km_reports)"
 	[ "$said" -ge "$2" ] && [ "$said" -le "$3" ]
-}
-
-# place_of MODULE: where it lies
-place_of() {
-	sed -n "s/^$1 .* \(0x[0-9a-f]*\).*/\1/p" /proc/modules
-}
-
-# One module loses blocks and goes, the other one comes to lie in its place.
-replace_module() {
-	km_load kmemleak_first || return 1
-	place=$(place_of kmemleak_first)
-	km_unload kmemleak_first
-	km_scan
-	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
-		km_load kmemleak_second || return 1
-		[ "$(place_of kmemleak_second)" = "$place" ] && return 0
-		km_unload kmemleak_second
-	done
-	return 1
-}
-
-# names FIRST|SECOND: blocks of that module are reported, by its own names
-names() {
-	lost=$(grep -c " $1_lose+0x.*/0x.* \[kmemleak_$1\]\$" "$KM_REPORT")
-	began=$(grep -c " $1_init+0x.*/0x.* \[kmemleak_$1\]\$" "$KM_REPORT")
-	km_note "$lost blocks of $1_lose(), $began of $1_init()"
-	[ "$lost" -ge 14 ] && [ "$began" -ge 14 ]
-}
-
-keeps_names() {
-	km_read
-	names first && ! grep -q second "$KM_REPORT"
-}
-
-# Some of the second one's are of earlier attempts, when it lay elsewhere.
-both_names() {
-	km_scan
-	names first && names second && [ "$(grep -c first_lose "$KM_REPORT")" -le 16 ]
-}
-
-in_the_log() {
-	addr=$(awk '/^unref/ { addr = $3 } / first_lose/ { print addr; exit }' "$KM_REPORT")
-	km_mark
-	echo "dump=$addr" > "$KM_FILE" && km_log | grep -q ' first_lose+0x.* \[kmemleak_first\]$'
 }
 
 # Of large blocks it stands there to the byte, or to a sixteenth of a page.
@@ -393,7 +278,7 @@ refuses_value() {
 
 km_begin
 km_need_torture
-km_plan 49
+km_plan 44
 km_test "kmemleak has mode 644" has_mode "$KM_FILE" 644
 km_test "kmemleak has size 0" size_zero
 km_test "nothing to report reads as 0 bytes" empty_read
@@ -409,7 +294,7 @@ done
 km_load kmemleak_test recipes=kmalloc,percpu,hardirq,list,vmalloc,bulk
 km_torture "graph 42 1000"
 km_scan
-km_test "every line has its shape" well_formed
+km_test "every line has its shape" km_well_formed
 km_test "every kind of line was seen" all_kinds_present
 km_test "order of jiffies" jiffies_ascend
 km_test "order of allocation" order_as_announced
@@ -450,12 +335,6 @@ km_test "and so does thread_confirm" refuses_value thread_confirm stops
 km_test "stop_budget_ms refuses 2001" refuses_value stop_budget_ms 2001
 km_test "verbose refuses 2" refuses_value verbose 2
 km_torture reset
-km_test "a module comes to lie where another one was" replace_module
-km_test "leaks of a module that is gone keep its names" keeps_names
-km_test "and their lines have the same shape" well_formed
-km_test "those of the other one have theirs" both_names
-km_test "dump= tells the same" in_the_log
-km_unload kmemleak_second
 km_test "each call path has its own trace" own_traces
 km_test "traces in interrupts are remembered" interrupts_remembered
 km_test "a report says what was asked for" requests on $((KM_SCENES - KM_SCENES / 8)) "$KM_SCENES"

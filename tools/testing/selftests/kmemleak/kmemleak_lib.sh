@@ -376,6 +376,11 @@ km_said() {
 		head -n 1
 }
 
+# km_well_formed: the last read has reports, and all their lines have the right shape
+km_well_formed() {
+	awk -f "$KM_DIR/format.awk" "$KM_REPORT"
+}
+
 # Sets up a comparison where what the last read has is live; the rest is left out.
 km_reported_only() {
 	sed -n 's/^unreferenced object \(0x[0-9a-f]*\) (size \([0-9]*\)):/live \1 \2/p' \

@@ -1,0 +1,66 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Leaks of a module that is gone: its frames keep the names that they had, also when
+# another module has come to lie at the same place.
+
+# Functions are called by km_test; few take all arguments of the script.
+# shellcheck disable=SC2317,SC2119,SC2120
+# shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+# place_of MODULE: where it lies
+place_of() {
+	sed -n "s/^$1 .* \(0x[0-9a-f]*\).*/\1/p" /proc/modules
+}
+
+# One module loses blocks and goes, the other one comes to lie in its place.
+replace_module() {
+	km_load kmemleak_first || return 1
+	place=$(place_of kmemleak_first)
+	km_unload kmemleak_first
+	km_scan
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
+		km_load kmemleak_second || return 1
+		[ "$(place_of kmemleak_second)" = "$place" ] && return 0
+		km_unload kmemleak_second
+	done
+	return 1
+}
+
+# names FIRST|SECOND: blocks of that module are reported, by its own names
+names() {
+	lost=$(grep -c " $1_lose+0x.*/0x.* \[kmemleak_$1\]\$" "$KM_REPORT")
+	began=$(grep -c " $1_init+0x.*/0x.* \[kmemleak_$1\]\$" "$KM_REPORT")
+	km_note "$lost blocks of $1_lose(), $began of $1_init()"
+	[ "$lost" -ge 14 ] && [ "$began" -ge 14 ]
+}
+
+keeps_names() {
+	km_read
+	names first && ! grep -q second "$KM_REPORT"
+}
+
+# Some of the second one's are of earlier attempts, when it lay elsewhere.
+both_names() {
+	km_scan
+	names first && names second && [ "$(grep -c first_lose "$KM_REPORT")" -le 16 ]
+}
+
+in_the_log() {
+	addr=$(awk '/^unref/ { addr = $3 } / first_lose/ { print addr; exit }' "$KM_REPORT")
+	km_mark
+	echo "dump=$addr" > "$KM_FILE" && km_log | grep -q ' first_lose+0x.* \[kmemleak_first\]$'
+}
+
+km_begin
+km_plan 6
+km_mark
+km_test "a module comes to lie where another one was" replace_module
+km_test "leaks of a module that is gone keep its names" keeps_names
+km_test "and their lines have the same shape" km_well_formed
+km_test "those of the other one have theirs" both_names
+km_test "dump= tells the same" in_the_log
+km_unload kmemleak_second
+km_test "the kernel has nothing to complain of" km_no_splat
+km_finish
