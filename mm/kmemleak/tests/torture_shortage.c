@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * No page is to be had for the detector, while blocks go on to be allocated: free
- * memory is at the watermark that only atomic allocations go below.
+ * memory is where only GFP_ATOMIC gets any. The detector asks with __GFP_HIGH alone.
  */
 
 #include <linux/gfp.h>
@@ -22,7 +22,7 @@ static void hoard(struct list_head *pages)
 {
 	struct page *page;
 
-	while ((page = alloc_page(__GFP_NOWARN | __GFP_NOMEMALLOC)))
+	while ((page = alloc_page(__GFP_HIGH | __GFP_NOWARN | __GFP_NOMEMALLOC)))
 		list_add(&page->lru, pages);
 }
 
