@@ -465,7 +465,7 @@ static void stop_holder(struct task_struct *task)
 	kthread_stop(task);
 	/* It must not come back to code of a module that is gone. */
 	while (READ_ONCE(task->__state) != TASK_DEAD)
-		msleep(1);
+		msleep(20);
 	put_task_struct(task);
 }
 
