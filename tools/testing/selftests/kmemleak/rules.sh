@@ -104,7 +104,8 @@ standstills() {
 # So many standstills in two scans after those blocks were lost.
 stood_for() {
 	stood=$(standstills)
-	km_scan && km_scan && km_note "$(km_reports) reports, $(($(standstills) - stood)) standstills"
+	km_scan && km_scan || return 1
+	km_note "$(km_reports) reports, $(($(standstills) - stood)) standstills"
 	[ $(($(standstills) - stood)) -eq "$1" ]
 }
 
