@@ -935,6 +935,13 @@ struct kmemleak_tracker {
 	void *private;
 };
 
+/*
+ * How the detector asks for its own tables and pages where it may sleep: it is worth
+ * some reclaim and compaction, but no process is to be killed for it, and the last
+ * reserves are left to others. In early boot it does not sleep.
+ */
+#define KMEMLEAK_GFP	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC)
+
 /* A sweep is to look again. Call it after the change that it is to find. */
 static inline void kmemleak_set_due(struct kmemleak_tracker *t)
 {

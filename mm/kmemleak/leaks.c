@@ -6,7 +6,6 @@
  */
 #include "kmemleak.h"
 
-#define GFP_LEAKS	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC)
 
 /* Begins every page of a set. */
 struct record_page {
@@ -27,7 +26,7 @@ static void *records_get(struct kmemleak_tracker *t, struct kmemleak_records *re
 	void *record;
 
 	if (records->used + size > PAGE_SIZE) {
-		struct record_page *page = t->ops->page_alloc(t, 0, GFP_LEAKS);
+		struct record_page *page = t->ops->page_alloc(t, 0, KMEMLEAK_GFP);
 
 		if (!page) {
 			kmemleak_count(t, KMEMLEAK_CNT_LEAK_DROPPED);

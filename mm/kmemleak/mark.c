@@ -94,7 +94,7 @@ bool kmemleak_mark_make_room(struct kmemleak_marker *m)
 	struct chunk *c = m->spare;
 
 	if (!c)
-		c = m->t->ops->page_alloc(m->t, 0, GFP_MARK);
+		c = m->t->ops->page_alloc(m->t, 0, KMEMLEAK_GFP);
 	if (!c)
 		return false;
 	m->spare = NULL;

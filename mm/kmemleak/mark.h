@@ -10,8 +10,6 @@
 /* Objects a sweep visits before it scans what it found. */
 #define SWEEP_BATCH	64
 
-#define GFP_MARK	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC)
-
 struct chunk {
 	struct chunk *below;
 	unsigned long nr;

@@ -68,7 +68,7 @@ void kmemleak_memo_start(void)
 
 	for_each_possible_cpu(cpu)
 		per_cpu(tables, cpu) = kmemleak_kernel_ops.page_alloc(&kmemleak_tracker, order,
-								      GFP_KERNEL | __GFP_NOWARN);
+								      KMEMLEAK_GFP);
 }
 
 static u64 mix(u64 hash, unsigned long value)

@@ -171,7 +171,7 @@ static void add_trace_once(struct gone *range, struct xarray *seen, u32 trace)
 		return;
 	add_trace(range, trace);
 	/* Without memory it is looked at again. */
-	xa_store(seen, trace, xa_mk_value(1), GFP_KERNEL | __GFP_NOWARN);
+	xa_store(seen, trace, xa_mk_value(1), KMEMLEAK_GFP);
 }
 
 /* Objects visited under one lock. */
@@ -248,7 +248,7 @@ static void forget_locked(struct gone *old)
 static void keep(const struct gone *range)
 {
 	size_t bytes = sizeof(*range) + range->used;
-	struct gone *copy = kmemdup(range, bytes, GFP_KERNEL | __GFP_NOWARN);
+	struct gone *copy = kmemdup(range, bytes, KMEMLEAK_GFP);
 
 	/* Its links lead to what is not scanned either. */
 	if (copy)
@@ -282,7 +282,7 @@ static void range_goes(const struct module *module, unsigned long start, unsigne
 
 	if (!size)
 		return;
-	range = kvzalloc(sizeof(*range) + MAX_NAMES, GFP_KERNEL | __GFP_NOWARN);
+	range = kvzalloc(sizeof(*range) + MAX_NAMES, KMEMLEAK_GFP);
 	if (!range) {
 		mutex_lock(&modules_lock);
 		lost_until = moment_now();
@@ -308,7 +308,7 @@ static void range_goes(const struct module *module, unsigned long start, unsigne
 
 static void module_comes(const struct module *module)
 {
-	struct loaded *new = kmalloc(sizeof(*new), GFP_KERNEL | __GFP_NOWARN);
+	struct loaded *new = kmalloc(sizeof(*new), KMEMLEAK_GFP);
 
 	if (!new)
 		return;

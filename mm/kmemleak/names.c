@@ -342,7 +342,7 @@ int kmemleak_names_start(struct kmemleak_tracker *t, unsigned int nr)
 	if (t->nr_names)
 		return 0;
 	for (i = 0; i < nr; i++) {
-		t->names[i] = t->ops->page_alloc(t, names_order(), GFP_NOWAIT | __GFP_NOWARN);
+		t->names[i] = t->ops->page_alloc(t, names_order(), KMEMLEAK_GFP);
 		if (!t->names[i])
 			break;
 		raw_spin_lock_init(&t->names[i]->lock);

@@ -23,8 +23,6 @@
  * up then, so the pool draws on the same memory as an atomic slab allocation.
  */
 #define GFP_ANY_CONTEXT	(GFP_NOWAIT | __GFP_HIGH | __GFP_NOWARN | __GFP_NOMEMALLOC)
-/* How it asks where it may sleep; that must not bring the OOM killer. */
-#define GFP_RESTOCK	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC)
 
 #define ENTRIES_PER_PAGE	(PAGE_SIZE / sizeof(union kmemleak_entry) - 1)
 
@@ -212,7 +210,7 @@ int kmemleak_pool_start(struct kmemleak_tracker *t, unsigned int nr_cpus)
 {
 	if (t->pool.caches)
 		return 0;
-	t->pool.caches = t->ops->page_alloc(t, caches_order(nr_cpus), GFP_ANY_CONTEXT);
+	t->pool.caches = t->ops->page_alloc(t, caches_order(nr_cpus), KMEMLEAK_GFP);
 	if (!t->pool.caches)
 		return -ENOMEM;
 	t->pool.nr_caches = nr_cpus;
@@ -454,7 +452,7 @@ bool kmemleak_pool_restock(struct kmemleak_tracker *t)
 	pool->asked = false;
 	raw_spin_unlock_irqrestore(&pool->lock, irq);
 	while (READ_ONCE(t->enabled) && kmemleak_pool_low(t))
-		if (!add_page(t, GFP_RESTOCK))
+		if (!add_page(t, KMEMLEAK_GFP))
 			return !READ_ONCE(t->enabled);
 	return true;
 }

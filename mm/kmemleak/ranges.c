@@ -345,7 +345,7 @@ int kmemleak_opaque_start(struct kmemleak_tracker *t, int order)
 	if (o->note != o->boot)
 		return 0;
 	for (; order >= 0 && !table; order--) {
-		table = t->ops->page_alloc(t, order, GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC);
+		table = t->ops->page_alloc(t, order, KMEMLEAK_GFP);
 		o->order = order;
 	}
 	if (!table)

@@ -213,13 +213,13 @@ static void learn_text(struct seq_file *m, struct kmemleak_texts *texts, u32 tra
 	if (texts->bytes + len > MAX_TEXTS)
 		kmemleak_texts_free(texts);
 	/* All zeroed, for an open file's memory is scanned to the last byte. */
-	text = kzalloc(sizeof(*text) + len, GFP_KERNEL | __GFP_NOWARN);
+	text = kzalloc(sizeof(*text) + len, KMEMLEAK_GFP);
 	if (!text)
 		return;
 	text->era = era;
 	text->len = len;
 	memcpy(text->text, m->buf + before, len);
-	old = xa_store(&texts->by_trace, trace, text, GFP_KERNEL | __GFP_NOWARN);
+	old = xa_store(&texts->by_trace, trace, text, KMEMLEAK_GFP);
 	if (xa_is_err(old)) {
 		kfree(text);
 		return;
@@ -312,7 +312,7 @@ static void count_traces(const struct kmemleak_leaks *leaks, struct xarray *coun
 		count = xa_load(counts, leak->trace);
 		/* What is there already can be replaced without memory. */
 		xa_store(counts, leak->trace, xa_mk_value(count ? xa_to_value(count) + 1 : 1),
-			 GFP_KERNEL | __GFP_NOWARN);
+			 KMEMLEAK_GFP);
 	}
 }
 
@@ -348,7 +348,7 @@ void kmemleak_report_log(const struct kmemleak_leaks *leaks)
 			if (xa_to_value(count) > 1)
 				pr_warn("... and %lu more object(s) with the same backtrace\n",
 					xa_to_value(count) - 1);
-			xa_store(&counts, leak->trace, xa_mk_value(0), GFP_KERNEL | __GFP_NOWARN);
+			xa_store(&counts, leak->trace, xa_mk_value(0), KMEMLEAK_GFP);
 		}
 	}
 	xa_destroy(&counts);

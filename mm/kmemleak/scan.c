@@ -65,7 +65,7 @@ static struct kmemleak_published *new_set(void)
 	struct kmemleak_published *set;
 
 	static_assert(sizeof(*set) <= PAGE_SIZE);
-	set = kmemleak_kernel_ops.page_alloc(&kmemleak_tracker, 0, GFP_KERNEL | __GFP_NOWARN);
+	set = kmemleak_kernel_ops.page_alloc(&kmemleak_tracker, 0, KMEMLEAK_GFP);
 	if (!set)
 		return NULL;
 	kref_init(&set->ref);

@@ -136,9 +136,6 @@ static void tree_rehome(struct kmemleak_index *idx, struct kmemleak_shard *from)
 	}
 }
 
-/* Compaction is worth it, but nobody is to be killed. In early boot it does not sleep. */
-#define GFP_GROW	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
-
 /**
  * kmemleak_index_grow() - more shards
  * @t: tracker
@@ -161,7 +158,7 @@ int kmemleak_index_grow(struct kmemleak_tracker *t, unsigned int bits)
 		unsigned long bytes = sizeof(*shards) << bits;
 
 		order = max_t(int, 0, ilog2(roundup_pow_of_two(bytes)) - PAGE_SHIFT);
-		shards = t->ops->page_alloc(t, order, GFP_GROW);
+		shards = t->ops->page_alloc(t, order, KMEMLEAK_GFP);
 	} while (!shards && --bits > idx->bits);
 	if (!shards)
 		return -ENOMEM;

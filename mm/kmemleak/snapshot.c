@@ -126,8 +126,7 @@ static void stash_fill(struct kmemleak_tracker *t)
 	void *page;
 
 	for (nr = min_t(unsigned long, nr, MAX_STASH); nr; nr--) {
-		page = kmemleak_kernel_ops.page_alloc(t, 0, GFP_KERNEL | __GFP_NORETRY |
-						      __GFP_NOWARN | __GFP_NOMEMALLOC);
+		page = kmemleak_kernel_ops.page_alloc(t, 0, KMEMLEAK_GFP);
 		if (!page)
 			break;
 		stash_push(page);

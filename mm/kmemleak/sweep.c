@@ -68,7 +68,7 @@ static void leave(struct kmemleak_marker *m, struct kmemleak_ref ref)
 	struct chunk *c = mark->left;
 
 	if (!c || c->nr == CHUNK_REFS) {
-		c = mark->nr_left < MAX_LEFT ? m->t->ops->page_alloc(m->t, 0, GFP_MARK) : NULL;
+		c = mark->nr_left < MAX_LEFT ? m->t->ops->page_alloc(m->t, 0, KMEMLEAK_GFP) : NULL;
 		if (!c) {
 			mark->left_all = false;
 			return;
@@ -248,7 +248,7 @@ static struct kmemleak_bounds bounds_of_copies(const struct kmemleak_tracker *t,
 struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
 					    const struct kmemleak_options *opt)
 {
-	struct kmemleak_mark *mark = t->ops->page_alloc(t, 0, GFP_MARK);
+	struct kmemleak_mark *mark = t->ops->page_alloc(t, 0, KMEMLEAK_GFP);
 	struct kmemleak_marker *m = mark ? kmemleak_marker_new(t, mark) : NULL;
 
 	if (!m) {

@@ -556,7 +556,7 @@ static int judge(struct judge *j)
 int kmemleak_verdict(struct kmemleak_tracker *t, const struct kmemleak_options *opt,
 		     struct kmemleak_leaks *leaks)
 {
-	struct judge *j = t->ops->page_alloc(t, 0, GFP_KERNEL | __GFP_NOWARN);
+	struct judge *j = t->ops->page_alloc(t, 0, KMEMLEAK_GFP);
 	int ret = -ENOMEM;
 
 	static_assert(sizeof(*j) <= PAGE_SIZE);
@@ -566,7 +566,7 @@ int kmemleak_verdict(struct kmemleak_tracker *t, const struct kmemleak_options *
 	j->opt = opt;
 	j->leaks = leaks;
 	kmemleak_suspects_init(&j->suspects);
-	j->page = t->ops->page_alloc(t, 0, GFP_KERNEL | __GFP_NOWARN);
+	j->page = t->ops->page_alloc(t, 0, KMEMLEAK_GFP);
 	if (j->page)
 		ret = judge(j);
 	kmemleak_mark_close(t);

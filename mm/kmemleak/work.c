@@ -34,15 +34,15 @@ void kmemleak_marker_free(struct kmemleak_marker *m)
 
 struct kmemleak_marker *kmemleak_marker_new(struct kmemleak_tracker *t, struct kmemleak_mark *mark)
 {
-	struct kmemleak_marker *m = t->ops->page_alloc(t, 0, GFP_MARK);
+	struct kmemleak_marker *m = t->ops->page_alloc(t, 0, KMEMLEAK_GFP);
 
 	if (!m)
 		return NULL;
 	m->t = t;
 	m->mark = mark;
 	m->step = 1;
-	m->words = t->ops->page_alloc(t, 0, GFP_MARK);
-	m->settled = t->ops->page_alloc(t, 0, GFP_MARK);
+	m->words = t->ops->page_alloc(t, 0, KMEMLEAK_GFP);
+	m->settled = t->ops->page_alloc(t, 0, KMEMLEAK_GFP);
 	if (m->words && m->settled && kmemleak_mark_make_room(m))
 		return m;
 	kmemleak_marker_free(m);
@@ -83,7 +83,7 @@ static struct chunk *split_list(struct kmemleak_marker *m)
 	}
 	if (top->nr < SHARE_REFS)
 		return NULL;
-	c = m->spare ?: m->t->ops->page_alloc(m->t, 0, GFP_MARK);
+	c = m->spare ?: m->t->ops->page_alloc(m->t, 0, KMEMLEAK_GFP);
 	m->spare = NULL;
 	if (!c)
 		return NULL;
