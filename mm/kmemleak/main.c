@@ -255,7 +255,9 @@ static const char *what_is_missing(const struct kmemleak_tracker *t)
 {
 	if (t->index.order < 0)
 		return "the index";
-	return t->pool.caches ? "the table of task names" : "lists of free records";
+	if (!t->pool.caches)
+		return "lists of free records";
+	return t->nr_names ? "notes of opaque blocks" : "the table of task names";
 }
 
 /* Return: 0, or -ENOMEM; then it tracks with what could be had, and the log says so. */
