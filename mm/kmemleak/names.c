@@ -246,34 +246,35 @@ static void use_visit(struct kmemleak_tracker *t, struct kmemleak_object *obj, v
 }
 
 /* Nobody finds the names of an old age any more. */
-static void kill_old(struct kmemleak_names *names, u8 age)
+static void kill_old_locked(struct kmemleak_names *names, u32 slot, u8 age)
 {
-	unsigned long irq;
-	u32 slot;
-
-	for (slot = 1; slot < KMEMLEAK_NR_NAMES; slot++) {
-		if (READ_ONCE(names->age[slot]) == age || !slot_first(names, slot))
-			continue;
-		raw_spin_lock_irqsave(&names->lock, irq);
-		if (names->age[slot] != age)
-			set_age(names, slot, DEAD);
-		raw_spin_unlock_irqrestore(&names->lock, irq);
-	}
+	if (names->age[slot] != age && slot_first(names, slot))
+		set_age(names, slot, DEAD);
 }
 
 /* Nobody reads them any more either: their slots are vacant. */
-static void bury_dead(struct kmemleak_names *names)
+static void bury_dead_locked(struct kmemleak_names *names, u32 slot, u8 age)
+{
+	if (names->age[slot] != DEAD || !slot_first(names, slot))
+		return;
+	WRITE_ONCE(*(unsigned long *)names->name[slot], 0);
+	WRITE_ONCE(names->nr, names->nr - 1);
+}
+
+/* Each slot under the lock, as add() turns vacant ones into live ones meanwhile. */
+static void visit_slots(struct kmemleak_tracker *t, u8 age,
+			void (*visit)(struct kmemleak_names *names, u32 slot, u8 age))
 {
 	unsigned long irq;
+	unsigned int i;
 	u32 slot;
 
-	for (slot = 1; slot < KMEMLEAK_NR_NAMES; slot++) {
-		if (READ_ONCE(names->age[slot]) != DEAD || !slot_first(names, slot))
-			continue;
-		raw_spin_lock_irqsave(&names->lock, irq);
-		WRITE_ONCE(*(unsigned long *)names->name[slot], 0);
-		WRITE_ONCE(names->nr, names->nr - 1);
-		raw_spin_unlock_irqrestore(&names->lock, irq);
+	for (i = 0; i < t->nr_names; i++) {
+		for (slot = 1; slot < KMEMLEAK_NR_NAMES; slot++) {
+			raw_spin_lock_irqsave(&t->names[i]->lock, irq);
+			visit(t->names[i], slot, age);
+			raw_spin_unlock_irqrestore(&t->names[i]->lock, irq);
+		}
 	}
 }
 
@@ -300,7 +301,6 @@ int kmemleak_names_age(struct kmemleak_tracker *t)
 {
 	u8 age = age_after(t->name_age);
 	struct kmemleak_cursor cursor = { };
-	unsigned int i;
 	int ret = 0;
 
 	if (!any_full(t))
@@ -311,11 +311,9 @@ int kmemleak_names_age(struct kmemleak_tracker *t)
 		ret = t->ops->pause(t);
 	if (ret)
 		return ret;
-	for (i = 0; i < t->nr_names; i++)
-		kill_old(t->names[i], age);
+	visit_slots(t, age, kill_old_locked);
 	t->ops->settle(t);
-	for (i = 0; i < t->nr_names; i++)
-		bury_dead(t->names[i]);
+	visit_slots(t, age, bury_dead_locked);
 	return 0;
 }
 
