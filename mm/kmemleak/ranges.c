@@ -106,6 +106,8 @@ static bool add_locked(struct kmemleak_opaque *o, enum kmemleak_space space,
 	add_bytes(o, size);
 	/* Pairs with the look in kmemleak_opaque_remove(). */
 	WRITE_ONCE(o->nr, o->nr + 1);
+	/* Pairs with mark_opaque(). */
+	smp_store_release(&o->added, o->added + 1);
 	return true;
 }
 
@@ -189,8 +191,6 @@ void kmemleak_opaque_add(struct kmemleak_tracker *t, enum kmemleak_space space,
 	fits = add_locked(o, space, start, size);
 	if (!fits)
 		WRITE_ONCE(o->missed, o->missed + 1);
-	/* Pairs with mark_opaque(). */
-	smp_store_release(&o->added, o->added + 1);
 	raw_spin_unlock_irqrestore(&t->opaque_lock, irq);
 	if (!fits)
 		kmemleak_count(t, KMEMLEAK_CNT_NO_NOTE);
@@ -290,6 +290,9 @@ bool kmemleak_opaque_cut(struct kmemleak_tracker *t, enum kmemleak_space space,
 		end = o->fresh;
 		raw_spin_unlock_irqrestore(&t->opaque_lock, irq);
 	} while (i < end);
+	/* What was behind a hole has another note now, where a mark may have passed. */
+	if (found)
+		kmemleak_set_due(t);
 	return found;
 }
 

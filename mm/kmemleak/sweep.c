@@ -279,7 +279,7 @@ struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
  */
 static unsigned int mark_opaque(struct kmemleak_marker *m)
 {
-	/* Pairs with kmemleak_opaque_add(): who adds later is for the next pass. */
+	/* Pairs with add_locked() in ranges.c: who adds later is for the next pass. */
 	unsigned int added = smp_load_acquire(&m->t->opaque.added);
 	struct kmemleak_block block;
 	u32 cursor = 0;

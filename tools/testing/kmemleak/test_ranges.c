@@ -179,6 +179,7 @@ static void test_parts(void)
 {
 	struct host *h = host_new(6);
 	unsigned long a = HOST_DIRECT;
+	unsigned int added;
 
 	nr = 0;
 	kmemleak_opaque_add(&h->t, KMEMLEAK_VIRT, a, 0x4000);
@@ -187,7 +188,12 @@ static void test_parts(void)
 	CHECK(!kmemleak_opaque_cut(&h->t, KMEMLEAK_PHYS, a, 0x4000));
 	CHECK(kmemleak_opaque_cut(&h->t, KMEMLEAK_VIRT, a, 0x1000));
 	CHECK(kmemleak_opaque_cut(&h->t, KMEMLEAK_VIRT, a + 0x3ff0, 0x1000));
+	/* A mark that has passed looks again for the note of what is behind a hole. */
+	h->t.due = false;
+	added = h->t.opaque.added;
 	CHECK(kmemleak_opaque_cut(&h->t, KMEMLEAK_VIRT, a + 0x2000, 0x10));
+	CHECK_EQ(h->t.opaque.added, added + 1);
+	CHECK(h->t.due);
 	block[nr++] = (struct kmemleak_block){ KMEMLEAK_VIRT, a + 0x1000, 0x1000 };
 	block[nr++] = (struct kmemleak_block){ KMEMLEAK_VIRT, a + 0x2010, 0x1fe0 };
 	check_notes(h);
