@@ -89,7 +89,7 @@ struct judge {
 	u8 *page;
 	unsigned int steps;
 	int err;	/* what ops->pause() wanted the episode to end with */
-	unsigned long doubts;	/* suspects whose objects no episode has confirmed yet */
+	unsigned long doubts;	/* suspects that may be reported and were never confirmed */
 	bool sure;	/* nor are there any by now */
 };
 
@@ -220,6 +220,18 @@ static bool sum_up(struct judge *j, struct sum *sum, struct kmemleak_ref ref)
 	return true;
 }
 
+/* In how many scans an object was white, with this one. */
+static u8 times_white(const struct kmemleak_object *obj)
+{
+	return min_t(int, kmemleak_colour(obj).unref + 1, U8_MAX);
+}
+
+static bool often_enough(const struct judge *j, u8 times)
+{
+	return !rule_on(j->opt, KMEMLEAK_RULE_MIN_UNREF) ||
+	       times >= min_t(unsigned int, j->opt->min_unref_scans, U8_MAX);
+}
+
 /* Looks at an object that the mark has left, and remembers it if it looks lost. */
 static void judge_one(struct judge *j, struct kmemleak_ref ref)
 {
@@ -227,13 +239,13 @@ static void judge_one(struct judge *j, struct kmemleak_ref ref)
 	struct kmemleak_lookup at;
 	struct kmemleak_object *obj = kmemleak_index_relock(j->t, ref, &at);
 	struct sum sum = { };
-	bool white, confirmed;
+	bool white, doubt;
 	u32 born, stamp;
 
 	if (!obj)
 		return;
 	white = judge_locked(j, obj);
-	confirmed = obj->flags & KMEMLEAK_CONFIRMED;
+	doubt = !(obj->flags & KMEMLEAK_CONFIRMED) && often_enough(j, times_white(obj));
 	born = obj->born;
 	stamp = obj->stamp;
 	if (white)
@@ -248,7 +260,7 @@ static void judge_one(struct judge *j, struct kmemleak_ref ref)
 	suspect->born = born;
 	suspect->stamp = stamp;
 	suspect->crc = sum.crc;
-	j->doubts += !confirmed;
+	j->doubts += doubt;
 }
 
 static int collect(struct judge *j)
@@ -293,11 +305,10 @@ static int recheck_contents(struct judge *j)
 /* A white object has been so once more. Return: whether it is to be reported. */
 static bool convict_locked(const struct judge *j, struct kmemleak_object *obj)
 {
-	u8 unref = min_t(int, kmemleak_colour(obj).unref + 1, U8_MAX);
+	u8 unref = times_white(obj);
 
 	kmemleak_paint(obj, unref, unref);
-	if (rule_on(j->opt, KMEMLEAK_RULE_MIN_UNREF) &&
-	    unref < min_t(unsigned int, j->opt->min_unref_scans, U8_MAX))
+	if (!often_enough(j, unref))
 		return false;
 	if (!must_confirm(j))
 		return true;
