@@ -356,18 +356,23 @@ static int drop_free_slots(void)
 /* Objects in one go. */
 #define WALK_BUDGET	256
 
-static void drop_tracked(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *unused)
+static void drop_block(enum kmemleak_space space, unsigned long start, size_t size)
 {
-	switch (kmemleak_object_space(obj)) {
+	switch (space) {
 	case KMEMLEAK_VIRT:
-		kmemleak_old_drop(obj->start, obj->size);
+		kmemleak_old_drop(start, size);
 		break;
 	case KMEMLEAK_PERCPU:
-		kmemleak_old_drop_percpu((void __percpu __force *)obj->start, obj->size);
+		kmemleak_old_drop_percpu((void __percpu __force *)start, size);
 		break;
 	default:
 		break;
 	}
+}
+
+static void drop_tracked(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *unused)
+{
+	drop_block(kmemleak_object_space(obj), obj->start, obj->size);
 }
 
 /*
@@ -377,7 +382,12 @@ static void drop_tracked(struct kmemleak_tracker *t, struct kmemleak_object *obj
 static void drop_all_tracked(void)
 {
 	struct kmemleak_cursor cursor = { };
+	struct kmemleak_block block;
+	u32 opaque = 0;
 
+	/* A block without an object has a note, which ends with it. */
+	while (kmemleak_opaque_next(&kmemleak_tracker, &opaque, &block))
+		drop_block(block.space, block.start, block.size);
 	while (kmemleak_index_walk(&kmemleak_tracker, &cursor, WALK_BUDGET, drop_tracked, NULL))
 		cond_resched();
 }

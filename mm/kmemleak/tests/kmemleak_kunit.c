@@ -1180,6 +1180,57 @@ static void live_bad_input(struct kunit *test)
 	free_page((unsigned long)page);
 }
 
+/* Behind what free slots hold of SLUB and KASAN. */
+#define LAST_WORD	(64 / sizeof(long) - 1)
+
+/* Block 1 has a note and no object; it holds block 0. */
+static int lose_behind_opaque(void *unused)
+{
+	void **opaque = alloc_cache(1), *child = alloc_cache(0);
+
+	hide(0, child);
+	hide(1, opaque);
+	if (!opaque || !child)
+		return -ENOMEM;
+	opaque[LAST_WORD] = child;
+	kmemleak_free(opaque);
+	kmemleak_opaque_add(&kmemleak_tracker, KMEMLEAK_VIRT, (unsigned long)opaque, 64);
+	return 0;
+}
+
+static int free_opaque(void *unused)
+{
+	release_cache(find(1));
+	hide(1, NULL);
+	return 0;
+}
+
+static int note_old(void)
+{
+	int ret;
+
+	mutex_lock(&kmemleak_scan_mutex);
+	kmemleak_old_begin();
+	ret = kmemleak_old_take();
+	mutex_unlock(&kmemleak_scan_mutex);
+	return ret;
+}
+
+/* What has a note of its own is not old as well: it holds until it is freed, no longer. */
+static void live_opaque_not_old(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, create_cache(), 0);
+	KUNIT_EXPECT_EQ(test, on_other_stack(lose_behind_opaque, NULL), 0);
+	KUNIT_EXPECT_EQ(test, note_old(), 0);
+	scan_and_collect(test);
+	KUNIT_EXPECT_FALSE(test, is_reported(0));
+	on_other_stack(free_opaque, NULL);
+	scan_and_collect(test);
+	KUNIT_EXPECT_TRUE(test, is_reported(0));
+	on_other_stack(release_hidden, NULL);
+	kmem_cache_destroy(cache);
+}
+
 /*
  * All that is noted can be read: user-mode Linux keeps pages to itself that are not
  * mapped, and does not survive a read of these.
@@ -1207,6 +1258,7 @@ static struct kunit_case live_cases[] = {
 	KUNIT_CASE(live_ring),
 	KUNIT_CASE(live_annotations),
 	KUNIT_CASE(live_bad_input),
+	KUNIT_CASE(live_opaque_not_old),
 	KUNIT_CASE(live_turned_on),
 	{ }
 };
