@@ -70,14 +70,22 @@ static void tell_mistakes(struct work_struct *work)
 			mistake->addr, mistake->size);
 		pr_warn("Call Trace of %s, pid %d:\n", mistake->comm, mistake->pid);
 		stack_trace_print(mistake->entry, mistake->nr, 1);
+		/* It is static data, which a scan reads: the block may be lost later. */
+		mistake->addr = 0;
 	}
 }
 
+/* Queued by each hook that leaves after the error, so this may run more than once. */
 static void failed_work(struct work_struct *work)
 {
+	static bool told;
+
 	mutex_lock(&kmemleak_scan_mutex);
-	pr_err("turned off by an error: %s\n", READ_ONCE(kmemleak_tracker.failed));
-	kmemleak_turn_off();
+	if (!told) {
+		told = true;
+		pr_err("turned off by an error: %s\n", READ_ONCE(kmemleak_tracker.failed));
+		kmemleak_turn_off();
+	}
 	mutex_unlock(&kmemleak_scan_mutex);
 }
 

@@ -55,7 +55,8 @@ struct name {
 /**
  * struct gone - a range of addresses that was a module's
  * @list: in @gone, in order of going
- * @start: first byte
+ * @not_start: complement of the first byte's address, or else a lost block that is there
+ *	now would look reachable
  * @size: bytes
  * @when: it went
  * @serial: number of it, from 2 on
@@ -63,11 +64,11 @@ struct name {
  * @used: bytes of @names
  * @names: struct name, one behind the other
  *
- * Never changes. Not scanned, or what lies at @start now would look reachable.
+ * Never changes.
  */
 struct gone {
 	struct list_head list;
-	unsigned long start;
+	unsigned long not_start;
 	unsigned long size;
 	struct moment when;
 	unsigned long serial;
@@ -75,6 +76,11 @@ struct gone {
 	size_t used;
 	u8 names[] __aligned(__alignof__(struct name));
 };
+
+static unsigned long offset_in(const struct gone *range, unsigned long addr)
+{
+	return addr - ~range->not_start;
+}
 
 /* A module that is there, and since when. */
 struct loaded {
@@ -139,13 +145,13 @@ static unsigned long add_name(struct gone *range, unsigned long addr)
 	/* What lies before the first function is shorter than that, or belongs to none. */
 	if (!kallsyms_lookup(addr, &size, &offset, &module, text) || !size)
 		return addr + 16;
-	if (find_name(range->names, range->used, addr - range->start))
+	if (find_name(range->names, range->used, offset_in(range, addr)))
 		return addr - offset + size;
 	len = strlen(text) + 1;
 	need = ALIGN(sizeof(*name) + len, __alignof__(*name));
 	if (range->used + need <= MAX_NAMES) {
 		name = (struct name *)(range->names + range->used);
-		name->start = addr - offset - range->start;
+		name->start = offset_in(range, addr - offset);
 		name->size = size;
 		name->len = len;
 		memcpy(name->text, text, len);
@@ -160,7 +166,7 @@ static void add_trace(struct gone *range, u32 trace)
 	unsigned int i, nr = stack_depot_fetch(trace, &entries);
 
 	for (i = 0; i < nr; i++)
-		if (entries[i] - range->start < range->size)
+		if (offset_in(range, entries[i]) < range->size)
 			add_name(range, entries[i]);
 }
 
@@ -203,7 +209,8 @@ static bool next_traces(struct kmemleak_cursor *cursor, struct traces *traces)
 	return more;
 }
 
-static void add_blocks(struct gone *range, struct xarray *seen)
+/* Return: whether all were looked at; it gives up if the task is killed. */
+static bool add_blocks(struct gone *range, struct xarray *seen)
 {
 	struct kmemleak_cursor cursor = { };
 	struct traces traces;
@@ -216,6 +223,7 @@ static void add_blocks(struct gone *range, struct xarray *seen)
 			add_trace_once(range, seen, traces.trace[i]);
 		cond_resched();
 	} while (more && !fatal_signal_pending(current));
+	return !more;
 }
 
 static void add_published(struct gone *range, struct xarray *seen)
@@ -250,9 +258,6 @@ static void keep(const struct gone *range)
 	size_t bytes = sizeof(*range) + range->used;
 	struct gone *copy = kmemdup(range, bytes, KMEMLEAK_GFP);
 
-	/* Its links lead to what is not scanned either. */
-	if (copy)
-		kmemleak_ignore(copy);
 	mutex_lock(&modules_lock);
 	while (!list_empty(&gone) && (nr_gone >= MAX_GONE || gone_bytes + bytes > MAX_BYTES))
 		forget_locked(list_first_entry(&gone, struct gone, list));
@@ -279,6 +284,7 @@ static void range_goes(const struct module *module, unsigned long start, unsigne
 	struct gone *range;
 	struct xarray seen;
 	unsigned long addr;
+	bool all = true;
 
 	if (!size)
 		return;
@@ -289,7 +295,7 @@ static void range_goes(const struct module *module, unsigned long start, unsigne
 		mutex_unlock(&modules_lock);
 		return;
 	}
-	range->start = start;
+	range->not_start = ~start;
 	range->size = size;
 	strscpy(range->module, module->name, sizeof(range->module));
 	xa_init(&seen);
@@ -297,11 +303,12 @@ static void range_goes(const struct module *module, unsigned long start, unsigne
 		for (addr = start; addr < start + size; addr = add_name(range, addr))
 			cond_resched();
 	} else {
-		add_blocks(range, &seen);
+		all = add_blocks(range, &seen);
 		add_published(range, &seen);
 	}
 	xa_destroy(&seen);
-	if (range->used)
+	/* Without names it only says that another module's names do not belong there. */
+	if (range->used || !all)
 		keep(range);
 	kvfree(range);
 }
@@ -381,7 +388,7 @@ static struct gone *find_gone_locked(const struct kmemleak_birth *birth, unsigne
 	list_for_each_entry_reverse(it, &gone, list) {
 		if (!is_before(birth, &it->when))
 			break;
-		if (addr - it->start < it->size)
+		if (offset_in(it, addr) < it->size)
 			found = it;
 	}
 	return found;
@@ -450,10 +457,10 @@ bool kmemleak_modules_name(const struct kmemleak_birth *birth, unsigned long add
 	mutex_lock(&modules_lock);
 	it = find_gone_locked(birth, addr);
 	if (it) {
-		name = find_name(it->names, it->used, addr - it->start);
+		name = find_name(it->names, it->used, offset_in(it, addr));
 		if (name)
 			scnprintf(text, size, "%s+%#lx/%#x [%s]", name->text,
-				  addr - it->start - name->start, name->size, it->module);
+				  offset_in(it, addr) - name->start, name->size, it->module);
 		else
 			scnprintf(text, size, "%#lx [%s]", addr, it->module);
 	} else if (is_lost_locked(birth, addr)) {

@@ -522,5 +522,8 @@ int torture_mistakes(int argc, char **argv)
 	call_free_part(addr, 2 * BLOCK);
 	pr_info("kmemleak_torture: mistakes end\n");
 	raw_spin_unlock_irqrestore(&lock, flags);
+	/* What is noted of the mistakes must not keep in sight who lies there now. */
+	call_alloc(addr, BLOCK);
+	torture_expect((void *)addr, BLOCK, TORTURE_LOST);
 	return 0;
 }

@@ -125,11 +125,12 @@ nothing_opaque() {
 km_begin
 km_need_torture
 answers | cells > "$KM_TMP/cells"
-km_plan $(($(wc -l < "$KM_TMP/cells") + $(answers | wc -l) + 5))
+km_plan $(($(wc -l < "$KM_TMP/cells") + $(answers | wc -l) + 6))
 km_mark
 last=
 km_torture reset
 km_test "mistakes are told when no lock is held" told_later
+km_test "what is noted of them is no reference" still_works
 km_torture reset
 while read -r function input answer; do
 	if [ -n "$last" ] && [ "$function" != "$last" ]; then
