@@ -21,7 +21,7 @@
 #define NR_BORN		1024
 #define NR_WRITTEN	64
 #define NR_REGISTERS	3
-#define MAX_HOLD_MS	4000
+#define MAX_HOLD_MS	16000
 
 static struct task_struct *helper;
 /* Blocks are held by struct pages, which a mark comes to early. */
