@@ -65,8 +65,7 @@ static enum kmemleak_confirm thread_confirm = KMEMLEAK_CONFIRM_RESCAN;
 #define MAX_AGE_MS	(KMEMLEAK_MAX_SECS * MSEC_PER_SEC)
 /* A suspend waits for the thread, and not much longer than this. */
 #define MAX_RCU_WAIT_MS	(10 * MSEC_PER_SEC)
-/* Below what RCU takes for a stall, at its strictest. */
-#define MAX_STOP_MS	(2 * MSEC_PER_SEC)
+#define MAX_STOP_MS	(10 * MSEC_PER_SEC)
 
 static int set_secs(const char *val, const struct kernel_param *kp)
 {

@@ -234,6 +234,9 @@ u64 kmemleak_snapshot_limit(void)
 	if (watchdog_thresh > 0)
 		ms = min_t(unsigned int, ms, watchdog_thresh * MSEC_PER_SEC / 2);
 #endif
+#ifdef CONFIG_RCU_CPU_STALL_TIMEOUT
+	ms = min_t(unsigned int, ms, CONFIG_RCU_CPU_STALL_TIMEOUT * MSEC_PER_SEC / 2);
+#endif
 #if defined(CONFIG_RCU_EXP_CPU_STALL_TIMEOUT) && CONFIG_RCU_EXP_CPU_STALL_TIMEOUT > 0
 	ms = min_t(unsigned int, ms, CONFIG_RCU_EXP_CPU_STALL_TIMEOUT / 2);
 #endif

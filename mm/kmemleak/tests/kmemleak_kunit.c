@@ -821,7 +821,7 @@ static int live_init(struct kunit *test)
 	if (!kmemleak_is_on())
 		kunit_skip(test, "the detector is off");
 	/* A machine that others use as well can be slow for a moment. */
-	kmemleak_stop_budget_ms = 2000;
+	kmemleak_stop_budget_ms = 10000;
 	/*
 	 * On user-mode Linux blocks lie below 4 GiB, and clocks that count
 	 * nanoseconds pass by in their first seconds: 0x756d5000 was both.

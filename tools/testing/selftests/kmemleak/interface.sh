@@ -332,7 +332,7 @@ km_test "workers refuses 17" refuses_value workers 17
 km_test "workers refuses -1" refuses_value workers -1
 km_test "confirm refuses a word of its own" refuses_value confirm stops
 km_test "and so does thread_confirm" refuses_value thread_confirm stops
-km_test "stop_budget_ms refuses 2001" refuses_value stop_budget_ms 2001
+km_test "stop_budget_ms refuses 10001" refuses_value stop_budget_ms 10001
 km_test "verbose refuses 2" refuses_value verbose 2
 km_torture reset
 km_test "each call path has its own trace" own_traces

@@ -126,7 +126,7 @@ km_begin() {
 	km_set confirm stop
 	# How long a standstill takes, the kernel under test decides, and others on the host.
 	km_budget=$(cat "$KM_PARAM/stop_budget_ms")
-	km_set stop_budget_ms 2000
+	km_set stop_budget_ms 10000
 	km_set verbose 0
 	echo stack=on > "$KM_FILE"
 	echo scan > "$KM_FILE"
