@@ -23,6 +23,7 @@ static inline struct kmemleak_shard *shard_of_region(struct kmemleak_index *idx,
 	return &idx->shards[hash_long(region, idx->bits)];
 }
 
+/* Which class of VIRT an address belongs to. Return: 0 to KMEMLEAK_NR_CLASSES - 1. */
 static inline unsigned int class_of(const struct kmemleak_index *idx, unsigned long addr)
 {
 	unsigned int class = 0;
