@@ -4,12 +4,13 @@
  * interrupts off, so no pointer moves, each task but the stoppers has saved its
  * stack pointer, and what lies below that is dead.
  *
- * Nobody else can go on meanwhile, so it is made only where the mark before says
- * that there is time for it, it ends by itself when the time is over, from the call that
- * stops the first CPU on, and
- * it takes no lock that a task which was stopped can hold: memory comes from pages
- * that were set aside. Locks that the roots need are spinlocks, whose holders are
- * not preempted; with PREEMPT_RT they are, and there is no snapshot.
+ * Nothing else runs meanwhile, so the time is limited. A snapshot is made only if the
+ * mark before it says that there is enough time. It ends by itself when the time is over,
+ * which is counted from the call that stops the first CPU.
+ *
+ * It takes no lock that a stopped task can hold. So its memory comes from pages that were
+ * set aside before. The locks that the roots need are spinlocks, and a task that holds one
+ * is not preempted. With PREEMPT_RT it can be, so there is no snapshot.
  */
 #include <linux/atomic.h>
 #include <linux/cpu.h>

@@ -6,7 +6,7 @@
  */
 #include "mark.h"
 
-/* Newborn objects are found by every sweep of a busy system; this many do. */
+/* On a busy system every sweep finds new objects. Stop after this many. */
 #define MAX_SWEEPS	8
 
 /* Chunks of objects left for the verdict; where it is more, all are looked at again. */
@@ -48,7 +48,7 @@ static bool is_wanted(const struct kmemleak_object *obj, const void *arg)
 	return is_due(obj, m) || is_again(obj, m) || (m->mark->left_all && looks_at(obj, m));
 }
 
-/* What a sweep leaves for the verdict: nothing yet. */
+/* Empties the list of objects left for the verdict. */
 static void clear_left(struct kmemleak_mark *mark)
 {
 	struct kmemleak_tracker *t = mark->first->t;

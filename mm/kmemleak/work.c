@@ -71,7 +71,7 @@ static void call_helper(struct kmemleak_marker *first)
 
 /* ------------------------------------------------------------- sharing -- */
 
-/* Takes the older half of a marker's list away, which most hangs on. */
+/* Gives away the older half of a marker's list: older entries usually lead to more work. */
 static struct chunk *split_list(struct kmemleak_marker *m)
 {
 	struct chunk *c = m->top->below, *top = m->top;
