@@ -7,7 +7,7 @@ import os
 import re
 import unittest
 
-from tooling import work
+from tooling import tiers, work
 
 MANUAL = "Documentation/dev-tools/kmemleak.rst"
 DESIGN = "Documentation/mm/kmemleak/design.rst"
@@ -362,6 +362,43 @@ class Chapters(unittest.TestCase):
                           section(self.text[LOCKING], "Locks"), re.M)
         strip = [name.replace("kmemleak_", "") for name in order]
         self.assertEqual(said, strip)
+
+
+class Readme(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.text = read("README.md")
+
+    def test_core(self):
+        said = re.search(r"^The core \(`([^`]*)`\)", self.text, re.M)[1]
+        code = re.search(r"^CORE_NAMES := (.*?[^\\])$",
+                         read("tools/testing/kmemleak/Makefile"), re.M | re.S)[1]
+        self.assertEqual(said.split(), code.replace("\\", "").split())
+
+    def test_limits(self):
+        row = re.search(r"^\| `LIMIT=SECONDS` .*", self.text, re.M)[0]
+        said = {tier: int(seconds) for seconds, tiers_of in re.findall(
+            r"(\d+) for ((?:`\w+`(?: and )?)+)", row)
+                for tier in re.findall(r"\w+", tiers_of.replace(" and ", " "))}
+        code = {name.replace("uml-debug", "uml"): value
+                for name, value in tiers.LIMITS.items()}
+        self.assertEqual(said, code)
+
+    def test_targets(self):
+        rows = re.findall(r"^\| (`make.*?) \| ", section_of_readme(self.text, "Targets"), re.M)
+        said = {word for row in rows for word in re.findall(r"`make ([a-z]+)", row)}
+        code = set(re.findall(r"^([a-z ]+):(?! *[:=])", read("Makefile"), re.M))
+        self.assertEqual(said | {"help"}, {word for names in code for word in names.split()})
+
+    def test_folders(self):
+        for name in re.findall(r"`([^`]+)`", " ".join(re.findall(
+                r"^\| (`.*?`) \| ", section_of_readme(self.text, "Layout"), re.M))):
+            with self.subTest(name):
+                self.assertTrue(name == "build/" or glob.glob(os.path.join(work.ROOT, name)))
+
+
+def section_of_readme(text, title):
+    return re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", text, re.M | re.S)[1]
 
 
 # ------------------------------------------------------------ lockless accesses --
