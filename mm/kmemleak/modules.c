@@ -249,13 +249,13 @@ static void forget_locked(struct gone *old)
 	kfree(old);
 }
 
-/* Keeps a range that went now, and what is known of it. */
+/* Keeps the record of a range that went now. */
 static void keep(const struct gone *range)
 {
 	size_t bytes = sizeof(*range) + range->used;
 	struct gone *copy = kmemdup(range, bytes, GFP_KERNEL | __GFP_NOWARN);
 
-	/* Its links lead to what is not scanned either. */
+	/* Its links lead to other records, which are not scanned either. */
 	if (copy)
 		kmemleak_ignore(copy);
 	mutex_lock(&modules_lock);

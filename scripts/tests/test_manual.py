@@ -403,8 +403,8 @@ def section_of_readme(text, title):
 
 # ------------------------------------------------------------ lockless accesses --
 
-# How the table of lockless accesses says that a function makes one: "plain", or one
-# of these, whose argument names the field unless it takes none.
+# The accesses in the table: "plain", or a call whose argument names the field. Barriers
+# have no argument.
 BARRIERS = {"smp_mb", "smp_rmb", "smp_wmb"}
 STRONG = BARRIERS | {
     "atomic_cmpxchg", "atomic_inc_return_release", "atomic_read_acquire", "atomic_xchg",
@@ -416,7 +416,7 @@ ACCESSES = STRONG | {
     "atomic_long_inc", "atomic_long_read", "atomic_read", "bitmap_clear", "bitmap_set",
     "list_add", "list_del", "plain", "raw_cpu_read"}
 
-# What stands in the parentheses of a call, with calls in it.
+# The arguments of a call, other calls included.
 ARGUMENTS = r"\(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)"
 
 DEFINITION = re.compile(r"^(?=[^\s#}/])[^;{}()]*?\b(\w+)\([^;{}]*\)\n\{\n(.*?)^\}|"

@@ -7,9 +7,9 @@ import os
 import re
 import time
 
-# What a kernel says of time that went by: the kind, how its first line looks, how the
-# line with the length, which is seconds or a count of jiffies, and from how many
-# seconds on it says so, unless its configuration says otherwise.
+# Reports of a kernel on time that went by: the kind; its first line; the line with the
+# length, in seconds or jiffies; and the kernel's limit in seconds, where its
+# configuration does not have another one.
 STALLS = (
     ("soft lockup", r"BUG: soft lockup - ", r"stuck for (\d+)s", 20),
     ("workqueue", r"BUG: workqueue lockup - ", r"stuck for (\d+)s", 30),
