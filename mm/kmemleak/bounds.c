@@ -5,25 +5,13 @@
  */
 #include "index.h"
 
-/**
- * kmemleak_index_class() - which class of VIRT an address belongs to
- * @idx: the index
- * @addr: any address
- *
- * Return: 0 to KMEMLEAK_NR_CLASSES - 1.
- */
-unsigned int kmemleak_index_class(const struct kmemleak_index *idx, unsigned long addr)
-{
-	return class_of(idx, addr);
-}
-
 /* Which pair of bounds an address is held against. */
 static unsigned int bounds_of(const struct kmemleak_index *idx,
 			      enum kmemleak_space space, unsigned long addr)
 {
 	if (space != KMEMLEAK_VIRT)
 		return KMEMLEAK_NR_CLASSES + space;
-	return kmemleak_index_class(idx, addr);
+	return class_of(idx, addr);
 }
 
 static u8 *filter_of(const struct kmemleak_index *idx, unsigned long region)

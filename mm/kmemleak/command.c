@@ -9,7 +9,7 @@
 /**
  * struct syntax - one command
  * @word: what is written; if it ends in '=', a number follows
- * @cmd: what it means
+ * @cmd: its command
  * @max: greatest number allowed, unused if there is none
  */
 struct syntax {
@@ -53,7 +53,7 @@ static const struct syntax *find(const char *text, size_t len)
 }
 
 /**
- * kmemleak_command_parse() - what a write to the debugfs file asks for
+ * kmemleak_command_parse() - parse a write to the debugfs file
  * @text: the bytes written; need not end in NUL
  * @len: how many
  * @cmd: set to the command

@@ -138,7 +138,7 @@ static bool too_wide_to_cover(const struct kmemleak_index *idx, unsigned long st
 	return region_of(last_of(start, size)) - region_of(start) >= 1UL << idx->bits;
 }
 
-/* Takes back what cover_regions() added to regions [first, end). */
+/* Undoes kmemleak_index_cover() for regions [first, end). */
 static void uncover_regions(struct kmemleak_index *idx, unsigned long first, unsigned long end)
 {
 	unsigned long region, irq;
@@ -385,7 +385,7 @@ struct kmemleak_object *kmemleak_index_find_start(struct kmemleak_tracker *t,
 
 /**
  * struct descent - a way down a tree without its lock
- * @shard: whose tree
+ * @shard: shard of the tree
  * @seq: its sequence number at the beginning
  * @node: where the way has come to, NULL at its end
  *
@@ -445,7 +445,7 @@ static void peek_tree(struct kmemleak_shard *shard, unsigned long addr,
 }
 
 /**
- * kmemleak_index_peek() - what an address leads to, without a lock
+ * kmemleak_index_peek() - find the object of an address without a lock
  * @t: tracker
  * @space: space of @addr
  * @addr: any address
@@ -515,7 +515,7 @@ static bool live_as(const struct kmemleak_object *obj, u16 flags)
 {
 	const u16 kind = KMEMLEAK_WIDE | KMEMLEAK_SPACE_MASK;
 
-	/* What is read after it is not older. */
+	/* Acquire: later reads are not older than this one. */
 	return (smp_load_acquire(&obj->flags) & (KMEMLEAK_LIVE | kind)) ==
 	       (KMEMLEAK_LIVE | (flags & kind));
 }
@@ -523,7 +523,7 @@ static bool live_as(const struct kmemleak_object *obj, u16 flags)
 /**
  * kmemleak_index_relock() - is a remembered object still the same?
  * @t: tracker
- * @ref: what was remembered; the object may be gone, its entry in other use
+ * @ref: a remembered object; it may be gone, its entry in other use
  * @at: for kmemleak_index_unlock()
  *
  * @ref.start tells which lock would guard the object if it were still there.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of the index share: how an address finds its tree.
+ * Shared by the files of the index: which tree an address belongs to.
  */
 #ifndef _KMEMLEAK_INDEX_H
 #define _KMEMLEAK_INDEX_H
@@ -23,6 +23,7 @@ static inline struct kmemleak_shard *shard_of_region(struct kmemleak_index *idx,
 	return &idx->shards[hash_long(region, idx->bits)];
 }
 
+/* Which class of VIRT an address belongs to. Return: 0 to KMEMLEAK_NR_CLASSES - 1. */
 static inline unsigned int class_of(const struct kmemleak_index *idx, unsigned long addr)
 {
 	unsigned int class = 0;
@@ -61,7 +62,7 @@ void kmemleak_shard_link_locked(struct kmemleak_shard *shard, struct kmemleak_ob
 int kmemleak_index_cover(struct kmemleak_index *idx, unsigned long start, size_t size,
 			 struct kmemleak_ref *clash);
 
-/* Looks without a lock at what may be there: inline, for mark.c. */
+/* Look at an object without a lock: inline, for mark.c. */
 
 static inline bool kmemleak_index_look_at(struct kmemleak_shard *shard,
 					  struct kmemleak_object *obj, unsigned long addr,
@@ -107,7 +108,7 @@ static inline bool kmemleak_index_guess(struct kmemleak_tracker *t, struct kmeml
 /**
  * kmemleak_index_recall() - a look at a remembered object without its lock
  * @t: tracker
- * @ref: what was remembered; the object may be gone, its entry in other use
+ * @ref: a remembered object; it may be gone, its entry in other use
  * @seen: filled in
  *
  * Only for narrow objects in VIRT.

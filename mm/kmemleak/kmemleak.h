@@ -1133,7 +1133,6 @@ static inline bool kmemleak_index_is_wide(enum kmemleak_space space, unsigned lo
 }
 
 int kmemleak_index_grow(struct kmemleak_tracker *t, unsigned int bits);
-unsigned int kmemleak_index_class(const struct kmemleak_index *idx, unsigned long addr);
 bool kmemleak_index_may_hold(const struct kmemleak_index *idx, enum kmemleak_space space,
 			     unsigned long addr);
 int kmemleak_index_insert(struct kmemleak_tracker *t, struct kmemleak_object *obj,

@@ -376,8 +376,8 @@ static void drop_tracked(struct kmemleak_tracker *t, struct kmemleak_object *obj
 }
 
 /*
- * Of what was allocated since blocks are tracked, some was where all was taken for old.
- * Who comes later drops it himself.
+ * Blocks that were allocated while the map was being made may have been recorded as old.
+ * Remove them from the map. Blocks that are allocated later remove themselves.
  */
 static void drop_all_tracked(void)
 {
@@ -511,7 +511,7 @@ int kmemleak_old_take(void)
 	/* Those that were freed meanwhile. */
 	empty_quarantine();
 	if (!ret && (!kmemleak_snapshot_limit() || stop_machine_cpuslocked(drop_free, NULL, NULL)))
-		pr_info("more free slots than there is time for, some count as in use\n");
+		pr_info("Could not record all free slab slots in time: some leaks may be hidden until they are reused\n");
 	mutex_unlock(&slab_mutex);
 	put_online_mems();
 	cpus_read_unlock();
@@ -522,7 +522,7 @@ int kmemleak_old_take(void)
 		vmap_area_for_each(leave_out_area);
 	kmemleak_old_leave_out();
 	if (!ret)
-		pr_info("What is there is a root from now on, noted in a standstill of %lu us\n",
+		pr_info("Tracking started: all existing memory is treated as reachable (CPUs stopped for %lu us)\n",
 			stop_us);
 	return ret;
 }

@@ -7,7 +7,7 @@
 
 #include "kmemleak.h"
 
-/* Objects a sweep visits before it scans what it found. */
+/* Objects a sweep collects before it scans them. */
 #define SWEEP_BATCH	64
 
 struct chunk {
@@ -45,7 +45,7 @@ struct kmemleak_copies {
  * @nr: markers at work or idle; also read without the lock, as a hint
  * @idle: markers that wait for a chunk; also read without the lock, as a hint
  * @done: helpers are to leave
- * @err: what ops->pause() wanted the mark to end with, or 0. Any marker writes it,
+ * @err: error from ops->pause(), which ends the mark, or 0. Any marker writes it,
  *	all look at it now and then
  * @lost: some work list could not take an object since the last sweep
  * @again: this sweep is to scan what has been scanned as well; written by the first
@@ -86,13 +86,13 @@ static_assert(sizeof(unsigned long) << SETTLED_BITS <= PAGE_SIZE);
  * struct kmemleak_marker - who marks
  * @t: tracker
  * @opt: its options
- * @mark: what it shares with other markers
+ * @mark: state shared with other markers
  * @epoch: number of the mark
  * @steps: since the last pause
  * @pieces: pieces of work since the mark began, each from one pause to the next
  * @top: top chunk of the work list, never NULL
  * @spare: one empty chunk, so that a list that breathes needs no allocation
- * @found: what a sweep found
+ * @found: objects that a sweep found
  * @candidate: words that may be references to VIRT objects, not looked up yet
  * @nr_candidates: how many
  * @seen: where they lead to; not on the stack, where it would stay behind

@@ -172,7 +172,7 @@ static __always_inline u32 recall(const struct memo *set, const struct kmemleak_
 		if ((seq & 1) || !fits(memo, frame))
 			continue;
 		handle = READ_ONCE(memo->handle);
-		/* Pairs with kmemleak_memo_learn(): what was read is of one piece. */
+		/* Pairs with kmemleak_memo_learn(): all of it was read from one memo. */
 		smp_rmb();
 		if (likely(READ_ONCE(memo->seq) == seq))
 			return handle;
@@ -184,7 +184,7 @@ static __always_inline u32 recall(const struct memo *set, const struct kmemleak_
 /* Interrupts and softirqs run on one stack per CPU, which nobody leaves half way. */
 static unsigned long irq_stack_left(unsigned long base)
 {
-	/* This points at the last word. */
+	/* hardirq_stack_ptr points at the last word. */
 	unsigned long last = (unsigned long)raw_cpu_read(hardirq_stack_ptr);
 	unsigned long left = last + sizeof(long) - base;
 

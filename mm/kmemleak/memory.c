@@ -350,7 +350,7 @@ static void mark_kfence(struct kmemleak_marker *m) { }
 static void leave_out_kfence(struct kmemleak_tracker *t) { }
 #endif
 
-/* Reserved at boot, and as it was then: its links point at itself. */
+/* The page was reserved at boot and never used: its list head is still empty. */
 static bool page_untouched(struct page *page)
 {
 	return PageReserved(page) && list_empty(&page->lru) && !page->mapping &&
@@ -527,7 +527,10 @@ static void add_section(struct kmemleak_tracker *t, const char *start, const cha
 				   &nobody);
 }
 
-/* What its searches leave points at stacks of then, which others have by now. */
+/*
+ * Lockdep's search leaves pointers to stacks in its list entries. Those stacks may have
+ * been reused since, so the entries are no roots.
+ */
 static void leave_out_lockdep(struct kmemleak_tracker *t)
 {
 #ifdef CONFIG_LOCKDEP

@@ -9,9 +9,14 @@
  * An address in a trace belongs to the first module that left it after the block was
  * allocated. If there is none, it belongs to what lies there now.
  *
- * Three things are not known. A BPF program that lay there before a module does leaves
- * no record. A block that a module allocates after its notifier was called seems to
- * be of the next module. And blocks older than 2^32 jiffies seem younger.
+ * In three cases the reader gets a wrong name, that of a later module at the address:
+ * - A BPF program leaves no record when it goes. Its addresses get the names of the first
+ *   module that comes to lie there.
+ * - A module can still allocate after the notifier has recorded that it goes. The trace of
+ *   such a block gets the names of the next module there.
+ * - A block older than 2^32 jiffies looks younger. If its module went before the birth that
+ *   it seems to have, the trace gets the names of the next module there.
+ * Where no module came to lie there since, the reader gets the bare address.
  */
 #include <linux/jiffies.h>
 #include <linux/kallsyms.h>
@@ -252,7 +257,7 @@ static void forget_locked(struct gone *old)
 	kfree(old);
 }
 
-/* Keeps a range that went now, and what is known of it. */
+/* Keeps the record of a range that went now. */
 static void keep(const struct gone *range)
 {
 	size_t bytes = sizeof(*range) + range->used;

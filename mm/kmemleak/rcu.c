@@ -33,8 +33,11 @@ static void do_nothing(struct work_struct *work)
 }
 
 /*
- * Waits until what the system's workers were given by now has begun: a worker of a
- * CPU begins one work after the other. Most such work is short and frees something.
+ * Waits until the work that is queued on system_wq by now has begun: the workers of a CPU
+ * begin one work after the other. The work need not have ended: when it sleeps, another
+ * worker begins the next one. That is enough: most work is short, does not sleep, and has
+ * ended by then. Work that sleeps is in no queue any more, and what it has yet to free is
+ * in use by the task that runs it.
  */
 static void flush_workers(void)
 {

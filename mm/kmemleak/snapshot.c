@@ -4,12 +4,13 @@
  * interrupts off, so no pointer moves, each task but the stoppers has saved its
  * stack pointer, and what lies below that is dead.
  *
- * Nobody else can go on meanwhile, so it is made only where the mark before says
- * that there is time for it, it ends by itself when the time is over, from the call that
- * stops the first CPU on, and
- * it takes no lock that a task which was stopped can hold: memory comes from pages
- * that were set aside. Locks that the roots need are spinlocks, whose holders are
- * not preempted; with PREEMPT_RT they are, and there is no snapshot.
+ * Nothing else runs meanwhile, so the time is limited. A snapshot is made only if the
+ * mark before it says that there is enough time. It ends by itself when the time is over,
+ * which is counted from the call that stops the first CPU.
+ *
+ * It takes no lock that a stopped task can hold. So its memory comes from pages that were
+ * set aside before. The locks that the roots need are spinlocks, and a task that holds one
+ * is not preempted. With PREEMPT_RT it can be, so there is no snapshot.
  */
 #include <linux/atomic.h>
 #include <linux/cpu.h>
@@ -35,7 +36,7 @@ unsigned int kmemleak_stop_budget_ms = 300;
 bool kmemleak_still;
 
 /**
- * struct snapshot - one of them; guarded by kmemleak_scan_mutex but for what says so
+ * struct snapshot - one of them; guarded by kmemleak_scan_mutex except the members that say so
  * @ops: of the tracker, while the machine stands still
  * @t: tracker
  * @marker: the leading CPU's
@@ -43,12 +44,12 @@ bool kmemleak_still;
  * @end: when it has to end
  * @most: pieces after which it has to, should the clock stand still as well
  * @left: when a CPU left it. All write it; the last one to do so has it about right
- * @ret: what came of it
+ * @ret: result of the mark
  * @over: the others may go. Released by the leader
  * @offer: markers for the others. An entry is written before @nr_offers counts it
  * @nr_offers: how many there are. Released by the leader
  * @taken: how many of them were taken; INT_MAX: no more are to be had
- * @back: how many of them came back. Released by who brings it back
+ * @back: how many of them came back. Released by the helper that brings one back
  */
 static struct snapshot {
 	struct kmemleak_ops ops;
@@ -119,7 +120,7 @@ static void stash_push(struct stash_page *page)
 	raw_spin_unlock_irqrestore(&stash_lock, irq);
 }
 
-/* What cannot be had makes the mark slower, not wrong. */
+/* With fewer pages the mark is slower, not wrong. */
 static void stash_fill(struct kmemleak_tracker *t)
 {
 	unsigned long nr = kmemleak_pool_in_use(t) / OBJECTS_PER_PAGE + MIN_STASH;
@@ -202,7 +203,7 @@ static void wait_still(struct kmemleak_tracker *t, struct kmemleak_marker *m)
 		cpu_relax();
 }
 
-/* Everybody who waits looks all the time. */
+/* Markers that wait poll, so nobody has to be woken. */
 static void wake(struct kmemleak_tracker *t)
 {
 	/* As a wake-up would be; pairs with wait_still(), which has to look again. */
@@ -224,7 +225,7 @@ static void join(struct kmemleak_tracker *t)
 /**
  * kmemleak_snapshot_limit() - how long the machine may stand still, nanoseconds
  *
- * Half of what would make a watchdog bark at most, whatever the budget is.
+ * At most half of the time after which a watchdog complains, whatever the budget is.
  */
 u64 kmemleak_snapshot_limit(void)
 {
@@ -248,7 +249,7 @@ static void lead(struct snapshot *s)
 	/* Hooks read it as well. One that was stopped on its way goes on afterwards. */
 	s->t->ops = &s->ops;
 	kmemleak_still = true;
-	/* It can be over before all CPUs are here. */
+	/* The time can be over before all CPUs are here. */
 	s->ret = pause_still(s->t) ?: kmemleak_mark_run(s->marker);
 	kmemleak_still = false;
 	s->t->ops = &kmemleak_kernel_ops;
@@ -282,7 +283,7 @@ static int on_each_cpu_still(void *data)
 	else
 		follow(s);
 	kmemleak_wipe_stack(KMEMLEAK_WIPE);
-	/* It was our doing that nobody else had the CPU. */
+	/* The standstill kept the watchdog from this CPU. */
 	touch_nmi_watchdog();
 	WRITE_ONCE(s->left, now_ns());
 	return 0;
@@ -300,7 +301,7 @@ static int on_each_cpu_still(void *data)
 /* A pace that was seen once counts for so many scans, more or less. */
 #define PACE_FORGETS	16
 
-/* What the scanning task had used of a CPU when the episode began, nanoseconds. */
+/* CPU time of the scanning task when the episode began, nanoseconds. */
 static u64 runtime;
 
 /**
@@ -314,7 +315,7 @@ void kmemleak_snapshot_prepare(void)
 	runtime = task_sched_runtime(current);
 }
 
-/* So many pieces took so long. What was seen before counts for less with time. */
+/* So many pieces took so long. An older pace counts for less with time. */
 static void learn_pace(u64 ns, unsigned long pieces)
 {
 	ns = div64_ul(ns, max(pieces, 1UL));
@@ -351,7 +352,7 @@ static int stop(struct snapshot *s, unsigned long pieces, u64 limit)
 	put_online_mems();
 	cpus_read_unlock();
 	stash_empty(s->t);
-	/* One that was cut short has done a part of them. */
+	/* A standstill that was cut short has done only a part of the pieces. */
 	learn_pace(s->left - began, ret ? kmemleak_mark_pieces(s->marker) : pieces);
 	note_times(s->left - began, pieces, ret);
 	return ret;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A mark from begin to end, and the sweeps over all objects that make up for
- * what references do not tell: which objects are roots, which were born
- * meanwhile, and which the work list could not take.
+ * A mark from begin to end, and its sweeps over all objects. A sweep finds the objects
+ * that no reference leads to and that have to be scanned: roots, objects born meanwhile,
+ * and objects for which the work list had no room.
  */
 #include "mark.h"
 
-/* Newborn objects are found by every sweep of a busy system; this many do. */
+/* On a busy system every sweep finds new objects. Stop after this many. */
 #define MAX_SWEEPS	8
 
 /* Chunks of objects left for the verdict; where it is more, all are looked at again. */
@@ -48,7 +48,7 @@ static bool is_wanted(const struct kmemleak_object *obj, const void *arg)
 	return is_due(obj, m) || is_again(obj, m) || (m->mark->left_all && looks_at(obj, m));
 }
 
-/* What a sweep leaves for the verdict: nothing yet. */
+/* Empties the list of objects left for the verdict. */
 static void clear_left(struct kmemleak_mark *mark)
 {
 	struct kmemleak_tracker *t = mark->first->t;
@@ -116,7 +116,7 @@ unsigned int kmemleak_mark_left(struct kmemleak_marker *m, struct kmemleak_pool_
 	return nr;
 }
 
-/* An object is reached, whoever points at it. Return: whether to queue it now. */
+/* An object counts as reached, with or without references. Return: whether to queue it now. */
 static bool take(struct kmemleak_marker *m, struct kmemleak_object *obj)
 {
 	union kmemleak_colour old = kmemleak_colour(obj), new;
@@ -137,17 +137,17 @@ static bool take(struct kmemleak_marker *m, struct kmemleak_object *obj)
 }
 
 /*
- * Scans every gray object not yet scanned, and what that leads to. What is white
- * after the last sweep was so when that passed.
+ * Scans every gray object not yet scanned, and all objects that it leads to. An object
+ * that is white after the last sweep was white when that sweep passed it.
  */
 static void sweep(struct kmemleak_marker *m)
 {
-	/* What has been scanned need not even be looked at. */
+	/* Objects that this mark has scanned can be skipped. */
 	struct kmemleak_pool_cursor cursor = { .epoch = m->mark->again ? 0 : m->epoch };
 
 	clear_left(m->mark);
 	WRITE_ONCE(m->mark->lost, false);
-	/* Orders the looks after it: who sets it again has changed something before. */
+	/* Before all looks: whoever sets it again has made his change before that. */
 	smp_store_mb(m->t->due, false);
 
 	while (!cursor.end && !mark_err(m)) {
@@ -190,7 +190,7 @@ static void forget_visit(struct kmemleak_tracker *t, struct kmemleak_object *obj
 }
 
 /*
- * Epochs are few: before a number comes again, no object may carry it. Who is born
+ * Epochs are few: before a number comes again, no object may carry it. An object born
  * meanwhile carries 0. If the walk does not get to its end, the next mark begins it
  * anew; until then colours mean nothing, as after any mark that was cut short.
  */
@@ -279,7 +279,7 @@ struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
  */
 static unsigned int mark_opaque(struct kmemleak_marker *m)
 {
-	/* Pairs with add_locked() in ranges.c: who adds later is for the next pass. */
+	/* Pairs with add_locked() in ranges.c: a block added later is for the next pass. */
 	unsigned int added = smp_load_acquire(&m->t->opaque.added);
 	struct kmemleak_block block;
 	u32 cursor = 0;

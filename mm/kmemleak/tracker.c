@@ -39,7 +39,7 @@ static unsigned int name_tables(unsigned int shard_bits)
 	return clamp(BIT(shard_bits) >> 10, 1UL, (unsigned long)KMEMLEAK_MAX_NAMES);
 }
 
-/* About a two thousandth of memory, and what can be had in one piece most often. */
+/* About a two thousandth of memory, at most 512 KiB: larger blocks often cannot be had. */
 static int opaque_order(unsigned int shard_bits)
 {
 	return clamp_t(int, shard_bits + 7 - PAGE_SHIFT, 0, 19 - PAGE_SHIFT);
@@ -79,7 +79,7 @@ void kmemleak_tracker_setup(struct kmemleak_tracker *t, const struct kmemleak_op
  * @nr_cpus: CPU numbers in use, and per-cpu copies of a PERCPU object
  *
  * Context: nobody else uses the tracker.
- * Return: 0, or -ENOMEM: then it works on with what it could get.
+ * Return: 0, or -ENOMEM: then it works on without the rest.
  */
 int kmemleak_tracker_start(struct kmemleak_tracker *t, unsigned int shard_bits,
 			   unsigned int nr_cpus)

@@ -71,7 +71,7 @@ static void call_helper(struct kmemleak_marker *first)
 
 /* ------------------------------------------------------------- sharing -- */
 
-/* Takes the older half of a marker's list away, which most hangs on. */
+/* Gives away the older half of a marker's list: older entries usually lead to more work. */
 static struct chunk *split_list(struct kmemleak_marker *m)
 {
 	struct chunk *c = m->top->below, *top = m->top;
@@ -201,7 +201,7 @@ static bool await(struct kmemleak_marker *m)
 }
 
 /**
- * kmemleak_work_finish() - scan what is queued, by whomever, to the end
+ * kmemleak_work_finish() - scan all that any marker has queued
  * @m: the first marker
  *
  * Context: process, nothing held.
@@ -255,7 +255,7 @@ void kmemleak_work_end(struct kmemleak_mark *mark)
 	}
 	while (mark->nr_helpers)
 		kmemleak_marker_free(mark->helper[--mark->nr_helpers]);
-	/* What is left of a mark that was cut short. */
+	/* A mark that was cut short leaves chunks on the pile. */
 	while ((c = mark->pile)) {
 		mark->pile = c->below;
 		t->ops->page_free(t, c, 0);

@@ -15,7 +15,7 @@
  * @work: runs it
  * @marker: what it is given; written before @work is queued
  * @frame: the frame below which its stack is the detector's own
- * @task: who runs it; written after @frame, with release
+ * @task: the task that runs it; written after @frame, with release
  */
 static struct helper {
 	struct work_struct work;

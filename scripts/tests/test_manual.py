@@ -7,7 +7,7 @@ import os
 import re
 import unittest
 
-from tooling import work
+from tooling import tiers, work
 
 MANUAL = "Documentation/dev-tools/kmemleak.rst"
 DESIGN = "Documentation/mm/kmemleak/design.rst"
@@ -362,6 +362,155 @@ class Chapters(unittest.TestCase):
                           section(self.text[LOCKING], "Locks"), re.M)
         strip = [name.replace("kmemleak_", "") for name in order]
         self.assertEqual(said, strip)
+
+
+class Readme(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.text = read("README.md")
+
+    def test_core(self):
+        said = re.search(r"^The core \(`([^`]*)`\)", self.text, re.M)[1]
+        code = re.search(r"^CORE_NAMES := (.*?[^\\])$",
+                         read("tools/testing/kmemleak/Makefile"), re.M | re.S)[1]
+        self.assertEqual(said.split(), code.replace("\\", "").split())
+
+    def test_limits(self):
+        row = re.search(r"^\| `LIMIT=SECONDS` .*", self.text, re.M)[0]
+        said = {tier: int(seconds) for seconds, tiers_of in re.findall(
+            r"(\d+) for ((?:`\w+`(?: and )?)+)", row)
+                for tier in re.findall(r"\w+", tiers_of.replace(" and ", " "))}
+        code = {name.replace("uml-debug", "uml"): value
+                for name, value in tiers.LIMITS.items()}
+        self.assertEqual(said, code)
+
+    def test_targets(self):
+        rows = re.findall(r"^\| (`make.*?) \| ", section_of_readme(self.text, "Targets"), re.M)
+        said = {word for row in rows for word in re.findall(r"`make ([a-z]+)", row)}
+        code = set(re.findall(r"^([a-z ]+):(?! *[:=])", read("Makefile"), re.M))
+        self.assertEqual(said | {"help"}, {word for names in code for word in names.split()})
+
+    def test_folders(self):
+        for name in re.findall(r"`([^`]+)`", " ".join(re.findall(
+                r"^\| (`.*?`) \| ", section_of_readme(self.text, "Layout"), re.M))):
+            with self.subTest(name):
+                self.assertTrue(name == "build/" or glob.glob(os.path.join(work.ROOT, name)))
+
+
+def section_of_readme(text, title):
+    return re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", text, re.M | re.S)[1]
+
+
+# ------------------------------------------------------------ lockless accesses --
+
+# The accesses in the table: "plain", or a call whose argument names the field. Barriers
+# have no argument.
+BARRIERS = {"smp_mb", "smp_rmb", "smp_wmb"}
+STRONG = BARRIERS | {
+    "atomic_cmpxchg", "atomic_inc_return_release", "atomic_read_acquire", "atomic_xchg",
+    "cmpxchg", "raw_read_seqcount", "raw_write_seqcount_begin", "raw_write_seqcount_end",
+    "read_seqcount_retry", "smp_load_acquire", "smp_store_mb", "smp_store_release",
+    "try_cmpxchg"}
+ACCESSES = STRONG | {
+    "READ_ONCE", "WRITE_ONCE", "atomic_dec", "atomic_inc", "atomic_long_add",
+    "atomic_long_inc", "atomic_long_read", "atomic_read", "bitmap_clear", "bitmap_set",
+    "list_add", "list_del", "plain", "raw_cpu_read"}
+
+# The arguments of a call, other calls included.
+ARGUMENTS = r"\(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)"
+
+DEFINITION = re.compile(r"^(?=[^\s#}/])[^;{}()]*?\b(\w+)\([^;{}]*\)\n\{\n(.*?)^\}|"
+                        r"^#define (\w+)\([^)]*\)((?:[^\n]*\\\n)+)", re.M | re.S)
+
+
+def definitions():
+    """{function: {file: bodies}} of all that the detector's files define."""
+    found = {}
+    for file, text in FILES.items():
+        for got in DEFINITION.finditer(text):
+            bodies = found.setdefault(got[1] or got[3], {}).setdefault(file, [])
+            bodies.append(got[2] if got[1] else got[4])
+    return found
+
+
+def clauses(cell):
+    """[(accesses, [(file or "", function)])] of what a cell says in one breath."""
+    found = []
+    for part in cell.split(";"):
+        accesses, functions = [], []
+        for file, name, plain in re.findall(
+                r"(?:\b(\w+\.[ch]) )?(?:\b|``)(\w+)\(\)|\b(plain)\b", part):
+            name = name or plain
+            if name not in ACCESSES:
+                functions.append((file, name))
+                continue
+            if functions:
+                found.append((accesses, functions))
+                accesses, functions = [], []
+            accesses.append(name)
+        if accesses or functions:
+            found.append((accesses, functions))
+    return found
+
+
+class Lockless(unittest.TestCase):
+    """Each function in the table of lockless accesses makes the access that its row
+    says, and each that pairs with another one is in the table."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.rows = table(section(read(LOCKING), "Lockless accesses"))
+        cls.code = definitions()
+
+    def bodies(self, file, function):
+        places = self.code.get(function, {})
+        self.assertTrue(places, f"no function {function}()")
+        if file:
+            self.assertIn(file, places, f"{function}() is not in {file}")
+        return [body for place, found in places.items() if place == (file or place)
+                for body in found]
+
+    @staticmethod
+    def makes(body, access, fields):
+        if access in BARRIERS:
+            return re.search(rf"\b{access}\(\)", body)
+        if access == "plain":
+            rest = re.sub(rf"\b(?:{'|'.join(ACCESSES)}){ARGUMENTS}", "", body)
+            return any(re.search(rf"\b{field}\b", rest) for field in fields)
+        calls = re.findall(rf"\b{access}{ARGUMENTS}", body)
+        return any(not fields or re.search(rf"\b(?:{'|'.join(fields)})(?:_of)?\b", call)
+                   for call in calls)
+
+    def test_each_makes_its_access(self):
+        for what, where, _ in self.rows:
+            fields = [re.findall(r"\w+", word)[-1] for word in words(what)]
+            named = {name for _, names in clauses(where) for name in names}
+            for accesses, functions in clauses(where):
+                with self.subTest(f"{what}: {', '.join(accesses)}"):
+                    self.assertTrue(functions or not accesses, "by which function?")
+                for access in accesses:
+                    for file, function in functions:
+                        with self.subTest(f"{what}: {access} in {function}()"):
+                            self.assertTrue(self.reaches(
+                                (file, function), access, fields, named))
+
+    def reaches(self, function, access, fields, named):
+        """Does it make the access, or call one of the same row that does?"""
+        bodies = self.bodies(*function)
+        return any(self.makes(body, access, fields) for body in bodies) or any(
+            re.search(rf"\b{other[1]}\(", body) and
+            any(self.makes(more, access, fields) for more in self.bodies(*other))
+            for other in named for body in bodies)
+
+    def test_all_that_pair_are_there(self):
+        said = {(access, name) for _, where, _ in self.rows
+                for accesses, functions in clauses(where) for access in accesses
+                for _, name in functions}
+        for function, places in self.code.items():
+            for body in (body for found in places.values() for body in found):
+                for access in set(re.findall(r"\b(\w+)\(", body)) & STRONG:
+                    with self.subTest(f"{access} in {function}()"):
+                        self.assertIn((access, function), said)
 
 
 def name_is_elsewhere(name, text):

@@ -94,6 +94,39 @@ class Stalls(unittest.TestCase):
     def test_a_length_that_is_missing(self):
         self.assertTrue(self.left(RCU[:2], host(0, 300, 9999)))
 
+    def test_a_moment_of_the_host_excuses_nothing(self):
+        """A kernel complains of RCU and hung tasks just when the limit is reached."""
+        almost = host(0.95, 300, 9999)
+        for lines in (RCU, OTHERS, [EXPEDITED], [HUNG]):
+            with self.subTest(lines[0]):
+                self.assertLessEqual(set(ktap.complaints(lines)),
+                                     set(self.left(lines, almost)))
+
+    def test_a_shorter_limit_than_is_known(self):
+        """As with rcupdate.rcu_cpu_stall_timeout=5, which is in no .config."""
+        short = [RCU[0], "[ 40.0] \t(t=1250 jiffies g=1001 q=11 ncpus=2)"]
+        soft = [SOFT.replace("25s", "9s")]
+        for lines in (short, soft):
+            with self.subTest(lines[0]):
+                self.assertTrue(self.left(lines, host(0.95, 300, 9999)))
+                self.assertFalse(self.left(lines, host(0.5, 300, 9999)))
+
+    def test_limits_of_a_config(self):
+        self.assertEqual(stalls.limits_of("# CONFIG_PROVE_RCU is not set\n"), {})
+        text = "CONFIG_RCU_CPU_STALL_TIMEOUT=21\nCONFIG_RCU_EXP_CPU_STALL_TIMEOUT=0\n" \
+               "CONFIG_DEFAULT_HUNG_TASK_TIMEOUT=90\n"
+        self.assertEqual(stalls.limits_of(text),
+                         {"rcu": 21, "expedited rcu": 21, "hung task": 90})
+        self.assertEqual(stalls.limits_of(text + "CONFIG_PROVE_RCU=y\n"),
+                         {"rcu": 26, "expedited rcu": 26.25, "hung task": 90})
+        text = text.replace("PU_STALL_TIMEOUT=0", "PU_STALL_TIMEOUT=2000")
+        self.assertEqual(stalls.limits_of(text)["expedited rcu"], 2)
+        # A third was the host's: of 21 s that leaves 14.
+        clock = host(2 / 3, 300, 9999)
+        self.assertFalse(self.left(RCU, clock, stalls.limits_of(text)))
+        text = text.replace("RCU_CPU_STALL_TIMEOUT=21", "RCU_CPU_STALL_TIMEOUT=10")
+        self.assertTrue(self.left(RCU, clock, stalls.limits_of(text)))
+
     def test_limits(self):
         clock = host(0.5, 300, 9999)
         self.assertFalse(self.left([SOFT], clock))

@@ -277,8 +277,9 @@ def boot(setup, flavor, main, *, name, limit, append="", show=None, environ=None
     if os.path.exists(console):
         with open(console, "rb") as src:
             text = src.read().decode(errors="replace")
+        limits = stalls.limits_of(kernel.config(setup, flavor)) | (stall_limits or {})
         result.forgiven = stalls.forgiven(text.split("\n"), clock,
-                                          kernel.ticks(setup, flavor), stall_limits)
+                                          kernel.ticks(setup, flavor), limits)
         result.console = [ln.rstrip("\r") for ln in text.split("\n")]
     if result.status < 0 and not result.fault:
         result.fault = "the guest ended before its program did"

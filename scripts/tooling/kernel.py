@@ -200,10 +200,15 @@ def fragment(flavor):
     return lines
 
 
+def config(setup, flavor):
+    """Text of a built kernel's .config."""
+    with open(setup.path(flavor, ".config"), encoding="utf-8") as src:
+        return src.read()
+
+
 def ticks(setup, flavor):
     """CONFIG_HZ of a built kernel."""
-    with open(setup.path(flavor, ".config"), encoding="utf-8") as src:
-        return int(re.search(r"^CONFIG_HZ=(\d+)$", src.read(), re.M)[1])
+    return int(re.search(r"^CONFIG_HZ=(\d+)$", config(setup, flavor), re.M)[1])
 
 
 def arch(flavor):

@@ -7,14 +7,14 @@ import os
 import re
 import time
 
-# What a kernel says of time that went by: the kind, how its first line looks, how the
-# line with the length, which is seconds or a count of jiffies, and from how many
-# seconds on it says so.
+# Reports of a kernel on time that went by: the kind; its first line; the line with the
+# length, in seconds or jiffies; and the kernel's limit in seconds, where its
+# configuration does not have another one.
 STALLS = (
     ("soft lockup", r"BUG: soft lockup - ", r"stuck for (\d+)s", 20),
     ("workqueue", r"BUG: workqueue lockup - ", r"stuck for (\d+)s", 30),
     ("hung task", r"INFO: task .* blocked for more than ", r"than (\d+) seconds", 120),
-    ("rcu", r"rcu: INFO: .* expedited stalls", r"\} (\d+) jiffies", 21),
+    ("expedited rcu", r"rcu: INFO: .* expedited stalls", r"\} (\d+) jiffies", 21),
     ("rcu", r"rcu: INFO: .* self-detected stall|rcu: INFO: .* detected stalls",
      r"\bt=(\d+) jiffies", 21),
     # Only beside a stall, so that one decides.
@@ -22,6 +22,26 @@ STALLS = (
 )
 # Within so many lines of the first one is the length.
 REPORT = 40
+
+# The host has to have taken that much of a stall. A kernel complains as soon as its
+# limit is reached, so without this the least wait would do. It also keeps a stall that
+# a kernel tells of earlier than its limit is known to be.
+SHARE = 1 / 4
+
+
+def limits_of(config):
+    """{kind: seconds} as a kernel's .config says, which is its text."""
+    options = dict(re.findall(r"^(CONFIG_\w+)=(\w+)$", config, re.M))
+    found = {}
+    if "CONFIG_DEFAULT_HUNG_TASK_TIMEOUT" in options:
+        found["hung task"] = int(options["CONFIG_DEFAULT_HUNG_TASK_TIMEOUT"])
+    if "CONFIG_RCU_CPU_STALL_TIMEOUT" in options:
+        # See RCU_STALL_DELAY_DELTA and rcu_exp_jiffies_till_stall_check().
+        prove = options.get("CONFIG_PROVE_RCU") == "y"
+        found["rcu"] = int(options["CONFIG_RCU_CPU_STALL_TIMEOUT"]) + 5 * prove
+        own = int(options.get("CONFIG_RCU_EXP_CPU_STALL_TIMEOUT", 0)) / 1000
+        found["expedited rcu"] = min(own or found["rcu"], 21) * (1.25 if prove else 1)
+    return found
 
 
 def find(lines, number, hz):
@@ -93,16 +113,17 @@ class Clock:
 
 
 def forgiven(lines, clock, hz, limits=None):
-    """Numbers of the lines that tell of a stall which the host made: without what
-    it took, the kernel would not have said so. Where a real stall goes on, it says
-    so again, and of longer."""
+    """Numbers of the lines that tell of a stall which the host made: it took a good
+    part of the time, and without that the kernel would not have said so. Where a real
+    stall goes on, the kernel says so again, and of longer."""
     numbers, offset = set(), 0
     for number, line in enumerate(lines):
         got = find(lines, number, hz)
         if got:
             kind, seconds, limit = got
             limit = (limits or {}).get(kind, limit)
-            if seconds - clock.lost(offset, seconds) < min(limit, seconds):
+            lost = clock.lost(offset, seconds)
+            if seconds - lost < limit and lost >= SHARE * seconds:
                 numbers.add(number)
         offset += len(line.encode(errors="replace")) + 1
     return numbers

@@ -124,7 +124,7 @@ int main(int argc, char **argv)
 		} else if (!strncmp(argv[i], "--part=", 7) && atoi(argv[i] + 7) > 0) {
 			host_part = atoi(argv[i] + 7);
 		} else if (argv[i][0] == '-') {
-			fprintf(stderr, "usage: %s [--seed=<number>] [--part=<number>] [<case>...]\n",
+			fprintf(stderr, "usage: %s [--seed=<nr>] [--part=<nr>] [<case>...]\n",
 				argv[0]);
 			return 2;
 		}

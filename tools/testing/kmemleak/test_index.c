@@ -4,6 +4,7 @@
  * random operations would seldom meet.
  */
 #include "host.h"
+#include "index.h"
 
 /* All that belongs to taking an object out; its entry stays the caller's. */
 static void erase(struct host *h, struct kmemleak_object *obj, struct kmemleak_lookup *at)
@@ -39,7 +40,7 @@ static struct model model;
 /* What was erased last. */
 static struct line gone;
 
-static unsigned long last_of(const struct line *l)
+static unsigned long last_byte(const struct line *l)
 {
 	return l->start + (l->size - 1);
 }
@@ -51,7 +52,7 @@ static struct line *model_overlap(enum kmemleak_space space, unsigned long start
 	for (i = 0; i < model.nr; i++) {
 		struct line *l = &model.line[i];
 
-		if (l->space == space && start <= last_of(l) && l->start <= start + (size - 1))
+		if (l->space == space && start <= last_byte(l) && l->start <= start + (size - 1))
 			return l;
 	}
 	return NULL;
@@ -291,7 +292,7 @@ static void check_many(struct host *h)
 			struct line *l = &model.line[host_below(model.nr)];
 
 			if (l->space == KMEMLEAK_VIRT)
-				addr[i] = host_one_in(2) ? last_of(l) : l->start - 1;
+				addr[i] = host_one_in(2) ? last_byte(l) : l->start - 1;
 		}
 	}
 	kmemleak_index_peek_many(&h->t, addr, seen, nr);
@@ -319,8 +320,8 @@ static void look_up_random(struct host *h)
 
 		check_address(h, l->space, l->start - 1);
 		check_address(h, l->space, l->start);
-		check_address(h, l->space, last_of(l));
-		check_address(h, l->space, last_of(l) + 1);
+		check_address(h, l->space, last_byte(l));
+		check_address(h, l->space, last_byte(l) + 1);
 	}
 }
 
@@ -404,11 +405,11 @@ static void check_cover(struct host *h)
 
 		if (!l->wide)
 			continue;
-		if (last_of(l) / REGION - l->start / REGION >= nr) {
+		if (last_byte(l) / REGION - l->start / REGION >= nr) {
 			all++;
 			continue;
 		}
-		for (region = l->start / REGION; region <= last_of(l) / REGION; region++)
+		for (region = l->start / REGION; region <= last_byte(l) / REGION; region++)
 			cover[hash_long(region, idx->bits)]++;
 	}
 	for (i = 0; i < nr; i++)
@@ -586,13 +587,13 @@ static void test_classes(void)
 	struct kmemleak_index *idx = &h->t.index;
 	unsigned int i;
 
-	CHECK_EQ(kmemleak_index_class(idx, 0), 0);
-	CHECK_EQ(kmemleak_index_class(idx, HOST_DIRECT), 0);
+	CHECK_EQ(class_of(idx, 0), 0);
+	CHECK_EQ(class_of(idx, HOST_DIRECT), 0);
 	for (i = 0; i < ARRAY_SIZE(idx->split); i++) {
-		CHECK_EQ(kmemleak_index_class(idx, idx->split[i] - 1), i);
-		CHECK_EQ(kmemleak_index_class(idx, idx->split[i]), i + 1);
+		CHECK_EQ(class_of(idx, idx->split[i] - 1), i);
+		CHECK_EQ(class_of(idx, idx->split[i]), i + 1);
 	}
-	CHECK_EQ(kmemleak_index_class(idx, ULONG_MAX), KMEMLEAK_NR_CLASSES - 1);
+	CHECK_EQ(class_of(idx, ULONG_MAX), KMEMLEAK_NR_CLASSES - 1);
 	host_free(h);
 }
 
@@ -638,7 +639,7 @@ static void test_bounds(void)
 	kmemleak_index_clear(&h->t);
 	CHECK_EQ(host_nr_objects(h), 0);
 	CHECK(!kmemleak_index_may_hold(idx, KMEMLEAK_VIRT, HOST_DIRECT + 4096));
-	CHECK_EQ(kmemleak_index_class(idx, HOST_MODULES), 3);
+	CHECK_EQ(class_of(idx, HOST_MODULES), 3);
 	host_free(h);
 }
 

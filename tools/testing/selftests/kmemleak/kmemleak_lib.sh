@@ -260,7 +260,7 @@ km_thread() {
 
 km_mark_nr=0
 
-# What follows in the log is what km_log prints. The kernel takes ten lines in five
+# km_log prints the log from here on. The kernel takes ten lines in five
 # seconds from /dev/kmsg, unless it is told to take all.
 km_mark() {
 	{ echo on > /proc/sys/kernel/printk_devkmsg; } 2>/dev/null
@@ -273,7 +273,7 @@ km_log() {
 	dmesg | awk -v mark="$km_mark_text" 'on; index($0, mark) { on = 1 }'
 }
 
-# What it says of a stall. An emulated clock runs on while the machine is not run.
+# Leaves out reports of stalls. An emulated clock runs on while the machine is not run.
 km_but_stalls() {
 	[ "${KMEMLEAK_TEST_HOSTED:-0}" = 1 ] || { cat; return; }
 	grep -v -E 'BUG: (soft|workqueue) lockup|detected (expedited )?stall|blocked for more than'

@@ -29,7 +29,7 @@ false_alarms() {
 	END { print nr + 0 }' "$KM_TMP/answers" "$KM_REPORT"
 }
 
-# Lost ones stand for live ones here: what the rule goes by is age or number of scans.
+# Lost blocks stand for live ones here: the rule looks only at age or number of scans.
 none_reported() {
 	[ "$(km_reports)" -eq 0 ]
 }
@@ -101,24 +101,32 @@ standstills() {
 	echo $(($(km_stat snapshots) + $(km_stat snapshots_cut)))
 }
 
-# So many standstills in two scans after those blocks were lost.
+# stood_for NR [COMMAND...]: so many standstills in two scans, after that command. A first
+# mark leaves out the stacks of running tasks, so a block that only such a stack holds
+# costs one more; hence three tries. Chance never saves one.
 stood_for() {
-	stood=$(standstills)
-	km_scan && km_scan || return 1
-	km_note "$(km_reports) reports, $(($(standstills) - stood)) standstills"
-	[ $(($(standstills) - stood)) -eq "$1" ]
+	wanted=$1
+	shift
+	for turn in 1 2 3; do
+		[ $# -eq 0 ] || km_torture "$@" || return 1
+		stood=$(standstills)
+		km_scan && km_scan || return 1
+		stood=$(($(standstills) - stood))
+		km_note "turn $turn: $(km_reports) reports, $stood standstills, $wanted wanted"
+		[ "$stood" -gt "$wanted" ] || break
+	done
+	[ "$stood" -eq "$wanted" ]
 }
 
 known() {
-	km_torture "lose task 200" && stood_for 1 && lost_reported 190 && stood_for 0 &&
-		lost_reported 190
+	stood_for 1 lose task 200 && lost_reported 190 && stood_for 0 && lost_reported 190
 }
 
 new_one() {
-	km_torture "lose task 10" && stood_for 1
+	stood_for 1 lose task 10
 }
 
-# What the last one would have needed is more than it was given.
+# The last standstill would have needed more time than it was given.
 too_little() {
 	km_torture "lose task 10" && km_with stop_budget_ms 1 km_scan || return 1
 	km_note "$(km_stat standstill_needed_us) us needed"
