@@ -19,6 +19,9 @@ KO = "kmemleak-bench.ko"
 ROUNDS = 5
 SHAPES = ("list", "random", "buffers", "integers")
 SIZES = (16, 64, 512, 4096, 65536)
+# How many CPUs a guest gets where their number matters: each of these that the host
+# has, and two at least. CONFIG_NR_CPUS of bench-guest.config is the last.
+CPUS = [1, 2, *(n for n in (4, 8, 16, 32, 64) if n <= os.cpu_count())]
 COUNTS = {"30k": 30000, "300k": 300000, "3M": 3000000}
 
 
@@ -69,18 +72,19 @@ def threads(count):
     plan = []
     for mode in ("", "shared", "private"):
         name = f"pair 64 4{' ' * bool(mode)}{mode}"
-        plan += [(name, f"pair 64 4 1 {count} {mode}".rstrip()),
-                 (name + ", 2 threads", f"pair 64 4 2 {count} {mode}".rstrip())]
+        plan += [(f"{name}, {cpus} threads" if cpus > 1 else name,
+                  f"pair 64 4 {cpus} {count} {mode}".rstrip()) for cpus in CPUS]
     return plan + [("pair 64 4, freed on the other CPU",
                     f"pair 64 4 2 {count} remote")]
 
 
 def workers():
-    """On a graph: one list cannot be marked by two."""
+    """On a graph: a list cannot be marked by more than one."""
     plan = [("", "populate 100000 random"), ("", "scan"), ("scan random 100k", "scan"),
             *latency()]
-    for count, text in ((1, "1 worker"), (2, "2 workers")):
-        plan += [("", f"param workers {count}"), ("", "scan"), (f"scan, {text}", "scan")]
+    for count in CPUS:
+        plan += [("", f"param workers {count}"), ("", "scan"),
+                 (f"scan, {count} worker{'s' * (count > 1)}", "scan")]
     return plan
 
 
@@ -103,6 +107,7 @@ def leaks(count):
 
 SCAN_300K = [("", "scan"), ("scan list 300k", "scan"), *latency()]
 OFF, ON = "kmemleak=off", "kmemleak=on"
+SMP = ("-smp", str(CPUS[-1]))
 # A nanosecond of the guest is an instruction, and waiting takes no time.
 ICOUNT = ("-smp", "1", "-icount", "shift=0,sleep=off")
 COUNTED = (("pair 64 4", "pair 64 4 1 5120"), ("pair 64 16", "pair 64 16 1 5120"),
@@ -119,8 +124,8 @@ BOOTS = (
           *scans("3M", SHAPES[1:]), *standstill("3M")), "4G", 900),
     Boot("large-off", "bench-uml", OFF, tuple(memory("3M")), "4G"),
     Boot("leaks", "bench-uml", ON, tuple(leaks(200000))),
-    Boot("smp", "bench-guest", ON, (*threads(50000), *workers())),
-    Boot("smp-off", "bench-guest", OFF, tuple(threads(200000))),
+    Boot("smp", "bench-guest", ON, (*threads(50000), *workers()), extra=SMP),
+    Boot("smp-off", "bench-guest", OFF, tuple(threads(200000)), extra=SMP),
     Boot("count", "bench-guest", ON,
          (*COUNTED,
           ("", "populate 30000 list"), ("", "scan"), ("scan list 30k", "scan")),

@@ -35,7 +35,7 @@
 #define SITES		8
 #define MIN_DEPTH	4
 #define MAX_DEPTH	32
-#define MAX_THREADS	2
+#define MAX_THREADS	64
 #define HANDED		256		/* blocks handed over at once */
 #define BULK		64
 
@@ -51,7 +51,7 @@ struct job;
  * struct worker - one thread of a job
  * @job: what all threads have in common
  * @cache: where its blocks come from, or NULL for kmalloc()
- * @index: 0 or 1
+ * @index: its number, from 0
  * @gfp: flags of its allocations
  * @pairs: how many a portion has
  * @portion: the one that is measured
@@ -368,10 +368,10 @@ static int run_threads(struct job *job, struct worker *worker)
 
 static int run_job(struct job *job, unsigned long pairs, const char *name)
 {
-	static const char * const cache_names[] = { "kmemleak_bench_0", "kmemleak_bench_1" };
-	struct worker *worker;
 	bool in_task = job->mode != HARDIRQ && job->mode != SOFTIRQ;
+	struct worker *worker;
 	unsigned int i, portion;
+	char cache_name[32];
 	int err = 0;
 
 	worker = kcalloc(MAX_THREADS, sizeof(*worker), GFP_KERNEL);
@@ -388,7 +388,8 @@ static int run_job(struct job *job, unsigned long pairs, const char *name)
 			worker[i].cache = worker[0].cache;
 			continue;
 		}
-		worker[i].cache = kmem_cache_create(cache_names[i], job->size, 0, 0, construct);
+		snprintf(cache_name, sizeof(cache_name), "kmemleak_bench_%u", i);
+		worker[i].cache = kmem_cache_create(cache_name, job->size, 0, 0, construct);
 		if (!worker[i].cache)
 			err = -ENOMEM;
 	}
@@ -396,9 +397,10 @@ static int run_job(struct job *job, unsigned long pairs, const char *name)
 		err = run_threads(job, worker);
 	if (!err) {
 		/* A portion lasts as long as its slowest thread. */
-		for (portion = 0; portion < BENCH_PORTIONS; portion++)
-			worker[0].ns[portion] = max(worker[0].ns[portion],
-						    worker[job->threads - 1].ns[portion]);
+		for (i = 1; i < job->threads; i++)
+			for (portion = 0; portion < BENCH_PORTIONS; portion++)
+				worker[0].ns[portion] = max(worker[0].ns[portion],
+							    worker[i].ns[portion]);
 		bench_portions(name, worker[0].ns, BENCH_PORTIONS, pairs);
 	}
 	for (i = 0; i < job->threads; i++)
