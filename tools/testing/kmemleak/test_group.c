@@ -139,6 +139,18 @@ static void test_cycle(void)
 		{ true }, { true, 3 }, { false }, { false }, { false } }, 5);
 }
 
+/* A root is one also if it is younger than a ring below it, and points at itself. */
+static void test_own_reference(void)
+{
+	struct host *h = lost_new(3);
+
+	point(h, 0, 0, 1);
+	point(h, 1, 0, 0);
+	point(h, 2, 0, 2);
+	point(h, 2, 1, 0);
+	check_all(h, (struct expected[]){ { false }, { false }, { true, 2 } }, 3);
+}
+
 static void test_cycle_below(void)
 {
 	struct host *h = lost_new(4);
@@ -201,6 +213,53 @@ static void test_cut(void)
 	CHECK(was_cut > 3 && after < 20000);
 }
 
+#define NR_LONG	5000
+
+struct colours {
+	long white;
+	long most;
+};
+
+/* By how much the number of white leaks changes between two pauses. */
+static int watch_colours(struct host *h)
+{
+	struct colours *seen = h->arg;
+	unsigned int i;
+	long white = 0;
+
+	for (i = 0; i < NR_LONG; i++)
+		white += host_white(h, KMEMLEAK_VIRT, HOST_DIRECT + i * 64UL);
+	if (seen->white)
+		seen->most = max(seen->most, labs(white - seen->white));
+	seen->white = white;
+	return 0;
+}
+
+/* A list, of which each leak becomes gray and white again. */
+static void test_long(void)
+{
+	struct host *h = host_new(6);
+	struct colours seen = { };
+	struct kmemleak_leaks leaks;
+	unsigned int i;
+
+	host_map(h, HOST_DIRECT, NR_LONG * 64UL);
+	for (i = 0; i < NR_LONG; i++) {
+		host_block(h, HOST_DIRECT + i * 64UL, 64);
+		if (i)
+			host_store(h, HOST_DIRECT + (i - 1) * 64UL, HOST_DIRECT + i * 64UL);
+	}
+	CHECK_EQ(host_mark(h, &opt), 0);
+	h->arg = &seen;
+	h->on_pause = watch_colours;
+	CHECK_EQ(host_episode(h, &opt, &leaks), 0);
+	h->on_pause = NULL;
+	CHECK_EQ(leaks.nr, NR_LONG);
+	CHECK(seen.most && seen.most < NR_LONG / 4);
+	kmemleak_leaks_free(&h->t, &leaks);
+	host_free(h);
+}
+
 /* Each leak hangs on one root at most, and there is no leak without one. */
 static void test_random(void)
 {
@@ -235,6 +294,8 @@ const struct host_case group_cases[] = {
 	{ "two_roots", test_two_roots },
 	{ "cycle", test_cycle },
 	{ "cycle_below", test_cycle_below },
+	{ "own_reference", test_own_reference },
+	{ "long", test_long },
 	{ "live", test_live },
 	{ "cut", test_cut },
 	{ "random", test_random },

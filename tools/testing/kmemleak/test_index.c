@@ -263,6 +263,7 @@ static void check_address(struct host *h, enum kmemleak_space space, unsigned lo
 		raw_write_seqcount_begin(&at.shard->seq);
 		kmemleak_index_peek(&h->t, space, addr, &seen);
 		CHECK(!seen.sure && !seen.found);
+		CHECK(!kmemleak_index_look_at(at.shard, obj, addr, &seen) && !seen.sure);
 		raw_write_seqcount_end(&at.shard->seq);
 		kmemleak_index_peek(&h->t, space, addr, &seen);
 		CHECK(seen.sure);
