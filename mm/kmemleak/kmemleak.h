@@ -10,7 +10,7 @@
  *   extra     a thing that few objects have: an alias or a scan area
  *   alias     says "surplus references to this object count as references to that
  *             address": a vm_struct stands for its vmalloc block
- *   space     what an address means: VIRT, PHYS or PERCPU
+ *   space     kind of an address: VIRT, PHYS or PERCPU
  *   region    naturally aligned 1 << KMEMLEAK_REGION_SHIFT bytes of VIRT
  *   shard     one rbtree and its lock
  *   wide      of an object: it crosses a region boundary
@@ -23,18 +23,18 @@
  *   root      memory that is scanned without being reached from anywhere
  *   opaque    of a block: the detector has no object for it; a root
  *   old       memory that was in use when tracking began on a running system: a root
- *   marker    who marks: the scan itself, and helpers on other CPUs
+ *   marker    a task that marks: the one that scans, and helpers on other CPUs
  *   suspect   an object that a mark left white and no rule cleared
  *   leak      a suspect that was confirmed; a record, not an object
  *   set       leak records that were found together; at most max_leaks
- *   episode   everything one "scan" does
+ *   episode   all of the work of one "scan"
  *
  * Lock order (outer to inner). The first five belong to the kernel's side:
  *   write_lock           one command at a time                  (debugfs.c)
  *   thread_lock          start and stop of the thread           (thread.c)
  *   kmemleak_scan_mutex  episodes, clear, on, off, trim: in turn (main.c)
- *   modules_lock         which modules went from where         (modules.c)
- *   published_lock       which leak set is the published one    (scan.c)
+ *   modules_lock         modules that are gone, and where they were (modules.c)
+ *   published_lock       pointer to the published leak set      (scan.c)
  * and these to a tracker, raw and taken with interrupts off:
  *   shard.lock           one shard; two are never held at once
  *   tracker.extra_lock   the tree of extras

@@ -8,12 +8,11 @@
  * over the whole index repeat until none of that kind is found. The same sweep
  * finds the roots among the objects and the objects born during the mark.
  *
- * Memory is looked through at most a page at a time; what may be references is
- * copied, then followed. What is always mapped is read without a lock: a block
- * that is freed meanwhile, and what its memory becomes, adds references that
- * nobody has, which hides a leak from this scan at worst. Anything else is read
- * under the lock of the object's shard: that is what a free has to wait for, and
- * all it has to wait for.
+ * Memory is looked through at most a page at a time. Words that may be references
+ * are copied, then followed. Memory that is always mapped is read without a lock. A
+ * block there can be freed meanwhile. Then its next contents add references that the
+ * block never had, which hides a leak from this scan at worst. Other memory is read
+ * under the lock of the object's shard. A free waits for this lock and for no other.
  */
 #include "index.h"
 #include "mark.h"
