@@ -284,6 +284,7 @@ void torture_reset(void)
 	torture_graph_reset();
 	torture_rcu_reset();
 	torture_churn_reset();
+	torture_clock_reset();
 	torture_peak_reset();
 	torture_fence_reset();
 	torture_leaks_reset();
@@ -441,6 +442,7 @@ static const struct command {
 	{ "api", true, torture_api },
 	{ "born", false, torture_born },
 	{ "churn", false, torture_churn },
+	{ "clock", true, torture_clock },
 	{ "fence", false, torture_fence },
 	{ "halt", true, torture_halt },
 	{ "interrupts", false, torture_interrupts },

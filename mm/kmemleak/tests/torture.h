@@ -71,6 +71,10 @@ void __percpu *torture_percpu(size_t size);
 bool torture_has_fences(void);
 void *torture_fenced(size_t size, struct kmem_cache *cache);
 
+/* torture_peak.c: pages that nobody else gets. */
+void torture_hoard(struct list_head *pages, gfp_t gfp);
+void torture_release(struct list_head *pages);
+
 /*
  * A value left over somewhere can look like a reference and hide one lost block
  * in a few thousand, so a scene is set several times; which time it is, decides
@@ -109,6 +113,7 @@ void torture_roots_exit(void);
 int torture_api(int argc, char **argv);
 int torture_born(int argc, char **argv);
 int torture_churn(int argc, char **argv);
+int torture_clock(int argc, char **argv);
 int torture_peak(int argc, char **argv);
 int torture_starve(int argc, char **argv);
 int torture_fence(int argc, char **argv);
@@ -129,6 +134,7 @@ int torture_traces(int argc, char **argv);
 int torture_written(int argc, char **argv);
 
 void torture_churn_reset(void);
+void torture_clock_reset(void);
 void torture_peak_reset(void);
 void torture_fence_reset(void);
 void torture_graph_reset(void);

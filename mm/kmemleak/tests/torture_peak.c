@@ -64,16 +64,17 @@ int torture_peak(int argc, char **argv)
 	return ret == -ENOMEM ? 0 : ret;
 }
 
-/* Takes pages until only those who must have one get it. */
-static void starve(struct list_head *pages)
+/* Takes pages until there are none for allocations with these flags. */
+void torture_hoard(struct list_head *pages, gfp_t gfp)
 {
 	struct page *page;
 
-	while ((page = alloc_page(GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC)))
+	while ((page = alloc_page(gfp | __GFP_NOWARN | __GFP_NOMEMALLOC)))
 		list_add(&page->lru, pages);
 }
 
-static void feed(struct list_head *pages)
+/* Frees them. */
+void torture_release(struct list_head *pages)
 {
 	struct page *page, *next;
 
@@ -95,11 +96,11 @@ int torture_starve(int argc, char **argv)
 	for (i = 0; i < nr; i++) {
 		/* The detector's own work, and others', get memory between. */
 		if (!(i % 64))
-			starve(&pages);
+			torture_hoard(&pages, GFP_NOWAIT);
 		if (add_block(size, GFP_ATOMIC | __GFP_NOWARN))
 			break;
 	}
-	feed(&pages);
+	torture_release(&pages);
 	torture_say("# %u blocks\n", i);
 	return 0;
 }

@@ -17,25 +17,6 @@
 /* Blocks between two looks for pages that came free. */
 #define STEP		16
 
-/* Nobody is woken to make more of them free. */
-static void hoard(struct list_head *pages)
-{
-	struct page *page;
-
-	while ((page = alloc_page(__GFP_HIGH | __GFP_NOWARN | __GFP_NOMEMALLOC)))
-		list_add(&page->lru, pages);
-}
-
-static void release(struct list_head *pages)
-{
-	struct page *page, *next;
-
-	list_for_each_entry_safe(page, next, pages, lru) {
-		list_del(&page->lru);
-		__free_page(page);
-	}
-}
-
 /* "shortage NR": a chain of blocks; those that were recorded hang on those that were not. */
 int torture_shortage(int argc, char **argv)
 {
@@ -50,8 +31,9 @@ int torture_shortage(int argc, char **argv)
 	for (i = 0; !ret && i < nr; i++) {
 		void **block;
 
+		/* Nobody is woken to make more of them free. */
 		if (i % STEP == 0)
-			hoard(&pages);
+			torture_hoard(&pages, __GFP_HIGH);
 		block = kzalloc(SIZE, GFP_ATOMIC | __GFP_NOWARN);
 		if (!block) {
 			ret = -ENOMEM;
@@ -63,6 +45,6 @@ int torture_shortage(int argc, char **argv)
 		/* What is in the chain is held at any moment. */
 		WRITE_ONCE(*torture_slot(0), block);
 	}
-	release(&pages);
+	torture_release(&pages);
 	return ret;
 }
