@@ -56,6 +56,17 @@ void kmemleak_hook_task_reaped(struct task_struct *task);
 void kmemleak_task_stack_gone(struct task_struct *task);
 
 /**
+ * kmemleak_queue_page() - a page holds addresses of blocks, and keeps none of them
+ * @page: its first byte; it came from the page allocator
+ *
+ * The page is no root where tracking begins late. This ends when the page is freed. To
+ * be called while nothing is tracked, too: tracking can begin later.
+ *
+ * Context: any.
+ */
+void kmemleak_queue_page(const void *page);
+
+/**
  * kmemleak_init() - bring the detector up, or down if it is to be off
  *
  * Called once, when page and slab allocator work and interrupts are still off.
@@ -408,6 +419,7 @@ static inline void kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp) {
 static inline void kmemleak_erase(void **ptr) { }
 static inline void kmemleak_task_reaped(struct task_struct *task) { }
 static inline void kmemleak_task_stack_gone(struct task_struct *task) { }
+static inline void kmemleak_queue_page(const void *page) { }
 
 #endif /* CONFIG_DEBUG_KMEMLEAK */
 

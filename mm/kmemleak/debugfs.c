@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The files of the detector in debugfs: kmemleak, which shows the published
- * leaks and takes commands, and kmemleak_stats. What a report looks like is in
- * report.c, what the commands are called in command.c.
+ * leaks and takes commands, and kmemleak_stats. Reports are formatted in report.c,
+ * commands are parsed in command.c.
  */
 #define pr_fmt(fmt) "kmemleak: " fmt
 
@@ -25,9 +25,9 @@
 #include "glue.h"
 
 /*
- * One command at a time. Outermost: taken before the lock of thread.c and
- * before kmemleak_scan_mutex, which a command takes only where it needs it, so
- * that one that stops the thread does not wait for the thread's scan.
+ * Guards commands: they run one at a time. Taken before the lock of thread.c and
+ * kmemleak_scan_mutex. A command takes the latter only where it needs it: a command
+ * that stops the thread must not wait for the thread's scan.
  */
 static DEFINE_MUTEX(write_lock);
 
@@ -38,7 +38,7 @@ static DEFINE_MUTEX(write_lock);
 
 /**
  * struct reader - an open file
- * @set: what it shows, or NULL; changes only when it reads from the beginning
+ * @set: the leaks that it shows, or NULL; changes only when it reads from the beginning
  * @next: the leak to show next, or the list's head after the last
  * @index: its number
  * @texts: traces it was shown before
@@ -110,10 +110,9 @@ static void leaks_stop(struct seq_file *m, void *v)
 }
 
 /*
- * While blocks are tracked it is known which leaks were freed since. Whoever
- * turns tracking off waits for a grace period before the objects go that the
- * records refer to, and another one passes before it is on again: who sees it on
- * sees the era as well.
+ * While blocks are tracked it is known which leaks were freed since. The records refer
+ * to objects. These go a grace period after tracking ends, and tracking begins again
+ * after another one. So a reader that sees it on sees the era as well.
  */
 static bool was_freed(const struct reader *reader, const struct kmemleak_leak *leak)
 {
@@ -145,7 +144,7 @@ static const struct seq_operations leaks_seq_ops = {
 
 /*
  * The buffer that seq_read() would get for itself is not zeroed. While the file
- * is open, what is left in it from an earlier owner would count as references.
+ * is open, words that an earlier owner left in it would count as references.
  */
 static int leaks_open(struct inode *inode, struct file *file)
 {
@@ -181,8 +180,8 @@ static int leaks_release(struct inode *inode, struct file *file)
 }
 
 /*
- * seq_read() gives at most one of its buffers a call, but there are readers
- * that call once with a large buffer and take what they get for all there is.
+ * seq_read() gives at most one of its buffers a call. But some readers call once, with
+ * a large buffer, and take the result for the whole file.
  */
 static ssize_t leaks_read(struct file *file, char __user *buf, size_t size, loff_t *ppos)
 {
@@ -227,6 +226,12 @@ static int lock(struct mutex *mutex)
 	return mutex_lock_interruptible(mutex) ? -ERESTARTNOHAND : 0;
 }
 
+/* Work that a suspend cut short begins anew after it. */
+static int after_suspend(int ret)
+{
+	return ret == -EINTR && !fatal_signal_pending(current) ? restart_syscall() : ret;
+}
+
 static int scan(void)
 {
 	int ret = lock(&kmemleak_scan_mutex);
@@ -236,10 +241,7 @@ static int scan(void)
 	/* An error may have turned it off meanwhile. */
 	ret = check_on() ?: kmemleak_scan();
 	mutex_unlock(&kmemleak_scan_mutex);
-	/* A scan that a suspend cut short is made up for after it. */
-	if (ret == -EINTR && !fatal_signal_pending(current))
-		return restart_syscall();
-	return ret;
+	return after_suspend(ret);
 }
 
 static int clear(void)
@@ -267,7 +269,7 @@ static int on(void)
 	ret = kmemleak_turn_on();
 	mutex_unlock(&kmemleak_scan_mutex);
 	if (ret || was_on || !IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN))
-		return ret;
+		return after_suspend(ret);
 	/* Without a thread it is on all the same. */
 	kmemleak_thread_start();
 	return 0;
@@ -326,13 +328,13 @@ static int run_command(enum kmemleak_command cmd, unsigned long arg)
 
 /*
  * A write is one command, whole: never a part of one, never two. It does not
- * move the position, which belongs to the reports: what is read from the same
- * open file begins where reading left off, or at the beginning after a seek.
+ * move the position, which belongs to the reports: the next read from the same
+ * open file goes on where the last one ended, or at the beginning after a seek.
  *
- * Return: @size; -EFAULT; -EPERM if the detector is off, whatever is written
- * except clear and on; -EINVAL and -ERANGE from the parser, an empty or overlong
- * write being no command; -EINTR if a signal came while another command or scan
- * was waited for; what the command fails with.
+ * Return: @size; -EFAULT; -EPERM if the detector is off, for all writes but clear
+ * and on; -EINVAL and -ERANGE from the parser, for which an empty or overlong
+ * write is no command; -EINTR if a signal came while this one waited for another
+ * command or a scan; else the error of the command.
  */
 static ssize_t leaks_write(struct file *file, const char __user *buf, size_t size, loff_t *ppos)
 {

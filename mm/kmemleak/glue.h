@@ -56,7 +56,7 @@ extern const struct kmemleak_ops kmemleak_kernel_ops;
 void kmemleak_memory_setup(struct kmemleak_tracker *t);
 void kmemleak_memory_start(struct kmemleak_tracker *t, const void *own, size_t size);
 
-/* What page_private() says of the detector's own pages; no address of anything. */
+/* page_private() of the detector's own pages and kmemleak_queue_page(): no address. */
 #define KMEMLEAK_OWN_PAGE	(~0UL / 0xff * 0x4b)
 /* Where a struct page lies, or 0 if that is not known; on x86-64 anything mapped. */
 phys_addr_t kmemleak_phys_of(const void *addr);

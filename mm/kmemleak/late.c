@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tracking that begins late: notes what the kernel has in use at that moment. Of slabs
- * that is their live objects, of all other pages of the kernel the whole page: large
- * blocks, vmalloc areas, per-cpu chunks, pages of drivers. What becomes of it is
- * old.c's.
+ * Tracking that begins late: notes the memory that the kernel has in use at that moment.
+ * Of slabs these are their live objects, of all other pages of the kernel the whole
+ * page: large blocks, vmalloc areas, per-cpu chunks, pages of drivers. old.c keeps the
+ * notes.
  */
 #define pr_fmt(fmt) "kmemleak: " fmt
 
@@ -78,7 +78,7 @@ static int take_slab(struct page *page, unsigned long pfn)
 				  kmemleak_old_object_size(s));
 	return 0;
 }
-#else /* Its pages hold blocks of all sizes, and who is free is not known. */
+#else /* Its pages hold blocks of all sizes, and the free ones are not known. */
 static bool has_slots(struct page *page)
 {
 	return false;
@@ -96,7 +96,7 @@ static int take(struct page *page, unsigned long pfn)
 
 	if (!kmemleak_old_is_kernels(page, pfn) || is_kfence_address(page_address(page)))
 		return 0;
-	/* What was reserved at boot may be no memory at all. */
+	/* Pages that were reserved at boot may be no memory at all. */
 	if (PageReserved(page) && (kmemleak_is_image(pfn) || !kmemleak_is_memory(pfn)))
 		return 0;
 	if (!has_slots(page)) {
@@ -136,19 +136,19 @@ static int take_kfence(void)
 }
 #endif
 
-static int take_zone(struct zone *zone)
+static int take_pages(struct zone *zone, unsigned long pfn, unsigned long end)
 {
-	unsigned long pfn;
 	int ret = 0;
 
-	for (pfn = zone->zone_start_pfn; pfn < zone_end_pfn(zone) && !ret; pfn++) {
+	/* For the caches of slabs. */
+	mutex_lock(&slab_mutex);
+	for (; pfn < end && !ret; pfn++) {
 		struct page *page = pfn_to_online_page(pfn);
 
 		if (page && page_zone(page) == zone)
 			ret = take(page, pfn);
-		if (!(pfn % 1024))
-			cond_resched();
 	}
+	mutex_unlock(&slab_mutex);
 	return ret;
 }
 
@@ -161,11 +161,9 @@ static void leave_out_page_of(const void *addr)
 }
 
 /* The map of struct pages, of which those in use are roots of their own. KASAN's map. */
-static void leave_out_maps(struct zone *zone)
+static int leave_out_maps(struct zone *zone, unsigned long pfn, unsigned long end)
 {
-	unsigned long pfn;
-
-	for (pfn = zone->zone_start_pfn; pfn < zone_end_pfn(zone); pfn++) {
+	for (; pfn < end; pfn++) {
 		struct page *page = pfn_to_online_page(pfn);
 
 		if (!page)
@@ -177,9 +175,46 @@ static void leave_out_maps(struct zone *zone)
 		if (IS_ALIGNED(pfn, BIT(KASAN_SHADOW_SCALE_SHIFT)))
 			leave_out_page_of(kasan_mem_to_shadow(page_address(page)));
 #endif
-		if (!(pfn % 1024))
-			cond_resched();
 	}
+	return 0;
+}
+
+/* Pages that are looked at while others wait to plug memory, or for a slab cache. */
+#define PIECE	1024
+
+/*
+ * Calls @visit for a zone, a piece at a time. Memory that is plugged in behind it
+ * meanwhile holds new blocks. Return: 0, the first error of @visit, or -EINTR.
+ */
+static int visit_zone(struct zone *zone, int (*visit)(struct zone *zone, unsigned long pfn,
+						      unsigned long end))
+{
+	unsigned long pfn = 0, end;
+	int ret;
+
+	do {
+		get_online_mems();
+		pfn = max(pfn, zone->zone_start_pfn);
+		end = min(pfn + PIECE, zone_end_pfn(zone));
+		ret = pfn < end ? visit(zone, pfn, end) : 0;
+		pfn = end;
+		end = zone_end_pfn(zone);
+		put_online_mems();
+		cond_resched();
+		if (!ret && kmemleak_thread_should_stop())
+			ret = -EINTR;
+	} while (!ret && pfn < end);
+	return ret;
+}
+
+static int visit_zones(int (*visit)(struct zone *zone, unsigned long pfn, unsigned long end))
+{
+	struct zone *zone;
+	int ret = 0;
+
+	for_each_populated_zone(zone)
+		ret = ret ?: visit_zone(zone, visit);
+	return ret;
 }
 
 static void leave_out_static_percpu(void)
@@ -214,6 +249,10 @@ struct free_ranges {
 	unsigned int end[FREE_RANGES];
 };
 
+/*
+ * Looks at all chunks, as pcpu_alloc() may under the same lock. Each is as large as the
+ * copies of some pages for all CPUs, so there are few for the memory that they take.
+ */
 static const struct pcpu_chunk *next_chunk(unsigned long base)
 {
 	const struct pcpu_chunk *chunk, *next = NULL;
@@ -249,8 +288,8 @@ static bool find_free(struct free_ranges *free, const struct pcpu_chunk *chunk)
 }
 
 /*
- * What was free at any time since blocks are tracked is not old, also if somebody has
- * it by now, or if the chunk is gone. So it need not be held.
+ * Memory that was free at any time since blocks are tracked is not old, also if it is in
+ * use by now, or if the chunk is gone. So the lock need not be held.
  */
 static void drop_free_ranges(const struct free_ranges *free)
 {
@@ -284,50 +323,32 @@ static void leave_out_percpu(void)
 	} while (chunk);
 }
 
-#ifdef CONFIG_TREE_RCU
-/* Of queued blocks, those that are tracked are roots, and the others are old. */
-static void leave_out_queue(void *page)
-{
-	kmemleak_old_drop((unsigned long)page, PAGE_SIZE);
-}
-
-static void leave_out_rcu(void)
-{
-	kvfree_rcu_for_each_page(leave_out_queue);
-}
-#else /* Queues blocks by their heads alone. */
-static void leave_out_rcu(void) { }
-#endif
-
 /**
- * kmemleak_old_leave_out() - what looks as if it were in use, and is not
+ * kmemleak_old_leave_out() - drop memory from the old that looks used, and is not
  *
- * Stacks, of which the live parts are roots through their tasks, free per-cpu memory,
- * and pages of kvfree_rcu() with what they held before. Any of it can have come to be
- * since the last time, for what was freed is not cleared, and its pages stay.
+ * The live parts of stacks are roots through their tasks. Free per-cpu memory is part of
+ * pages in use. The allocators clear neither, so there can be more since the last time.
  *
  * Context: process, may sleep.
  */
 void kmemleak_old_leave_out(void)
 {
-	/* These do not even look free. */
+	/* Free pages in the lists of CPUs do not look free. */
 	drain_all_pages(NULL);
 	kmemleak_stacks_leave_out();
 	leave_out_percpu();
-	leave_out_rcu();
 }
 
 /* ----------------------------------------------------------- free slots -- */
 
-/*
- * While nobody runs: until when, at the latest, after how many slots, should the clock
- * stand still as well, and for how long it was.
- */
+/* When the standstill is to end. */
 static u64 stop_end;
+/* After how many slots it is to end, should the clock stand still as well. */
 static u64 stop_slots;
+/* How long it took. */
 static unsigned long stop_us;
 
-/* A slot takes longer than that. */
+/* Looking at a slot takes longer than that. */
 #define SLOT_NS		20
 
 #if defined(CONFIG_SLUB) && !defined(CONFIG_PREEMPT_RT)
@@ -346,7 +367,7 @@ static int drop_free_slots(void)
 			return -ETIME;
 	return 0;
 }
-#else /* Not known, or under locks that a task which was preempted can hold. */
+#else /* Unknown, or under locks that a preempted task can hold. */
 static int drop_free_slots(void)
 {
 	return 0;
@@ -376,8 +397,8 @@ static void drop_tracked(struct kmemleak_tracker *t, struct kmemleak_object *obj
 }
 
 /*
- * Blocks that were allocated while the map was being made may have been recorded as old.
- * Remove them from the map. Blocks that are allocated later remove themselves.
+ * Blocks that were allocated while memory was noted may have been noted as old. Drop
+ * them. The hooks drop those that are allocated later.
  */
 static void drop_all_tracked(void)
 {
@@ -393,20 +414,22 @@ static void drop_all_tracked(void)
 }
 
 /*
- * Blocks that were freed so far are free slots, not what KASAN keeps for a while. Slabs
- * that have no others go; one that was noted before that can come to be a slab of another
- * cache, and between its blocks would be what is noted of the first.
+ * KASAN keeps freed blocks for a while. Make them free slots, and free the slabs that
+ * have only such blocks: a slab that is noted first and freed later can become one of
+ * another cache. Then words between the new blocks would count as old.
  */
 static void empty_quarantine(void)
 {
 	struct kmem_cache *s;
 
-	lockdep_assert_held(&slab_mutex);
+	lockdep_assert_cpus_held();
+	mutex_lock(&slab_mutex);
 	list_for_each_entry(s, &slab_caches, list)
 		kasan_cache_shrink(s);
+	mutex_unlock(&slab_mutex);
 }
 
-/* Where slots are free is known while nobody takes or frees any. */
+/* Slots are neither taken nor freed while the machine stands still. */
 static int drop_free(void *unused)
 {
 	u64 began = ktime_get_mono_fast_ns();
@@ -419,24 +442,52 @@ static int drop_free(void *unused)
 	return ret;
 }
 
-/* Where a new block begins an old area can end. */
+/* An old area can end where a new block begins. */
 static void leave_out_area(const struct vmap_area *va)
 {
 	kmemleak_old_drop((unsigned long)va, offsetof(struct vmap_area, rb_node));
 }
 
+/* Areas that are looked at in one go. */
+#define AREAS	64
+
+static void leave_out_areas(bool free)
+{
+	unsigned long next = 0;
+
+	while (vmap_area_visit(free, &next, AREAS, leave_out_area))
+		cond_resched();
+}
+
+static void leave_out_all_areas(void)
+{
+	if (!IS_ENABLED(CONFIG_MMU))
+		return;
+	leave_out_areas(false);
+	/* Areas that wait for their next use are in neither tree. */
+	vm_unmap_aliases();
+	leave_out_areas(true);
+}
+
 static int take_all(void)
 {
-	struct zone *zone;
-	int ret = 0;
-
-	for_each_populated_zone(zone)
-		ret = ret ?: take_zone(zone);
-	ret = ret ?: take_kfence();
+	/* Pages that wait for their next owner do not look free. */
+	drain_all_pages(NULL);
 	/* A zone's maps can lie in another one. */
-	for_each_populated_zone(zone)
-		leave_out_maps(zone);
-	return ret;
+	return visit_zones(take_pages) ?: take_kfence() ?: visit_zones(leave_out_maps);
+}
+
+/* Return: whether all free slots are known. */
+static bool stop_and_drop_free(void)
+{
+	int ret;
+
+	if (!kmemleak_snapshot_limit())
+		return false;
+	mutex_lock(&slab_mutex);
+	ret = stop_machine_cpuslocked(drop_free, NULL, NULL);
+	mutex_unlock(&slab_mutex);
+	return !ret;
 }
 
 /* Pages that can be found to be old: not free ones, nor those of users and files. */
@@ -453,7 +504,7 @@ static unsigned long pages_to_note(void)
 }
 
 /**
- * kmemleak_old_check() - can what is there be noted?
+ * kmemleak_old_check() - can the memory in use be noted?
  *
  * High memory is not in the direct map, and some architectures do not say which
  * reserved pages are memory. In an encrypted guest, pages have to be held while they
@@ -467,19 +518,19 @@ int kmemleak_old_check(void)
 	long have = si_mem_available();
 
 	if (totalhigh_pages()) {
-		pr_warn("cannot turn on: blocks in high memory cannot be told apart\n");
+		pr_warn("cannot note memory in use: blocks in high memory cannot be told apart\n");
 		return -EOPNOTSUPP;
 	}
 	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT)) {
-		pr_warn("cannot turn on: in an encrypted guest pages can be shared while they are read\n");
+		pr_warn("cannot note memory in use: in an encrypted guest pages can be shared while they are read\n");
 		return -EOPNOTSUPP;
 	}
 	if (!kmemleak_is_memory(PHYS_PFN(__pa_symbol(_text)))) {
-		pr_warn("cannot turn on: this architecture does not list its memory\n");
+		pr_warn("cannot note memory in use: this architecture does not list its memory\n");
 		return -EOPNOTSUPP;
 	}
 	if (have < need) {
-		pr_warn("cannot turn on: to note what is there takes up to %ld pages, of %ld available\n",
+		pr_warn("cannot note memory in use: it takes up to %ld pages, of %ld available\n",
 			need, have);
 		return -ENOMEM;
 	}
@@ -487,12 +538,12 @@ int kmemleak_old_check(void)
 }
 
 /**
- * kmemleak_old_take() - what is in use now is old
+ * kmemleak_old_take() - note the memory in use now as old
  *
- * Blocks are tracked already, so whatever comes later is not.
+ * Blocks are tracked already, so memory that is allocated later is not noted.
  *
  * Context: process, may sleep, kmemleak_scan_mutex held.
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENOMEM, or -EINTR if the task is to end.
  */
 int kmemleak_old_take(void)
 {
@@ -501,28 +552,22 @@ int kmemleak_old_take(void)
 	lockdep_assert_held(&kmemleak_scan_mutex);
 	stop_us = 0;
 	cpus_read_lock();
-	get_online_mems();
-	mutex_lock(&slab_mutex);
 	empty_quarantine();
-	/* Pages that wait for their next owner do not look free. */
-	drain_all_pages(NULL);
+	cpus_read_unlock();
 	ret = take_all();
+	if (ret)
+		return ret;
 	drop_all_tracked();
-	/* Those that were freed meanwhile. */
+	cpus_read_lock();
+	/* For the blocks that were freed meanwhile. */
 	empty_quarantine();
-	if (!ret && (!kmemleak_snapshot_limit() || stop_machine_cpuslocked(drop_free, NULL, NULL)))
+	if (!stop_and_drop_free())
 		pr_info("Could not record all free slab slots in time: some leaks may be hidden until they are reused\n");
-	mutex_unlock(&slab_mutex);
-	put_online_mems();
 	cpus_read_unlock();
 	leave_out_static_percpu();
-	/* Areas that wait for their next use are on no list. */
-	vm_unmap_aliases();
-	if (IS_ENABLED(CONFIG_MMU))
-		vmap_area_for_each(leave_out_area);
+	leave_out_all_areas();
 	kmemleak_old_leave_out();
-	if (!ret)
-		pr_info("Tracking started: all existing memory is treated as reachable (CPUs stopped for %lu us)\n",
-			stop_us);
-	return ret;
+	pr_info("Tracking started: all existing memory is treated as reachable (CPUs stopped for %lu us)\n",
+		stop_us);
+	return 0;
 }

@@ -359,7 +359,8 @@ void kmemleak_give_back(void)
  * before is a root.
  *
  * Return: 0, also if it is on; -EBUSY if it was turned off by an error; -ENOMEM;
- * -EOPNOTSUPP if this kernel cannot tell what is there. The log says what is missing.
+ * -EOPNOTSUPP if this kernel cannot tell what is there; -EINTR if the task is to end.
+ * The log says what is missing.
  */
 int kmemleak_turn_on(void)
 {
@@ -393,7 +394,7 @@ int kmemleak_turn_on(void)
 	kmemleak_memory_start(&kmemleak_tracker, reserve, sizeof(reserve));
 	/* Now that new blocks are tracked: who was faster has an old one. */
 	ret = kmemleak_old_take();
-	if (ret)
+	if (ret == -ENOMEM)
 		pr_warn("cannot turn on: no memory to note what is there\n");
 	else if (READ_ONCE(kmemleak_tracker.failed))
 		ret = -EBUSY;

@@ -9,6 +9,7 @@
 #include <linux/io.h>
 #include <linux/jiffies.h>
 #include <linux/kfence.h>
+#include <linux/kmemleak.h>
 #include <linux/lockdep.h>
 #include <linux/memblock.h>
 #include <linux/memory_hotplug.h>
@@ -57,6 +58,12 @@ static void page_free(struct kmemleak_tracker *t, void *page, unsigned int order
 	for (i = 0; i < BIT(order); i++)
 		set_page_private(virt_to_page(page) + i, 0);
 	free_pages((unsigned long)page, order);
+}
+
+/* See there. The page allocator clears this when it hands the page out again. */
+void kmemleak_queue_page(const void *page)
+{
+	set_page_private(virt_to_page(page), KMEMLEAK_OWN_PAGE);
 }
 
 /* ------------------------------------------------------- what can be read -- */
@@ -157,12 +164,8 @@ static bool is_readable_root(unsigned long addr)
  */
 static bool is_kernels_own(unsigned long addr)
 {
-	struct page *page = NULL;
+	struct page *page = page_of(addr);
 
-	if (is_vmalloc_or_module_addr((void *)addr))
-		page = vmalloc_to_page((void *)addr);
-	else if (virt_addr_valid(addr))
-		page = virt_to_page(addr);
 	page = page ? pfn_to_online_page(page_to_pfn(page)) : NULL;
 	return page && kmemleak_old_is_kernels(page, page_to_pfn(page));
 }

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Memory from before: when tracking begins on a running system, nothing is known of
- * the blocks that are there already. So what the kernel has in use at that moment is
- * remembered, word by word, and scanned as a root for as long as it stays in use. What
- * that is, is late.c's. Pages are known by their place in the direct map, whatever else
- * they are mapped as.
+ * the blocks that are there already. So the memory that the kernel has in use at that
+ * moment is remembered, word by word. It is scanned as a root for as long as it stays
+ * in use. late.c finds it. Pages are known by their place in the direct map, also if
+ * they are mapped elsewhere as well.
  *
- * A word is old no more when the block that holds it is freed, when a block that is
- * tracked takes its place, or when the page is somebody else's, which the next mark
- * sees.
+ * A word is old no more when the block that holds it is freed, or when a tracked block
+ * takes its place. A mark drops the words of pages that have another owner by now.
  */
 #include <linux/bitmap.h>
 #include <linux/gfp.h>
@@ -41,9 +40,9 @@ struct old_page {
 
 /**
  * struct old_chunk - which words of so many page frames are old
- * @lock: guards the bits of @page, inside a shard's lock. They are also read without
- *	it: by marks, for which a word that goes at that moment may count once more, and
- *	by who wants to clear them, to see whether there is something to do
+ * @lock: guards the bits of @page, inside a shard's lock. Marks read them without it: a
+ *	word that goes at that moment may count once more. clear_words() does, too, to
+ *	see whether there is something to clear
  * @slab: bit mask of those that were slabs. Written while late.c notes, read by marks
  * @page: one for each frame
  */
@@ -64,7 +63,7 @@ static DEFINE_XARRAY(chunks);
 static unsigned long nr_chunks;
 /* Hooks need look no further where nothing is old. Cleared a grace period before. */
 static bool any_old;
-/* What the last mark has scanned of it. */
+/* Bytes of it that the last mark has scanned. */
 static unsigned long old_bytes;
 
 static struct old_chunk *chunk_of(unsigned long pfn)
@@ -200,7 +199,7 @@ int kmemleak_old_note_page(struct page *page, unsigned long pfn)
 }
 
 /**
- * kmemleak_old_note() - what a noted page holds here is old
+ * kmemleak_old_note() - a part of a noted page is old
  * @addr: where it begins
  * @size: bytes
  *
@@ -235,7 +234,7 @@ void kmemleak_old_drop_percpu(const void __percpu *ptr, size_t size)
 		drop((unsigned long)per_cpu_ptr(ptr, cpu), size);
 }
 
-/* What a block of the slab allocator has in its slot. */
+/* Size of a block of the slab allocator in its slot. */
 size_t kmemleak_old_object_size(const struct kmem_cache *s)
 {
 	/* SLAB's debugging shifts it. */
@@ -246,7 +245,7 @@ size_t kmemleak_old_object_size(const struct kmem_cache *s)
  * kmemleak_old_freed() - a block that is not tracked is about to be freed
  * @addr: its first byte
  *
- * What vmalloc() had is left to the next mark.
+ * Blocks of vmalloc() are left to the next mark.
  *
  * Context: as kmemleak_old_drop().
  */
@@ -282,7 +281,7 @@ unsigned long kmemleak_old_bytes(void)
 	return READ_ONCE(old_bytes);
 }
 
-/* What it takes to know which that is, in pages. */
+/* Pages that the notes of it take. */
 unsigned long kmemleak_old_pages(void)
 {
 	return READ_ONCE(nr_chunks);
@@ -319,8 +318,8 @@ static bool is_free(struct page *page, unsigned long pfn)
  * @page: the page
  * @pfn: its number
  *
- * Not page tables, nothing that belongs to user space or files, and not what the
- * detector has. Others may change the page meanwhile.
+ * Not page tables, nothing that belongs to user space or files, not the detector's
+ * pages, nor those of kmemleak_queue_page(). Others may change the page meanwhile.
  */
 bool kmemleak_old_is_kernels(struct page *page, unsigned long pfn)
 {
@@ -378,7 +377,7 @@ static long pick_page(struct kmemleak_marker *m, struct old_chunk *chunk, unsign
 	long nr = 0;
 
 	if (!is_still_old(chunk, page, pfn)) {
-		/* Free, or somebody else's: what comes to lie there is new. */
+		/* Free, or it has another owner: its contents are new. */
 		clear_words(chunk, pfn, 0, WORDS_PER_PAGE);
 		return 0;
 	}

@@ -17,7 +17,7 @@ static DEFINE_SPINLOCK(published_lock);
 static struct kmemleak_published *published;
 
 /*
- * See mark_stack(). Written by the task that scans, under scan_mutex, and read by
+ * See look_at_stack(). Written by the task that scans, under scan_mutex, and read by
  * whoever marks for it.
  */
 struct task_struct *kmemleak_scan_task;

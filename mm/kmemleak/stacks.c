@@ -129,7 +129,7 @@ static bool on_cpu(struct task_struct *task)
  * ran meanwhile, they may not have been dead, so that part is scanned as well, but
  * where a standstill follows, which knows. See KMEMLEAK_RULE_STACK.
  */
-static void mark_stack(struct kmemleak_marker *m, struct task_struct *task)
+static void look_at_stack(struct kmemleak_marker *m, struct task_struct *task)
 {
 	const struct kmemleak_options *opt = kmemleak_mark_options(m);
 	bool exact = opt->rules & BIT(KMEMLEAK_RULE_STACK);
@@ -152,21 +152,44 @@ static void mark_stack(struct kmemleak_marker *m, struct task_struct *task)
 		sp = own;
 	if (sp < stack || sp > stack + THREAD_SIZE)
 		sp = stack;
-	kmemleak_mark_range(m, sp, stack + THREAD_SIZE);
+	kmemleak_mark_look(m, sp, stack + THREAD_SIZE);
 	ran |= on_cpu(task) || switches != READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw);
 	if (ran && !own && !(exact && opt->draft))
-		kmemleak_mark_range(m, stack, sp);
+		kmemleak_mark_look(m, stack, sp);
 	put_task_stack(task);
 }
 
-static void mark_task(struct kmemleak_marker *m, struct task_struct *task)
+/* Objects that this leads to wait for kmemleak_mark_drain(). */
+static void look_at_task(struct kmemleak_marker *m, struct task_struct *task)
 {
 	/* Last in the structure, of which not all is allocated on some machines. */
 	unsigned long end = min((unsigned long)(&task->thread + 1),
 				(unsigned long)task + arch_task_struct_size);
 
-	kmemleak_mark_range(m, (unsigned long)&task->thread, end);
-	mark_stack(m, task);
+	kmemleak_mark_look(m, (unsigned long)&task->thread, end);
+	look_at_stack(m, task);
+}
+
+static void mark_task(struct kmemleak_marker *m, struct task_struct *task)
+{
+	look_at_task(m, task);
+	kmemleak_mark_drain(m);
+}
+
+/*
+ * The idle tasks have no pid of their own. A CPU that is coming up runs its idle task
+ * before it is online: wait until it is. A standstill has the lock already. Others who
+ * want it do not wait for the objects that the stack leads to.
+ */
+static void mark_idle_task(struct kmemleak_marker *m, int cpu)
+{
+	if (!kmemleak_still)
+		cpus_read_lock();
+	if (cpu_online(cpu))
+		look_at_task(m, idle_task(cpu));
+	if (!kmemleak_still)
+		cpus_read_unlock();
+	kmemleak_mark_drain(m);
 }
 
 static struct task_struct *get_next_task(int *nr)
@@ -300,16 +323,8 @@ void kmemleak_stacks_mark(struct kmemleak_marker *m)
 	if (!kmemleak_still && !kmemleak_mark_options(m)->draft)
 		save_registers();
 	visit_tasks(m, mark_task);
-	/*
-	 * The idle tasks have no pid of their own. A CPU that is coming up runs its idle
-	 * task before it is online: wait until it is. A standstill has the lock already.
-	 */
-	if (!kmemleak_still)
-		cpus_read_lock();
-	for_each_online_cpu(cpu)
-		mark_task(m, idle_task(cpu));
-	if (!kmemleak_still)
-		cpus_read_unlock();
+	for_each_possible_cpu(cpu)
+		mark_idle_task(m, cpu);
 }
 
 static void leave_out(struct kmemleak_marker *unused, struct task_struct *task)

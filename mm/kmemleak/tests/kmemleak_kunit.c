@@ -15,6 +15,7 @@
 #include <linux/percpu.h>
 #include <linux/prandom.h>
 #include <linux/random.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -1248,6 +1249,193 @@ static void live_turned_on(struct kunit *test)
 	mutex_unlock(&kmemleak_scan_mutex);
 }
 
+/* Who is killed meanwhile does not go on to look through all of memory. */
+static void live_on_ends(struct kunit *test)
+{
+	mutex_lock(&kmemleak_scan_mutex);
+	kmemleak_turn_off();
+	sigaddset(&current->pending.signal, SIGKILL);
+	set_tsk_thread_flag(current, TIF_SIGPENDING);
+	KUNIT_EXPECT_EQ(test, kmemleak_turn_on(), -EINTR);
+	KUNIT_EXPECT_FALSE(test, kmemleak_is_on());
+	flush_signals(current);
+	KUNIT_EXPECT_EQ(test, kmemleak_turn_on(), 0);
+	mutex_unlock(&kmemleak_scan_mutex);
+}
+
+/*
+ * A standstill that is more work than the mark before says ends, whatever the clock
+ * says. It has time enough for all of it.
+ */
+static void live_standstill_ends(struct kunit *test)
+{
+	struct kmemleak_options opt = kmemleak_read_options();
+	unsigned int budget_ms = kmemleak_stop_budget_ms;
+	struct kmemleak_marker *m;
+
+	mutex_lock(&kmemleak_scan_mutex);
+	kmemleak_stop_budget_ms = 2000;
+	kmemleak_snapshot_prepare();
+	m = kmemleak_mark_begin(&kmemleak_tracker, &opt);
+	if (m) {
+		KUNIT_EXPECT_EQ(test, kmemleak_snapshot_mark(&kmemleak_tracker, m, 0), -ETIME);
+		kmemleak_mark_end(m);
+	}
+	kmemleak_stop_budget_ms = budget_ms;
+	mutex_unlock(&kmemleak_scan_mutex);
+	KUNIT_EXPECT_TRUE(test, m);
+}
+
+#ifdef CONFIG_MMU
+#define NR_AREAS	2000
+#define AREA_BUDGET	8
+
+static struct vm_struct *areas[NR_AREAS];
+/* Which of them were visited. */
+static bool area_seen[NR_AREAS];
+static unsigned int nr_visits;
+
+/* Free areas, in the order in which they were visited. */
+struct free_areas {
+	unsigned int nr;
+	const struct vmap_area *va[2 * NR_AREAS];
+};
+
+static struct free_areas before, walked, afterwards, *visiting;
+
+static void see_used(const struct vmap_area *va)
+{
+	unsigned int i;
+
+	nr_visits++;
+	for (i = 0; i < NR_AREAS; i++)
+		if (areas[i] && va->va_start == (unsigned long)areas[i]->addr)
+			area_seen[i] = true;
+}
+
+static void see_free(const struct vmap_area *va)
+{
+	nr_visits++;
+	if (visiting->nr < ARRAY_SIZE(visiting->va))
+		visiting->va[visiting->nr++] = va;
+}
+
+static void drop_area(unsigned int i)
+{
+	if (areas[i])
+		free_vm_area(areas[i]);
+	areas[i] = NULL;
+}
+
+static bool walk_some(struct kunit *test, bool free, unsigned long *next)
+{
+	bool more;
+
+	nr_visits = 0;
+	more = vmap_area_visit(free, next, AREA_BUDGET, free ? see_free : see_used);
+	KUNIT_EXPECT_LE(test, nr_visits, (unsigned int)AREA_BUDGET);
+	return more;
+}
+
+/* Areas come and go between two steps of a walk; those that stay are visited. */
+static void live_areas_in_use(struct kunit *test)
+{
+	unsigned int i, gone = 0, missed = 0;
+	struct vm_struct *born;
+	unsigned long next = 0;
+
+	memset(area_seen, 0, sizeof(area_seen));
+	for (i = 0; i < NR_AREAS; i++)
+		areas[i] = get_vm_area(PAGE_SIZE, VM_MAP);
+	while (walk_some(test, false, &next)) {
+		/* Also the one that was visited last. */
+		for (i = 0; i < NR_AREAS; i++)
+			if (areas[i] && (unsigned long)areas[i]->addr + 2 * PAGE_SIZE == next)
+				drop_area(i);
+		drop_area(gone++ * 7 % NR_AREAS);
+		born = get_vm_area(3 * PAGE_SIZE, VM_MAP);
+		if (born)
+			free_vm_area(born);
+	}
+	for (i = 0; i < NR_AREAS; i++)
+		missed += areas[i] && !area_seen[i];
+	KUNIT_EXPECT_GT(test, gone, NR_AREAS / AREA_BUDGET / 2U);
+	KUNIT_EXPECT_EQ(test, missed, 0U);
+	for (i = 0; i < NR_AREAS; i++)
+		drop_area(i);
+	vm_unmap_aliases();
+}
+
+static bool is_among(const struct free_areas *list, const struct vmap_area *va)
+{
+	unsigned int i;
+
+	for (i = 0; i < list->nr; i++)
+		if (list->va[i] == va)
+			return true;
+	return false;
+}
+
+static void see_all_free(struct free_areas *list)
+{
+	unsigned long next = 0;
+
+	list->nr = 0;
+	visiting = list;
+	vmap_area_visit(true, &next, UINT_MAX, see_free);
+}
+
+/*
+ * The free area behind the area in use at @next grows down to it, and to where the last
+ * visited one was, which is gone.
+ */
+static void join_free(unsigned long next)
+{
+	struct vm_struct *last = __get_vm_area_caller(PAGE_SIZE, VM_MAP, next - 2 * PAGE_SIZE,
+						      next, NULL);
+	unsigned int i;
+
+	for (i = 0; i < NR_AREAS; i++)
+		if (areas[i] && (unsigned long)areas[i]->addr == next)
+			drop_area(i);
+	vm_unmap_aliases();
+	if (last)
+		free_vm_area(last);
+	vm_unmap_aliases();
+}
+
+/* A free area can grow downwards, to where the walk has been. */
+static void live_areas_free(struct kunit *test)
+{
+	unsigned int i, stayed = 0, missed = 0;
+	unsigned long next = 0;
+
+	for (i = 0; i < NR_AREAS; i++)
+		areas[i] = get_vm_area(PAGE_SIZE, VM_MAP);
+	for (i = 0; i < NR_AREAS; i += 2)
+		drop_area(i);
+	vm_unmap_aliases();
+	see_all_free(&before);
+	walked.nr = 0;
+	visiting = &walked;
+	while (walk_some(test, true, &next))
+		join_free(next);
+	see_all_free(&afterwards);
+	for (i = 0; i < afterwards.nr; i++) {
+		if (!is_among(&before, afterwards.va[i]))
+			continue;
+		stayed++;
+		missed += !is_among(&walked, afterwards.va[i]);
+	}
+	KUNIT_EXPECT_GT(test, before.nr, NR_AREAS / 4U);
+	KUNIT_EXPECT_GT(test, stayed, NR_AREAS / 8U);
+	KUNIT_EXPECT_EQ(test, missed, 0U);
+	for (i = 0; i < NR_AREAS; i++)
+		drop_area(i);
+	vm_unmap_aliases();
+}
+#endif
+
 static struct kunit_case live_cases[] = {
 	KUNIT_CASE(live_kmalloc),
 	KUNIT_CASE(live_requested),
@@ -1260,6 +1448,12 @@ static struct kunit_case live_cases[] = {
 	KUNIT_CASE(live_bad_input),
 	KUNIT_CASE(live_opaque_not_old),
 	KUNIT_CASE(live_turned_on),
+	KUNIT_CASE(live_on_ends),
+	KUNIT_CASE(live_standstill_ends),
+#ifdef CONFIG_MMU
+	KUNIT_CASE(live_areas_in_use),
+	KUNIT_CASE(live_areas_free),
+#endif
 	{ }
 };
 

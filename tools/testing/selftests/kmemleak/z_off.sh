@@ -73,7 +73,7 @@ on_starved() {
 
 # The time of the standstill, by a clock that stands still as well.
 stood_for() {
-	km_log | grep -q "kmemleak: .* noted in a standstill of $1 us"
+	km_log | grep -q "kmemleak: Tracking started: .*CPUs stopped for $1 us"
 }
 
 # With a budget of 1 ms there is not enough time for more than 100,000 free slots. The
@@ -84,7 +84,7 @@ clock_stands_still() {
 	km_mark
 	km_switch on && stood_for 0
 	status=$?
-	[ "$2" = "$(km_log | grep -c 'kmemleak: more free slots than there is time for')" ] || status=1
+	[ "$2" = "$(km_log | grep -c 'kmemleak: Could not record all free slab slots in time')" ] || status=1
 	km_switch off && echo clear > "$KM_FILE"
 	km_set stop_budget_ms "$budget"
 	km_torture reset && return "$status"
