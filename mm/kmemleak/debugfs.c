@@ -326,6 +326,19 @@ static int run_command(enum kmemleak_command cmd, unsigned long arg)
 	return -EINVAL;
 }
 
+/* Whoever turns tracking off does not wait for a scan to come to its end. */
+static int wait_for_turn(enum kmemleak_command cmd)
+{
+	int ret;
+
+	if (cmd != KMEMLEAK_CMD_OFF)
+		return lock(&write_lock);
+	kmemleak_off_wait_begin();
+	ret = lock(&write_lock);
+	kmemleak_off_wait_end();
+	return ret;
+}
+
 /*
  * A write is one command, whole: never a part of one, never two. It does not
  * move the position, which belongs to the reports: the next read from the same
@@ -352,7 +365,7 @@ static ssize_t leaks_write(struct file *file, const char __user *buf, size_t siz
 	if (ret)
 		return check_on() ?: ret;
 
-	ret = lock(&write_lock);
+	ret = wait_for_turn(cmd);
 	if (ret)
 		return ret;
 	if (cmd != KMEMLEAK_CMD_CLEAR && cmd != KMEMLEAK_CMD_ON)

@@ -103,6 +103,7 @@ bool kmemleak_stacks_is_dead(const struct kmemleak_dead_pages *dead, unsigned lo
 /* rcu.c: let queued callbacks run, at most so long. Context: as scan.c. */
 void kmemleak_rcu_start(void);
 int kmemleak_rcu_settle(unsigned int limit_ms);
+void kmemleak_rcu_wake(void);
 
 /* workers.c: helpers of a mark; see struct kmemleak_ops. Context: process. */
 void kmemleak_workers_start(void);
@@ -203,6 +204,10 @@ int kmemleak_thread_start(void);
 void kmemleak_thread_stop(void);
 /* For the tracker's pause operation: the running scan shall end. */
 bool kmemleak_thread_should_stop(void);
+/* Around the wait for the locks that a scan holds. Context of _off_waits: any. */
+void kmemleak_off_wait_begin(void);
+void kmemleak_off_wait_end(void);
+bool kmemleak_off_waits(void);
 bool kmemleak_thread_is_current(void);
 
 /* debugfs.c */

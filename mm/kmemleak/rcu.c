@@ -95,8 +95,8 @@ static bool settled(unsigned long mine)
  * so in the log after @limit_ms, and the caller goes on.
  *
  * Context: process, sleeps, kmemleak_scan_mutex held.
- * Return: 0; -EINTR if the task was killed. Who stops the thread ends the wait,
- * which the mark will notice.
+ * Return: 0; -EINTR if the task was killed. Whoever stops the thread, or calls
+ * kmemleak_rcu_wake(), ends the wait, which the mark will notice.
  */
 int kmemleak_rcu_settle(unsigned int limit_ms)
 {
@@ -117,6 +117,16 @@ int kmemleak_rcu_settle(unsigned int limit_ms)
 		pr_notice("RCU callbacks still waiting after %u ms, scanning all the same\n",
 			  limit_ms);
 	return 0;
+}
+
+/**
+ * kmemleak_rcu_wake() - end the wait of a scan that shall end
+ *
+ * Context: process. What kmemleak_thread_should_stop() looks at was changed before.
+ */
+void kmemleak_rcu_wake(void)
+{
+	wake_up_all(&wait);
 }
 
 /**

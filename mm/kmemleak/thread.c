@@ -5,6 +5,7 @@
  */
 #define pr_fmt(fmt) "kmemleak: " fmt
 
+#include <linux/atomic.h>
 #include <linux/err.h>
 #include <linux/freezer.h>
 #include <linux/jiffies.h>
@@ -35,6 +36,8 @@ static struct task_struct *thread;
 static struct task_struct *self;
 /* Only kthread_stop() ends a wait early; nobody else has a reason to wake. */
 static DECLARE_WAIT_QUEUE_HEAD(never);
+/* How many tasks wait to turn the detector off. */
+static atomic_t waiting_offs = ATOMIC_INIT(0);
 
 /* Freezable: a suspend does not wait for the next scan. */
 static void wait_secs(unsigned int secs)
@@ -158,18 +161,54 @@ bool kmemleak_thread_is_current(void)
 }
 
 /**
- * kmemleak_thread_should_stop() - whether the scan of this task shall end
+ * kmemleak_off_wait_begin() - a task is about to wait until it can turn tracking off
+ *
+ * Scans, and whoever turns tracking on, end at their next pause, since the wait is for
+ * them. Calls nest.
+ *
+ * Context: process.
+ */
+void kmemleak_off_wait_begin(void)
+{
+	atomic_inc(&waiting_offs);
+	/* A scan that sleeps looks again. */
+	kmemleak_rcu_wake();
+}
+
+/**
+ * kmemleak_off_wait_end() - the wait is over, or was given up
+ *
+ * Context: process.
+ */
+void kmemleak_off_wait_end(void)
+{
+	atomic_dec(&waiting_offs);
+}
+
+/**
+ * kmemleak_off_waits() - does a task wait to turn tracking off?
+ *
+ * Context: any; without a lock, so the answer is of a moment.
+ */
+bool kmemleak_off_waits(void)
+{
+	return atomic_read(&waiting_offs);
+}
+
+/**
+ * kmemleak_thread_should_stop() - whether the work of this task shall end
  *
  * A scan gives way to a suspend, which it must not hold up, nor be frozen with the
- * scan mutex held. The thread gives way to whoever stops it as well. A task that asked
- * for a scan itself gets it to the end otherwise, unless it is killed.
+ * scan mutex held, and to whoever turns tracking off. The thread gives way to whoever
+ * stops it as well. A task that asked for a scan itself gets it to the end otherwise,
+ * unless it is killed. The same goes for a task that turns tracking on.
  *
- * Context: process, in the task that scans.
+ * Context: process, in the task that scans or turns tracking on.
  * Return: true if it shall.
  */
 bool kmemleak_thread_should_stop(void)
 {
-	if (freezing(current))
+	if (freezing(current) || kmemleak_off_waits())
 		return true;
 	return kmemleak_thread_is_current() ? kthread_should_stop() :
 					      fatal_signal_pending(current);

@@ -124,6 +124,43 @@ reader() {
 	km_torture reset
 }
 
+# wait_for COMMAND...: until it succeeds
+wait_for() {
+	tries=0
+	while [ "$tries" -lt 60 ]; do
+		"$@" && return 0
+		tries=$((tries + 1))
+		sleep 0.5
+	done
+	return 1
+}
+
+scan_waits() {
+	grep -q kmemleak_rcu_settle "/proc/$scanner/stack"
+}
+
+is_cut() {
+	[ "$(km_stat scans_cut)" -gt "$cut" ]
+}
+
+# A scan waits for a grace period, for less long than that takes, and then would go on.
+off_ends_scan() {
+	cut=$(km_stat scans_cut)
+	km_set rcu_wait_ms 10000
+	km_torture "rcu 14000" || return 1
+	dd if="$KM_TMP/scan" of="$KM_FILE" 2> "$KM_TMP/said" &
+	scanner=$!
+	wait_for scan_waits || km_note "the scan does not wait"
+	echo off > "$KM_FILE" &
+	turner=$!
+	wait_for is_cut || km_note "off does not end the scan"
+	km_torture reset
+	wait "$turner" && ! wait "$scanner" || return 1
+	km_set rcu_wait_ms 1000
+	is_cut && grep -q "Operation not permitted" "$KM_TMP/said" &&
+		[ "$(km_stat enabled)" = 0 ] && attach
+}
+
 on_twice() {
 	before=$(km_stat entries_in_use)
 	echo on > "$KM_FILE" && [ "$(km_stat entries_in_use)" -ge $((before / 2)) ]
@@ -145,7 +182,7 @@ if [ "$(km_stat enabled)" = 0 ]; then
 fi
 km_begin
 km_need_torture
-km_plan 11
+km_plan 12
 km_mark
 give_back
 memory=$left
@@ -156,6 +193,12 @@ km_test "$most % of what was lost were found" sum_found
 km_test "free slots and queues of old blocks hold nothing" free_memory
 km_torture reset
 km_test "a reader reads on" reader
+if [ "$(grep -c '^processor' /proc/cpuinfo)" -ge 2 ]; then
+	echo scan > "$KM_TMP/scan"
+	km_test "off ends a scan" off_ends_scan
+else
+	km_skip "off ends a scan" "only one CPU"
+fi
 km_test "on changes nothing while it is on" on_twice
 km_test "nothing is said of older blocks" silent_frees
 km_test "off gives the memory back" memory_back

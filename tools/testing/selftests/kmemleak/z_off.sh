@@ -26,9 +26,9 @@ no_thread() {
 	[ -z "$(km_thread)" ]
 }
 
-# Once, and how to turn it on.
+# Once since boot, maybe when live.sh had it off, and how to turn it on.
 told_once() {
-	[ "$(km_log | grep -c 'kmemleak: .*to turn it on, write on')" -eq 1 ]
+	[ "$(dmesg | grep -c 'kmemleak: .*to turn it on, write on')" -eq 1 ]
 }
 
 reads_empty() {
