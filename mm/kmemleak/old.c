@@ -333,6 +333,9 @@ bool kmemleak_old_is_kernels(struct page *page, unsigned long pfn)
 	       !PageTable(page) && page_private(page) != KMEMLEAK_OWN_PAGE;
 }
 
+/* Chunks that are freed between two pauses. */
+#define CHUNKS_PER_PAUSE	64
+
 /**
  * kmemleak_old_forget() - nothing is old any more
  *
@@ -340,8 +343,10 @@ bool kmemleak_old_is_kernels(struct page *page, unsigned long pfn)
  */
 void kmemleak_old_forget(void)
 {
+	struct kmemleak_tracker *t = &kmemleak_tracker;
 	struct old_chunk *chunk;
 	unsigned long index;
+	unsigned int nr = 0;
 
 	lockdep_assert_held(&kmemleak_scan_mutex);
 	if (!any_old)
@@ -352,7 +357,10 @@ void kmemleak_old_forget(void)
 	synchronize_rcu();
 	xa_for_each(&chunks, index, chunk) {
 		xa_erase(&chunks, index);
-		kmemleak_kernel_ops.page_free(&kmemleak_tracker, chunk, 0);
+		t->ops->page_free(t, chunk, 0);
+		/* Only for its rescheduling: the rest has to go as well. */
+		if (!(++nr % CHUNKS_PER_PAUSE))
+			t->ops->pause(t);
 	}
 	WRITE_ONCE(nr_chunks, 0);
 }

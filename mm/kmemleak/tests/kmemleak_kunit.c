@@ -1232,6 +1232,51 @@ static void live_opaque_not_old(struct kunit *test)
 	kmem_cache_destroy(cache);
 }
 
+static unsigned int nr_pauses;
+
+static int count_pause(struct kmemleak_tracker *t)
+{
+	nr_pauses++;
+	return kmemleak_kernel_ops.pause(t);
+}
+
+/* The detector's pauses are counted from now on. Returns with kmemleak_scan_mutex held. */
+static void watch_pauses(void)
+{
+	static struct kmemleak_ops watched;
+
+	mutex_lock(&kmemleak_scan_mutex);
+	watched = kmemleak_kernel_ops;
+	watched.pause = count_pause;
+	/* Hooks may see the one or the other. */
+	WRITE_ONCE(kmemleak_tracker.ops, &watched);
+	nr_pauses = 0;
+}
+
+static void watch_no_more(void)
+{
+	WRITE_ONCE(kmemleak_tracker.ops, &kmemleak_kernel_ops);
+	mutex_unlock(&kmemleak_scan_mutex);
+}
+
+/* What is noted of old memory is forgotten piece by piece. */
+static void live_forgets_in_pieces(struct kunit *test)
+{
+	unsigned long pages;
+
+	watch_pauses();
+	kmemleak_turn_off();
+	KUNIT_EXPECT_EQ(test, kmemleak_turn_on(), 0);
+	pages = kmemleak_old_pages();
+	nr_pauses = 0;
+	kmemleak_turn_off();
+	KUNIT_EXPECT_GT(test, pages, 64UL);
+	KUNIT_EXPECT_GE(test, nr_pauses, pages / 64);
+	KUNIT_EXPECT_EQ(test, kmemleak_old_pages(), 0UL);
+	KUNIT_EXPECT_EQ(test, kmemleak_turn_on(), 0);
+	watch_no_more();
+}
+
 /*
  * All that is noted can be read: user-mode Linux keeps pages to itself that are not
  * mapped, and does not survive a read of these.
@@ -1447,6 +1492,7 @@ static struct kunit_case live_cases[] = {
 	KUNIT_CASE(live_annotations),
 	KUNIT_CASE(live_bad_input),
 	KUNIT_CASE(live_opaque_not_old),
+	KUNIT_CASE(live_forgets_in_pieces),
 	KUNIT_CASE(live_turned_on),
 	KUNIT_CASE(live_on_ends),
 	KUNIT_CASE(live_standstill_ends),
