@@ -228,63 +228,100 @@ static void leave_out_static_percpu(void)
 #endif
 }
 
-/* As many free ranges as are looked for with interrupts off. */
+/* As many free ranges, and chunks, as are looked for with interrupts off. */
 #define FREE_RANGES	32
+#define FREE_CHUNKS	32
 
 /**
  * struct free_ranges - free ranges of per-cpu memory, and where to look for more
- * @base: first byte of the chunk, 0 to begin; chunks are visited by address, since
- *	they move between lists
+ * @base: first byte of the chunk to go on with, or any address before it, 0 to begin;
+ *	chunks are visited by address, since they move between lists
  * @bit: first one of its map that was not looked at; a bit stands for so many bytes of
  *	each CPU's copy
  * @nr: how many ranges
- * @first: first bit of each
- * @end: first bit behind each
+ * @start: where each begins in the chunk, without the offset of a CPU's copy
+ * @size: bytes of each
  */
 struct free_ranges {
 	unsigned long base;
 	unsigned int bit;
 	unsigned int nr;
-	unsigned int first[FREE_RANGES];
-	unsigned int end[FREE_RANGES];
+	unsigned long start[FREE_RANGES];
+	size_t size[FREE_RANGES];
 };
 
-/*
- * Looks at all chunks, as pcpu_alloc() may under the same lock. Each is as large as the
- * copies of some pages for all CPUs, so there are few for the memory that they take.
- */
-static const struct pcpu_chunk *next_chunk(unsigned long base)
+static unsigned long base_of(const struct pcpu_chunk *chunk)
 {
-	const struct pcpu_chunk *chunk, *next = NULL;
+	return (unsigned long)chunk->base_addr;
+}
+
+/* To those by address, of which the last gives way. Return: how many there are. */
+static unsigned int insert_chunk(const struct pcpu_chunk **chunks, unsigned int nr,
+				 const struct pcpu_chunk *chunk)
+{
+	unsigned int i;
+
+	if (nr < FREE_CHUNKS)
+		nr++;
+	else if (base_of(chunks[nr - 1]) < base_of(chunk))
+		return nr;
+	for (i = nr - 1; i && base_of(chunks[i - 1]) > base_of(chunk); i--)
+		chunks[i] = chunks[i - 1];
+	chunks[i] = chunk;
+	return nr;
+}
+
+/*
+ * The next chunks by address, from @base on. All are looked at for it, as pcpu_alloc()
+ * may under the same lock, so one look gives several. Return: how many.
+ */
+static unsigned int next_chunks(const struct pcpu_chunk **chunks, unsigned long base)
+{
+	const struct pcpu_chunk *chunk;
+	unsigned int nr = 0;
 	int i;
 
 	lockdep_assert_held(&pcpu_lock);
 	for (i = 0; i < pcpu_nr_slots; i++)
 		list_for_each_entry(chunk, &pcpu_chunk_lists[i], list)
-			if ((unsigned long)chunk->base_addr >= base &&
-			    (!next || chunk->base_addr < next->base_addr))
-				next = chunk;
-	return next;
+			if (base_of(chunk) >= base)
+				nr = insert_chunk(chunks, nr, chunk);
+	return nr;
 }
 
-/* Return: whether the chunk may have more. */
-static bool find_free(struct free_ranges *free, const struct pcpu_chunk *chunk)
+/* Return: whether there was room for all of the chunk. */
+static bool add_free(struct free_ranges *free, const struct pcpu_chunk *chunk)
 {
-	unsigned int bits = pcpu_nr_pages_to_map_bits(chunk->nr_pages);
+	unsigned int bits = pcpu_nr_pages_to_map_bits(chunk->nr_pages), first;
 
-	if ((unsigned long)chunk->base_addr != free->base)
+	if (base_of(chunk) != free->base)
 		free->bit = 0;
-	free->base = (unsigned long)chunk->base_addr;
-	for (free->nr = 0; free->nr < FREE_RANGES && free->bit < bits; free->nr++) {
-		unsigned int first = find_next_zero_bit(chunk->alloc_map, bits, free->bit);
-
+	free->base = base_of(chunk);
+	for (;;) {
+		first = find_next_zero_bit(chunk->alloc_map, bits, free->bit);
 		if (first >= bits)
+			return true;
+		if (free->nr == FREE_RANGES)
 			return false;
 		free->bit = find_next_bit(chunk->alloc_map, bits, first);
-		free->first[free->nr] = first;
-		free->end[free->nr] = free->bit;
+		free->start[free->nr] = free->base + first * PCPU_MIN_ALLOC_SIZE;
+		free->size[free->nr++] = (free->bit - first) * PCPU_MIN_ALLOC_SIZE;
 	}
-	return free->bit < bits;
+}
+
+/* Return: whether there may be more. */
+static bool find_free(struct free_ranges *free)
+{
+	const struct pcpu_chunk *chunks[FREE_CHUNKS];
+	unsigned int nr = next_chunks(chunks, free->base), i;
+
+	free->nr = 0;
+	for (i = 0; i < nr; i++) {
+		if (!add_free(free, chunks[i]))
+			return true;
+		free->base++;
+	}
+	return nr == FREE_CHUNKS;
 }
 
 /*
@@ -298,9 +335,7 @@ static void drop_free_ranges(const struct free_ranges *free)
 
 	for_each_possible_cpu(cpu) {
 		for (i = 0; i < free->nr; i++)
-			kmemleak_old_drop(free->base + pcpu_unit_offsets[cpu] +
-					  free->first[i] * PCPU_MIN_ALLOC_SIZE,
-					  (free->end[i] - free->first[i]) * PCPU_MIN_ALLOC_SIZE);
+			kmemleak_old_drop(free->start[i] + pcpu_unit_offsets[cpu], free->size[i]);
 		cond_resched();
 	}
 }
@@ -308,19 +343,14 @@ static void drop_free_ranges(const struct free_ranges *free)
 static void leave_out_percpu(void)
 {
 	struct free_ranges free = { };
-	const struct pcpu_chunk *chunk;
+	bool more;
 
 	do {
-		bool more;
-
 		spin_lock_irq(&pcpu_lock);
-		chunk = next_chunk(free.base);
-		more = chunk && find_free(&free, chunk);
+		more = find_free(&free);
 		spin_unlock_irq(&pcpu_lock);
-		if (chunk)
-			drop_free_ranges(&free);
-		free.base += !more;
-	} while (chunk);
+		drop_free_ranges(&free);
+	} while (more);
 }
 
 /**

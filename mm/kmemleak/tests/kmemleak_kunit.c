@@ -1232,6 +1232,63 @@ static void live_opaque_not_old(struct kunit *test)
 	kmem_cache_destroy(cache);
 }
 
+/* More chunks than late.c looks for at once, even if each is as small as can be. */
+#define NR_PCPU		400
+#define PCPU_SIZE	(8UL * 1024)
+
+static void __percpu *pcpu_blocks[NR_PCPU];
+
+/* How much memory is old for a detector that is turned on now. */
+static unsigned long turn_on_and_look(struct kunit *test)
+{
+	int ret;
+
+	mutex_lock(&kmemleak_scan_mutex);
+	kmemleak_turn_off();
+	ret = kmemleak_turn_on() ?: kmemleak_scan();
+	mutex_unlock(&kmemleak_scan_mutex);
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	return kmemleak_old_bytes();
+}
+
+/* Of @of blocks, all but the last of each four that are below @nr. Return: bytes. */
+static unsigned long free_some_percpu(unsigned int of, unsigned int nr)
+{
+	unsigned long freed = 0;
+	unsigned int i;
+
+	for (i = 0; i < NR_PCPU; i++) {
+		if (i % of >= nr || i % 4 == 3 || !pcpu_blocks[i])
+			continue;
+		free_percpu(pcpu_blocks[i]);
+		pcpu_blocks[i] = NULL;
+		freed += PCPU_SIZE * num_possible_cpus();
+	}
+	return freed;
+}
+
+/*
+ * First few chunks have something free, then all. What is free in a chunk is not old;
+ * no chunk goes, as a block is left in each.
+ */
+static void live_free_percpu(struct kunit *test)
+{
+	unsigned long full, few, most;
+	unsigned int i;
+
+	for (i = 0; i < NR_PCPU; i++)
+		pcpu_blocks[i] = __alloc_percpu(PCPU_SIZE, PAGE_SIZE);
+	full = turn_on_and_look(test);
+	few = free_some_percpu(16, 4);
+	KUNIT_EXPECT_GE(test, few, NR_PCPU / 8 * PCPU_SIZE);
+	KUNIT_EXPECT_LE(test, turn_on_and_look(test), full - few / 4 * 3);
+	most = few + free_some_percpu(16, 16);
+	KUNIT_EXPECT_GE(test, most, NR_PCPU / 2 * PCPU_SIZE);
+	KUNIT_EXPECT_LE(test, turn_on_and_look(test), full - most / 4 * 3);
+	for (i = 0; i < NR_PCPU; i++)
+		free_percpu(pcpu_blocks[i]);
+}
+
 static unsigned int nr_pauses;
 
 static int count_pause(struct kmemleak_tracker *t)
@@ -1492,6 +1549,7 @@ static struct kunit_case live_cases[] = {
 	KUNIT_CASE(live_annotations),
 	KUNIT_CASE(live_bad_input),
 	KUNIT_CASE(live_opaque_not_old),
+	KUNIT_CASE(live_free_percpu),
 	KUNIT_CASE(live_forgets_in_pieces),
 	KUNIT_CASE(live_turned_on),
 	KUNIT_CASE(live_on_ends),
