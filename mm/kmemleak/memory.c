@@ -554,6 +554,9 @@ phys_addr_t kmemleak_phys_of(const void *addr)
 #endif
 }
 
+/* Looks at the map between two pauses. For a TiB there are 262,144. */
+#define MAPS_PER_PAUSE	256
+
 /*
  * The map of struct pages is memory from memblock and would be a root as a
  * whole, with what free pages have left in theirs. mark_pages() has those that
@@ -561,6 +564,7 @@ phys_addr_t kmemleak_phys_of(const void *addr)
  */
 static void ignore_page_map(struct kmemleak_tracker *t)
 {
+	unsigned int nr = 0;
 	struct zone *zone;
 
 	for_each_populated_zone(zone) {
@@ -574,6 +578,9 @@ static void ignore_page_map(struct kmemleak_tracker *t)
 			if (phys && kmemleak_block_get(t, KMEMLEAK_PHYS, phys, &map))
 				kmemleak_block_annotate(t, KMEMLEAK_PHYS, phys,
 							KMEMLEAK_NOTE_IGNORE);
+			/* Only for its rescheduling: half of this would be of no use. */
+			if (!(++nr % MAPS_PER_PAUSE))
+				t->ops->pause(t);
 		}
 	}
 }
