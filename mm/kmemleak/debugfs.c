@@ -326,7 +326,7 @@ static int run_command(enum kmemleak_command cmd, unsigned long arg)
 	return -EINVAL;
 }
 
-/* Whoever turns tracking off does not wait for a scan to come to its end. */
+/* Whoever turns tracking off does not wait for a scan, or for "on", to come to its end. */
 static int wait_for_turn(enum kmemleak_command cmd)
 {
 	int ret;

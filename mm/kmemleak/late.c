@@ -31,6 +31,12 @@
 #include "glue.h"
 #include "old.h"
 
+/* Return: 0, or -EINTR if the task is to end, or somebody turns tracking off. */
+static int take_a_break(void)
+{
+	return kmemleak_tracker.ops->pause(&kmemleak_tracker);
+}
+
 /* ---------------------------------------------------------------- pages -- */
 
 #ifndef CONFIG_SLOB
@@ -200,9 +206,7 @@ static int visit_zone(struct zone *zone, int (*visit)(struct zone *zone, unsigne
 		pfn = end;
 		end = zone_end_pfn(zone);
 		put_online_mems();
-		cond_resched();
-		if (!ret && kmemleak_thread_should_stop())
-			ret = -EINTR;
+		ret = ret ?: take_a_break();
 	} while (!ret && pfn < end);
 	return ret;
 }
@@ -340,17 +344,21 @@ static void drop_free_ranges(const struct free_ranges *free)
 	}
 }
 
-static void leave_out_percpu(void)
+/* Return: 0, or -EINTR: then some may be left in. */
+static int leave_out_percpu(void)
 {
 	struct free_ranges free = { };
 	bool more;
+	int ret;
 
 	do {
 		spin_lock_irq(&pcpu_lock);
 		more = find_free(&free);
 		spin_unlock_irq(&pcpu_lock);
 		drop_free_ranges(&free);
-	} while (more);
+		ret = take_a_break();
+	} while (!ret && more);
+	return ret;
 }
 
 /**
@@ -360,13 +368,14 @@ static void leave_out_percpu(void)
  * pages in use. The allocators clear neither, so there can be more since the last time.
  *
  * Context: process, may sleep.
+ * Return: 0, or -EINTR: then some of it is old still, which can hide leaks.
  */
-void kmemleak_old_leave_out(void)
+int kmemleak_old_leave_out(void)
 {
 	/* Free pages in the lists of CPUs do not look free. */
 	drain_all_pages(NULL);
 	kmemleak_stacks_leave_out();
-	leave_out_percpu();
+	return leave_out_percpu();
 }
 
 /* ----------------------------------------------------------- free slots -- */
@@ -430,17 +439,20 @@ static void drop_tracked(struct kmemleak_tracker *t, struct kmemleak_object *obj
  * Blocks that were allocated while memory was noted may have been noted as old. Drop
  * them. The hooks drop those that are allocated later.
  */
-static void drop_all_tracked(void)
+static int drop_all_tracked(void)
 {
 	struct kmemleak_cursor cursor = { };
 	struct kmemleak_block block;
 	u32 opaque = 0;
+	int ret = 0;
 
 	/* A block without an object has a note, which ends with it. */
 	while (kmemleak_opaque_next(&kmemleak_tracker, &opaque, &block))
 		drop_block(block.space, block.start, block.size);
-	while (kmemleak_index_walk(&kmemleak_tracker, &cursor, WALK_BUDGET, drop_tracked, NULL))
-		cond_resched();
+	while (!ret && kmemleak_index_walk(&kmemleak_tracker, &cursor, WALK_BUDGET,
+					   drop_tracked, NULL))
+		ret = take_a_break();
+	return ret;
 }
 
 /*
@@ -481,22 +493,28 @@ static void leave_out_area(const struct vmap_area *va)
 /* Areas that are looked at in one go. */
 #define AREAS	64
 
-static void leave_out_areas(bool free)
+static int leave_out_areas(bool free)
 {
 	unsigned long next = 0;
+	int ret = 0;
 
-	while (vmap_area_visit(free, &next, AREAS, leave_out_area))
-		cond_resched();
+	while (!ret && vmap_area_visit(free, &next, AREAS, leave_out_area))
+		ret = take_a_break();
+	return ret;
 }
 
-static void leave_out_all_areas(void)
+static int leave_out_all_areas(void)
 {
+	int ret;
+
 	if (!IS_ENABLED(CONFIG_MMU))
-		return;
-	leave_out_areas(false);
+		return 0;
+	ret = leave_out_areas(false);
+	if (ret)
+		return ret;
 	/* Areas that wait for their next use are in neither tree. */
 	vm_unmap_aliases();
-	leave_out_areas(true);
+	return leave_out_areas(true);
 }
 
 static int take_all(void)
@@ -573,7 +591,8 @@ int kmemleak_old_check(void)
  * Blocks are tracked already, so memory that is allocated later is not noted.
  *
  * Context: process, may sleep, kmemleak_scan_mutex held.
- * Return: 0, -ENOMEM, or -EINTR if the task is to end.
+ * Return: 0, -ENOMEM, or -EINTR if the task is to end, or somebody turns tracking off.
+ * Then only part is noted.
  */
 int kmemleak_old_take(void)
 {
@@ -584,10 +603,9 @@ int kmemleak_old_take(void)
 	cpus_read_lock();
 	empty_quarantine();
 	cpus_read_unlock();
-	ret = take_all();
+	ret = take_all() ?: drop_all_tracked();
 	if (ret)
 		return ret;
-	drop_all_tracked();
 	cpus_read_lock();
 	/* For the blocks that were freed meanwhile. */
 	empty_quarantine();
@@ -595,8 +613,9 @@ int kmemleak_old_take(void)
 		pr_info("Could not record all free slab slots in time: some leaks may be hidden until they are reused\n");
 	cpus_read_unlock();
 	leave_out_static_percpu();
-	leave_out_all_areas();
-	kmemleak_old_leave_out();
+	ret = leave_out_all_areas() ?: kmemleak_old_leave_out();
+	if (ret)
+		return ret;
 	pr_info("Tracking started: all existing memory is treated as reachable (CPUs stopped for %lu us)\n",
 		stop_us);
 	return 0;

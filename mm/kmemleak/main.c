@@ -359,8 +359,8 @@ void kmemleak_give_back(void)
  * before is a root.
  *
  * Return: 0, also if it is on; -EBUSY if it was turned off by an error; -ENOMEM;
- * -EOPNOTSUPP if this kernel cannot tell what is there; -EINTR if the task is to end.
- * The log says what is missing.
+ * -EOPNOTSUPP if this kernel cannot tell what is there; -EINTR if the task is to end;
+ * -ECANCELED if somebody turns tracking off. The log says what is missing.
  */
 int kmemleak_turn_on(void)
 {
@@ -398,6 +398,9 @@ int kmemleak_turn_on(void)
 		pr_warn("cannot turn on: no memory to note what is there\n");
 	else if (READ_ONCE(kmemleak_tracker.failed))
 		ret = -EBUSY;
+	/* Nobody shall try again by himself: it would be on after "off". */
+	else if (ret == -EINTR && kmemleak_off_waits())
+		ret = -ECANCELED;
 	if (ret) {
 		kmemleak_turn_off();
 		kmemleak_give_back();

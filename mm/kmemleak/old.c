@@ -439,6 +439,7 @@ void kmemleak_old_mark(struct kmemleak_marker *m)
 
 	if (!READ_ONCE(any_old))
 		return;
+	/* Where that is cut short, more is old than need be; the mark ends or is right. */
 	if (!kmemleak_still)
 		kmemleak_old_leave_out();
 	xa_for_each(&chunks, index, chunk) {

@@ -11,7 +11,7 @@ struct page;
 int kmemleak_old_note_page(struct page *page, unsigned long pfn);
 void kmemleak_old_note(const void *addr, size_t size);
 bool kmemleak_old_is_kernels(struct page *page, unsigned long pfn);
-void kmemleak_old_leave_out(void);
+int kmemleak_old_leave_out(void);
 unsigned int kmemleak_old_pages_per_chunk(void);
 size_t kmemleak_old_object_size(const struct kmem_cache *s);
 

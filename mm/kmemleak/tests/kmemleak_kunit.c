@@ -1290,11 +1290,15 @@ static void live_free_percpu(struct kunit *test)
 }
 
 static unsigned int nr_pauses;
+/* From which pause on the work shall end; 0: it need not. */
+static unsigned int end_at;
 
 static int count_pause(struct kmemleak_tracker *t)
 {
+	int ret = kmemleak_kernel_ops.pause(t);
+
 	nr_pauses++;
-	return kmemleak_kernel_ops.pause(t);
+	return end_at && nr_pauses >= end_at ? -EINTR : ret;
 }
 
 /* The detector's pauses are counted from now on. Returns with kmemleak_scan_mutex held. */
@@ -1332,6 +1336,52 @@ static void live_forgets_in_pieces(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kmemleak_old_pages(), 0UL);
 	KUNIT_EXPECT_EQ(test, kmemleak_turn_on(), 0);
 	watch_no_more();
+}
+
+/* It is on. Turns it off and on again, which @end is to end; 0: nothing does. */
+static int turn_on_again(unsigned int end)
+{
+	int ret;
+
+	kmemleak_turn_off();
+	kmemleak_give_back();
+	nr_pauses = 0;
+	end_at = end;
+	ret = kmemleak_turn_on();
+	end_at = 0;
+	return ret;
+}
+
+/* Wherever "on" is ended, nothing is left of it, and it can be tried again. */
+static void live_on_ends_anywhere(struct kunit *test)
+{
+	unsigned int all, i;
+
+	watch_pauses();
+	KUNIT_EXPECT_EQ(test, turn_on_again(0), 0);
+	all = nr_pauses;
+	KUNIT_EXPECT_GT(test, all, 20U);
+	for (i = 1; i < 10; i += 2) {
+		KUNIT_EXPECT_EQ(test, turn_on_again(all * i / 10), -EINTR);
+		KUNIT_EXPECT_FALSE(test, kmemleak_is_on());
+		KUNIT_EXPECT_EQ(test, kmemleak_old_pages(), 0UL);
+		KUNIT_EXPECT_EQ(test, kmemleak_pool_in_use(&kmemleak_tracker), 0L);
+		KUNIT_EXPECT_EQ(test, kmemleak_turn_on(), 0);
+	}
+	watch_no_more();
+}
+
+/* Somebody wants it off meanwhile. */
+static void live_off_ends_on(struct kunit *test)
+{
+	mutex_lock(&kmemleak_scan_mutex);
+	kmemleak_turn_off();
+	kmemleak_off_wait_begin();
+	KUNIT_EXPECT_EQ(test, kmemleak_turn_on(), -ECANCELED);
+	kmemleak_off_wait_end();
+	KUNIT_EXPECT_FALSE(test, kmemleak_is_on());
+	KUNIT_EXPECT_EQ(test, kmemleak_turn_on(), 0);
+	mutex_unlock(&kmemleak_scan_mutex);
 }
 
 /*
@@ -1551,6 +1601,8 @@ static struct kunit_case live_cases[] = {
 	KUNIT_CASE(live_opaque_not_old),
 	KUNIT_CASE(live_free_percpu),
 	KUNIT_CASE(live_forgets_in_pieces),
+	KUNIT_CASE(live_on_ends_anywhere),
+	KUNIT_CASE(live_off_ends_on),
 	KUNIT_CASE(live_turned_on),
 	KUNIT_CASE(live_on_ends),
 	KUNIT_CASE(live_standstill_ends),
