@@ -8,26 +8,13 @@
  */
 #include "mark.h"
 
-/*
- * References from what is live, fewer than it takes: a vmalloc block has one from its
- * vm_struct. They count for who is reached from a leak as well.
- */
-static void note_count(struct kmemleak_tracker *t, struct kmemleak_suspect *leak)
-{
-	union kmemleak_colour colour = kmemleak_colour(leak->ref.obj);
-
-	/* Without the lock: if the object is gone, the number says nothing and does no harm. */
-	if (colour.epoch == t->epoch)
-		leak->live_count = colour.count;
-}
-
 /* Without the lock: who goes meanwhile is left out when leaks are written down. */
 static bool is_white(struct kmemleak_tracker *t, const struct kmemleak_suspect *leak)
 {
 	return kmemleak_ref_lives(leak->ref) && kmemleak_object_white(t, leak->ref.obj);
 }
 
-static void whiten(struct kmemleak_marker *m, struct kmemleak_suspects *leaks)
+static void whiten(struct kmemleak_marker *m, struct kmemleak_leaks *leaks)
 {
 	struct kmemleak_suspect *leak;
 
@@ -51,29 +38,30 @@ static void follow(struct kmemleak_marker *m, struct kmemleak_suspect *leak)
 	leak->below_bytes = bytes - bytes_before;
 }
 
-static void find_roots(struct kmemleak_tracker *t, struct kmemleak_marker *m,
-		       struct kmemleak_suspects *leaks)
+/* Return: whether any leak leads to another one. If none does, each is a root alone. */
+static bool find_roots(struct kmemleak_tracker *t, struct kmemleak_marker *m,
+		       struct kmemleak_leaks *leaks)
 {
+	unsigned long bytes, reached = kmemleak_mark_reached(m, &bytes);
 	struct kmemleak_suspect *leak;
 
 	list_for_each_entry(leak, &leaks->list, list) {
-		note_count(t, leak);
-		mark_step(m);
-		if (mark_err(m))
-			return;
-	}
-	list_for_each_entry(leak, &leaks->list, list)
+		leak->root = true;
 		if (kmemleak_mark_children(m, leak->ref))
-			return;
+			return false;
+	}
+	if (kmemleak_mark_reached(m, &bytes) == reached)
+		return false;
 	list_for_each_entry(leak, &leaks->list, list) {
 		leak->root = is_white(t, leak);
 		mark_step(m);
 		if (mark_err(m))
-			return;
+			return false;
 	}
+	return true;
 }
 
-static void follow_roots(struct kmemleak_marker *m, struct kmemleak_suspects *leaks)
+static void follow_roots(struct kmemleak_marker *m, struct kmemleak_leaks *leaks)
 {
 	struct kmemleak_suspect *leak;
 
@@ -88,7 +76,7 @@ static void follow_roots(struct kmemleak_marker *m, struct kmemleak_suspects *le
 
 /* Nothing leads to what is left but itself: cycles, and what hangs on them. */
 static void follow_cycles(struct kmemleak_tracker *t, struct kmemleak_marker *m,
-			  struct kmemleak_suspects *leaks)
+			  struct kmemleak_leaks *leaks)
 {
 	struct kmemleak_suspect *leak;
 
@@ -102,12 +90,13 @@ static void follow_cycles(struct kmemleak_tracker *t, struct kmemleak_marker *m,
 }
 
 int kmemleak_group(struct kmemleak_tracker *t, struct kmemleak_marker *m,
-		   struct kmemleak_suspects *leaks)
+		   struct kmemleak_leaks *leaks)
 {
-	find_roots(t, m, leaks);
-	whiten(m, leaks);
-	follow_roots(m, leaks);
-	follow_cycles(t, m, leaks);
-	whiten(m, leaks);
+	if (find_roots(t, m, leaks)) {
+		whiten(m, leaks);
+		follow_roots(m, leaks);
+		follow_cycles(t, m, leaks);
+		whiten(m, leaks);
+	}
 	return mark_err(m);
 }

@@ -658,24 +658,6 @@ struct kmemleak_suspect {
 	unsigned long below_bytes;
 };
 
-/* Memory from which records are cut, a chain of pages; @used bytes of the first. */
-struct kmemleak_records {
-	void *pages;
-	size_t used;
-};
-
-/**
- * struct kmemleak_suspects - what one episode judges
- * @list: struct kmemleak_suspect
- * @nr: how many
- * @records: their memory
- */
-struct kmemleak_suspects {
-	struct list_head list;
-	unsigned long nr;
-	struct kmemleak_records records;
-};
-
 /**
  * struct kmemleak_leak - what a report says of one leak; never changes once
  *	its set is published
@@ -717,20 +699,26 @@ struct kmemleak_leak {
 };
 
 /**
- * struct kmemleak_leaks - a set of leak records in memory of its own
- * @list: struct kmemleak_leak, in order of allocation
+ * struct kmemleak_leaks - a set of leak records, or of suspects before, in memory of its
+ *	own
+ * @list: struct kmemleak_leak in order of allocation, or struct kmemleak_suspect
  * @nr: how many
  * @nr_new: leaks that no earlier set had, with those that are not in this one
  * @nr_left_out: leaks that are not in this set, for it is full
- * @records: the memory
+ * @pages: the memory, a chain of pages
+ * @used: bytes of the first page that are records
  */
 struct kmemleak_leaks {
 	struct list_head list;
 	unsigned long nr;
 	unsigned long nr_new;
 	unsigned long nr_left_out;
-	struct kmemleak_records records;
+	void *pages;
+	size_t used;
 };
+
+/* Each record begins with its place in the list. */
+static_assert(!offsetof(struct kmemleak_suspect, list) && !offsetof(struct kmemleak_leak, list));
 
 /* ------------------------------------------------------------- tracker -- */
 
@@ -1238,7 +1226,7 @@ int kmemleak_verdict(struct kmemleak_tracker *t, const struct kmemleak_options *
  * @leaks white; they are again afterwards. Return: 0, or what ops->pause() said.
  */
 int kmemleak_group(struct kmemleak_tracker *t, struct kmemleak_marker *m,
-		   struct kmemleak_suspects *leaks);
+		   struct kmemleak_leaks *leaks);
 
 /*
  * leaks.c: sets of suspects, which last for one episode, and of leak records.
@@ -1247,16 +1235,11 @@ int kmemleak_group(struct kmemleak_tracker *t, struct kmemleak_marker *m,
 /* Suspects and records that are dealt with between two calls of ops->pause(). */
 #define KMEMLEAK_RECORDS_PER_PAUSE	64
 
-void kmemleak_suspects_init(struct kmemleak_suspects *suspects);
-struct kmemleak_suspect *kmemleak_suspects_add(struct kmemleak_tracker *t,
-					       struct kmemleak_suspects *suspects);
-void kmemleak_suspects_drop(struct kmemleak_suspects *suspects, struct kmemleak_suspect *suspect);
-int kmemleak_suspects_sort(struct kmemleak_tracker *t, struct kmemleak_suspects *suspects);
-void kmemleak_suspects_free(struct kmemleak_tracker *t, struct kmemleak_suspects *suspects);
 void kmemleak_leaks_init(struct kmemleak_leaks *leaks);
-struct kmemleak_leak *kmemleak_leaks_add(struct kmemleak_tracker *t, struct kmemleak_leaks *leaks);
-void kmemleak_leaks_drop(struct kmemleak_leaks *leaks, struct kmemleak_leak *leak);
+void *kmemleak_leaks_add(struct kmemleak_tracker *t, struct kmemleak_leaks *leaks, size_t size);
+void kmemleak_leaks_drop(struct kmemleak_leaks *leaks, struct list_head *record);
 void kmemleak_leaks_free(struct kmemleak_tracker *t, struct kmemleak_leaks *leaks);
+int kmemleak_suspects_sort(struct kmemleak_tracker *t, struct kmemleak_leaks *suspects);
 void kmemleak_leaks_settle(struct kmemleak_tracker *t, const struct kmemleak_leaks *leaks);
 bool kmemleak_leak_lives(struct kmemleak_tracker *t, const struct kmemleak_leak *leak);
 

@@ -14,36 +14,64 @@ struct record_page {
 
 static_assert(sizeof(struct record_page) + sizeof(struct kmemleak_leak) <= PAGE_SIZE);
 
-static void records_init(struct kmemleak_records *records)
+/**
+ * kmemleak_leaks_init() - make an empty set
+ * @leaks: any memory
+ */
+void kmemleak_leaks_init(struct kmemleak_leaks *leaks)
 {
-	records->pages = NULL;
-	records->used = PAGE_SIZE;
+	*leaks = (struct kmemleak_leaks){ .list = LIST_HEAD_INIT(leaks->list) };
 }
 
-/* Return: zeroed memory, or NULL if there is none. */
-static void *records_get(struct kmemleak_tracker *t, struct kmemleak_records *records, size_t size)
+/**
+ * kmemleak_leaks_add() - one more record
+ * @t: tracker
+ * @leaks: the set
+ * @size: of its records
+ *
+ * Return: a zeroed record, the last in the list; NULL if there is no memory.
+ */
+void *kmemleak_leaks_add(struct kmemleak_tracker *t, struct kmemleak_leaks *leaks, size_t size)
 {
-	void *record;
+	struct list_head *record;
 
-	if (records->used + size > PAGE_SIZE) {
+	if (!leaks->pages || leaks->used + size > PAGE_SIZE) {
 		struct record_page *page = t->ops->page_alloc(t, 0, KMEMLEAK_GFP);
 
 		if (!page) {
 			kmemleak_count(t, KMEMLEAK_CNT_LEAK_DROPPED);
 			return NULL;
 		}
-		page->next = records->pages;
-		records->pages = page;
-		records->used = sizeof(*page);
+		page->next = leaks->pages;
+		leaks->pages = page;
+		leaks->used = sizeof(*page);
 	}
-	record = records->pages + records->used;
-	records->used += size;
+	record = leaks->pages + leaks->used;
+	leaks->used += size;
+	list_add_tail(record, &leaks->list);
+	leaks->nr++;
 	return record;
 }
 
-static void records_free(struct kmemleak_tracker *t, struct kmemleak_records *records)
+/**
+ * kmemleak_leaks_drop() - take a record out; its memory stays with the set
+ * @leaks: the set
+ * @record: in it
+ */
+void kmemleak_leaks_drop(struct kmemleak_leaks *leaks, struct list_head *record)
 {
-	struct record_page *page = records->pages, *next;
+	list_del(record);
+	leaks->nr--;
+}
+
+/**
+ * kmemleak_leaks_free() - give a set's memory back
+ * @t: tracker
+ * @leaks: the set; empty afterwards
+ */
+void kmemleak_leaks_free(struct kmemleak_tracker *t, struct kmemleak_leaks *leaks)
+{
+	struct record_page *page = leaks->pages, *next;
 	unsigned int nr = 0;
 
 	for (; page; page = next) {
@@ -53,64 +81,12 @@ static void records_free(struct kmemleak_tracker *t, struct kmemleak_records *re
 		if (!(++nr % KMEMLEAK_RECORDS_PER_PAUSE))
 			t->ops->pause(t);
 	}
-	records_init(records);
+	kmemleak_leaks_init(leaks);
 }
 
-/* ------------------------------------------------------------ suspects -- */
+/* ---------------------------------------------------------------- sort -- */
 
-/**
- * kmemleak_suspects_init() - make an empty set
- * @suspects: any memory
- */
-void kmemleak_suspects_init(struct kmemleak_suspects *suspects)
-{
-	INIT_LIST_HEAD(&suspects->list);
-	suspects->nr = 0;
-	records_init(&suspects->records);
-}
-
-/**
- * kmemleak_suspects_add() - one more suspect
- * @t: tracker
- * @suspects: the set
- *
- * Return: a zeroed suspect, the last in the list; NULL if there is no memory.
- */
-struct kmemleak_suspect *kmemleak_suspects_add(struct kmemleak_tracker *t,
-					       struct kmemleak_suspects *suspects)
-{
-	struct kmemleak_suspect *suspect = records_get(t, &suspects->records, sizeof(*suspect));
-
-	if (!suspect)
-		return NULL;
-	list_add_tail(&suspect->list, &suspects->list);
-	suspects->nr++;
-	return suspect;
-}
-
-/**
- * kmemleak_suspects_drop() - a suspect is none; its memory stays with the set
- * @suspects: the set
- * @suspect: in it
- */
-void kmemleak_suspects_drop(struct kmemleak_suspects *suspects, struct kmemleak_suspect *suspect)
-{
-	list_del(&suspect->list);
-	suspects->nr--;
-}
-
-/**
- * kmemleak_suspects_free() - give a set's memory back
- * @t: tracker
- * @suspects: the set; empty afterwards
- */
-void kmemleak_suspects_free(struct kmemleak_tracker *t, struct kmemleak_suspects *suspects)
-{
-	records_free(t, &suspects->records);
-	kmemleak_suspects_init(suspects);
-}
-
-/* More runs than 1 << this do not fit into memory. */
+/* More suspects than 1 << this do not fit into memory. */
 #define SORT_LEVELS	32
 
 /**
@@ -119,7 +95,7 @@ void kmemleak_suspects_free(struct kmemleak_tracker *t, struct kmemleak_suspects
  * @now: low half of jiffies
  * @steps: since the last pause
  * @err: what ops->pause() said, or 0
- * @level: sorted lists of about 1 << level runs each, or empty ones; what is in a
+ * @level: sorted lists of about 1 << level suspects each, or empty ones; what is in a
  *	higher level stood before what is in a lower one
  */
 struct sort {
@@ -148,16 +124,18 @@ static bool is_older(const struct sort *sort, const struct list_head *a, const s
 	return (s32)(sa->stamp - sb->stamp) < 0;
 }
 
-/* Takes those from the front of @list that are in order already. */
-static void cut_run(struct sort *sort, struct list_head *list, struct list_head *run)
+/* Takes those from the front of @list that are in order already. Return: how many. */
+static unsigned long cut_run(struct sort *sort, struct list_head *list, struct list_head *run)
 {
 	struct list_head *last = list->next;
+	unsigned long nr = 1;
 
-	while (last->next != list && !is_older(sort, last->next, last) && !sort->err) {
+	for (; last->next != list && !is_older(sort, last->next, last) && !sort->err; nr++) {
 		last = last->next;
 		sort_step(sort);
 	}
 	list_cut_position(run, list, last);
+	return nr;
 }
 
 /* Two sorted lists become one, in @list; of equal ones that of @first goes first. */
@@ -165,14 +143,12 @@ static void merge(struct sort *sort, struct list_head *first, struct list_head *
 {
 	LIST_HEAD(merged);
 
-	if (list_empty(first))
-		return;
-	/* Entries lie in pages in order, and pages the other way round. */
-	if (!list_empty(list) && is_older(sort, list->prev, first->next)) {
-		list_splice_tail_init(first, list);
-		return;
-	}
 	while (!list_empty(first) && !list_empty(list) && !sort->err) {
+		/* Entries lie in pages in order, and pages the other way round. */
+		if (is_older(sort, list->prev, first->next)) {
+			list_splice_tail_init(list, &merged);
+			break;
+		}
 		list_move_tail(is_older(sort, list->next, first->next) ? list->next : first->next,
 			       &merged);
 		sort_step(sort);
@@ -184,11 +160,11 @@ static void merge(struct sort *sort, struct list_head *first, struct list_head *
 /**
  * kmemleak_suspects_sort() - into the order of allocation
  * @t: tracker
- * @suspects: the set
+ * @suspects: a set of these
  *
  * Return: 0, or what ops->pause() said, then they are in any order.
  */
-int kmemleak_suspects_sort(struct kmemleak_tracker *t, struct kmemleak_suspects *suspects)
+int kmemleak_suspects_sort(struct kmemleak_tracker *t, struct kmemleak_leaks *suspects)
 {
 	struct sort sort = { .t = t, .now = t->ops->now() };
 	LIST_HEAD(run);
@@ -197,8 +173,9 @@ int kmemleak_suspects_sort(struct kmemleak_tracker *t, struct kmemleak_suspects 
 	for (i = 0; i < SORT_LEVELS; i++)
 		INIT_LIST_HEAD(&sort.level[i]);
 	while (!list_empty(&suspects->list) && !sort.err) {
-		cut_run(&sort, &suspects->list, &run);
-		for (i = 0; i < SORT_LEVELS - 1 && !list_empty(&sort.level[i]); i++)
+		unsigned int level = ilog2(cut_run(&sort, &suspects->list, &run));
+
+		for (i = 0; i < SORT_LEVELS - 1 && (i < level || !list_empty(&sort.level[i])); i++)
 			merge(&sort, &sort.level[i], &run);
 		list_splice_init(&run, &sort.level[i]);
 	}
@@ -207,60 +184,7 @@ int kmemleak_suspects_sort(struct kmemleak_tracker *t, struct kmemleak_suspects 
 	return sort.err;
 }
 
-/* --------------------------------------------------------------- leaks -- */
-
-/**
- * kmemleak_leaks_init() - make an empty set
- * @leaks: any memory
- */
-void kmemleak_leaks_init(struct kmemleak_leaks *leaks)
-{
-	INIT_LIST_HEAD(&leaks->list);
-	leaks->nr = 0;
-	leaks->nr_new = 0;
-	leaks->nr_left_out = 0;
-	records_init(&leaks->records);
-}
-
-/**
- * kmemleak_leaks_add() - one more record
- * @t: tracker
- * @leaks: the set
- *
- * Return: a zeroed record, the last in the list; NULL if there is no memory.
- */
-struct kmemleak_leak *kmemleak_leaks_add(struct kmemleak_tracker *t, struct kmemleak_leaks *leaks)
-{
-	struct kmemleak_leak *leak = records_get(t, &leaks->records, sizeof(*leak));
-
-	if (!leak)
-		return NULL;
-	list_add_tail(&leak->list, &leaks->list);
-	leaks->nr++;
-	return leak;
-}
-
-/**
- * kmemleak_leaks_drop() - take a record out; its memory stays with the set
- * @leaks: the set
- * @leak: in it
- */
-void kmemleak_leaks_drop(struct kmemleak_leaks *leaks, struct kmemleak_leak *leak)
-{
-	list_del(&leak->list);
-	leaks->nr--;
-}
-
-/**
- * kmemleak_leaks_free() - give a set's memory back
- * @t: tracker
- * @leaks: the set; empty afterwards
- */
-void kmemleak_leaks_free(struct kmemleak_tracker *t, struct kmemleak_leaks *leaks)
-{
-	records_free(t, &leaks->records);
-	kmemleak_leaks_init(leaks);
-}
+/* -------------------------------------------------------------- blocks -- */
 
 /*
  * The object that a record was made from, locked; NULL if it is gone. The record's

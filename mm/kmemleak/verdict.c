@@ -82,7 +82,7 @@ struct judge {
 	struct kmemleak_tracker *t;
 	const struct kmemleak_options *opt;
 	struct kmemleak_options first;	/* the same for the first mark */
-	struct kmemleak_suspects suspects;
+	struct kmemleak_leaks suspects;
 	struct kmemleak_leaks *leaks;
 	struct kmemleak_marker *m;
 	struct kmemleak_ref left[JUDGE_BATCH];
@@ -253,7 +253,7 @@ static void judge_one(struct judge *j, struct kmemleak_ref ref)
 	kmemleak_index_unlock(&at);
 	if (!white || sum_add(j, &sum) || !sum_up(j, &sum, ref))
 		return;
-	suspect = kmemleak_suspects_add(j->t, &j->suspects);
+	suspect = kmemleak_leaks_add(j->t, &j->suspects, sizeof(*suspect));
 	if (!suspect)
 		return;
 	suspect->ref = ref;
@@ -291,7 +291,7 @@ static int recheck_contents(struct judge *j)
 		if (!rule_on(j->opt, KMEMLEAK_RULE_CHANGED))
 			break;
 		if (!sum_up(j, &sum, suspect->ref))
-			kmemleak_suspects_drop(&j->suspects, suspect);
+			kmemleak_leaks_drop(&j->suspects, &suspect->list);
 		else if (sum.crc != suspect->crc)
 			ret = kmemleak_mark_object(j->m, suspect->ref);
 		ret = ret ?: j->err;
@@ -303,10 +303,14 @@ static int recheck_contents(struct judge *j)
 }
 
 /* A white object has been so once more. Return: whether it is to be reported. */
-static bool convict_locked(const struct judge *j, struct kmemleak_object *obj)
+static bool convict_locked(const struct judge *j, struct kmemleak_object *obj,
+			   struct kmemleak_suspect *suspect)
 {
+	union kmemleak_colour colour = kmemleak_colour(obj);
 	u8 unref = times_white(obj);
 
+	if (colour.epoch == j->t->epoch)
+		suspect->live_count = colour.count;
 	kmemleak_paint(obj, unref, unref);
 	if (!often_enough(j, unref))
 		return false;
@@ -335,13 +339,13 @@ static int keep_white(struct judge *j)
 		obj = kmemleak_index_relock(j->t, suspect->ref, &at);
 		if (obj) {
 			if (kmemleak_object_white(j->t, obj) && obj->stamp == suspect->stamp)
-				keep = convict_locked(j, obj);
+				keep = convict_locked(j, obj, suspect);
 			else
 				clear_locked(obj);
 			kmemleak_index_unlock(&at);
 		}
 		if (!keep)
-			kmemleak_suspects_drop(&j->suspects, suspect);
+			kmemleak_leaks_drop(&j->suspects, &suspect->list);
 	}
 	return j->err;
 }
@@ -369,16 +373,19 @@ static void fill_record(struct kmemleak_tracker *t, struct kmemleak_leak *leak,
 /* One leak, with a record in the set if it is to @keep one. */
 static void write_down(struct judge *j, const struct kmemleak_suspect *suspect, bool keep)
 {
-	struct kmemleak_leak *leak = keep ? kmemleak_leaks_add(j->t, j->leaks) : NULL;
+	struct kmemleak_leak *leak = NULL;
+	struct kmemleak_object *obj;
 	struct kmemleak_lookup at;
-	struct kmemleak_object *obj = kmemleak_index_relock(j->t, suspect->ref, &at);
 	u16 comm;
 
+	if (keep)
+		leak = kmemleak_leaks_add(j->t, j->leaks, sizeof(*leak));
+	obj = kmemleak_index_relock(j->t, suspect->ref, &at);
 	if (!obj || obj->stamp != suspect->stamp) {
 		if (obj)
 			kmemleak_index_unlock(&at);
 		if (leak)
-			kmemleak_leaks_drop(j->leaks, leak);
+			kmemleak_leaks_drop(j->leaks, &leak->list);
 		return;
 	}
 	if (leak)
@@ -401,18 +408,20 @@ static void write_down(struct judge *j, const struct kmemleak_suspect *suspect, 
 static int write_all_down(struct judge *j)
 {
 	unsigned long limit = j->opt->max_leaks ?: ULONG_MAX, roots = 0, others;
+	bool all = j->suspects.nr <= limit;
 	struct kmemleak_suspect *suspect;
 
-	list_for_each_entry(suspect, &j->suspects.list, list)
-		if ((suspect->root && ++roots == limit) || step(j, 1))
-			break;
+	if (!all)
+		list_for_each_entry(suspect, &j->suspects.list, list)
+			if ((suspect->root && ++roots == limit) || step(j, 1))
+				break;
 	others = limit - roots;
 	list_for_each_entry(suspect, &j->suspects.list, list) {
 		unsigned long *room = suspect->root ? &roots : &others;
 
 		if (step(j, 1))
 			break;
-		write_down(j, suspect, *room);
+		write_down(j, suspect, all || *room);
 		if (*room)
 			--*room;
 	}
@@ -424,6 +433,8 @@ static void note_reported(struct judge *j)
 {
 	struct kmemleak_leak *leak;
 
+	if (!j->leaks->nr_new)
+		return;
 	list_for_each_entry(leak, &j->leaks->list, list) {
 		struct kmemleak_lookup at;
 		struct kmemleak_object *obj;
@@ -475,7 +486,7 @@ static bool drop_reached(struct judge *j)
 		if (obj)
 			kmemleak_index_unlock(&at);
 		if (!white)
-			kmemleak_suspects_drop(&j->suspects, suspect);
+			kmemleak_leaks_drop(&j->suspects, &suspect->list);
 		if (step(j, 1))
 			break;
 	}
@@ -576,14 +587,14 @@ int kmemleak_verdict(struct kmemleak_tracker *t, const struct kmemleak_options *
 	j->t = t;
 	j->opt = opt;
 	j->leaks = leaks;
-	kmemleak_suspects_init(&j->suspects);
+	kmemleak_leaks_init(&j->suspects);
 	j->page = t->ops->page_alloc(t, 0, KMEMLEAK_GFP);
 	if (j->page)
 		ret = judge(j);
 	kmemleak_mark_close(t);
 	if (j->m)
 		kmemleak_mark_end(j->m);
-	kmemleak_suspects_free(t, &j->suspects);
+	kmemleak_leaks_free(t, &j->suspects);
 	if (j->page)
 		t->ops->page_free(t, j->page, 0);
 	t->ops->page_free(t, j, 0);

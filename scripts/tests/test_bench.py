@@ -93,7 +93,10 @@ class Tables(unittest.TestCase):
                            scan_list_300k__scan=on * 1e5),
                     sample(tree, "off", turn, pair_64_4__pair=40,
                            pair_64_4__pair_best=40, memory_300k__memory=300000 * 128),
-                    sample(tree, "out", turn, pair_64_4__pair_best=40)]
+                    sample(tree, "out", turn, pair_64_4__pair_best=40),
+                    sample(tree, "leaks", turn, **{
+                        figures.LEAKS_FIRST + "__scan": on + 1500 * turn,
+                        figures.LEAKS_LATER + "__scan": on})]
 
     def row(self, lines, start):
         found = [line for line in lines if line.startswith("| " + start)]
@@ -109,12 +112,16 @@ class Tables(unittest.TestCase):
                  ["160 B (160-160)", "at most 72 B", "8 B (8-8)"]),
                 ("scan of 300,000", ["160 ms (160-160)", "at most 18 ms",
                                      "8 ms (8-8)"]),
+                ("scan that finds 200,000 leaks",
+                 ["1x (1-1)", "at most 2x", "0.59x (0.51-0.67)"]),
+                ("later scan, when all",
+                 ["1x (1-1)", "at most 2x", "0.05x (0.05-0.05)"]),
                 ("one marking worker", ["-", "at least 1.70x", "-"])):
             self.assertEqual(self.row(lines, start)[1:], cells)
 
     def test_work(self):
         lines = figures.work_table(self.samples)
-        self.assertEqual(self.row(lines, "on   | pair 64 4")[2:],
+        self.assertEqual(self.row(lines, "on    | pair 64 4")[2:],
                          ["1,600 ns (1,600-1,600)", "80 ns (80-80)",
                           "0.05x (0.05-0.05)"])
 

@@ -2,16 +2,23 @@
 /* Leak sets: records, their order, and their memory. */
 #include "host.h"
 
+static struct kmemleak_suspect *add(struct host *h, struct kmemleak_leaks *suspects)
+{
+	struct kmemleak_suspect *suspect = kmemleak_leaks_add(&h->t, suspects, sizeof(*suspect));
+
+	REQUIRE(suspect);
+	return suspect;
+}
+
 /* Ascending ages with many ties, put in at random or nearly in order. */
-static void fill(struct host *h, struct kmemleak_suspects *suspects, unsigned int nr, bool mixed)
+static void fill(struct host *h, struct kmemleak_leaks *suspects, unsigned int nr, bool mixed)
 {
 	struct kmemleak_suspect *suspect;
 	unsigned int i;
 
-	kmemleak_suspects_init(suspects);
+	kmemleak_leaks_init(suspects);
 	for (i = 0; i < nr; i++) {
-		suspect = kmemleak_suspects_add(&h->t, suspects);
-		REQUIRE(suspect);
+		suspect = add(h, suspects);
 		CHECK(!suspect->crc && !suspect->root && !suspect->below);
 		suspect->born = host_now - (mixed || host_one_in(100) ? host_below(1000) :
 					    (nr - i) * 1000 / nr);
@@ -25,7 +32,7 @@ static void test_sort(void)
 {
 	struct host *h = host_new(6);
 	struct kmemleak_suspect *suspect, *prev = NULL;
-	struct kmemleak_suspects suspects;
+	struct kmemleak_leaks suspects;
 	long pages = h->live_pages;
 	unsigned int i, round, nr = 20000;
 
@@ -49,15 +56,39 @@ static void test_sort(void)
 		}
 		CHECK_EQ(i, nr + round);
 		h->pauses = 0;
-		kmemleak_suspects_free(&h->t, &suspects);
+		kmemleak_leaks_free(&h->t, &suspects);
 		CHECK(h->pauses > 2);
 		CHECK_EQ(h->live_pages, pages);
 		CHECK_EQ(suspects.nr, 0);
 		CHECK(list_empty(&suspects.list));
 	}
 	/* Twice is harmless, and so is none. */
-	kmemleak_suspects_free(&h->t, &suspects);
+	kmemleak_leaks_free(&h->t, &suspects);
 	CHECK_EQ(kmemleak_suspects_sort(&h->t, &suspects), 0);
+	host_free(h);
+}
+
+/* Pages of entries in order, the youngest first, behind the oldest of all: few moves. */
+static void test_sort_pages(void)
+{
+	struct host *h = host_new(6);
+	struct kmemleak_leaks suspects;
+	struct kmemleak_suspect *suspect;
+	unsigned int i, nr = 16384, page = 64;
+	u32 born = 0;
+
+	kmemleak_leaks_init(&suspects);
+	for (i = 0; i < nr; i++)
+		add(h, &suspects)->born = i < nr / 4 ? i : nr + nr / 4 - page - i / page * page +
+							   i % page;
+	h->pauses = 0;
+	CHECK_EQ(kmemleak_suspects_sort(&h->t, &suspects), 0);
+	/* Each is looked at once, and the quarter in front is moved a few times. */
+	CHECK(h->pauses < 2 * nr / KMEMLEAK_RECORDS_PER_PAUSE);
+	list_for_each_entry(suspect, &suspects.list, list)
+		CHECK_EQ(suspect->born, born++);
+	CHECK_EQ(born, nr);
+	kmemleak_leaks_free(&h->t, &suspects);
 	host_free(h);
 }
 
@@ -74,7 +105,7 @@ static void test_sort_ended(void)
 	for (after = 0; after < 3000; after += 1 + after / 2) {
 		struct host *h = host_new(6);
 		struct kmemleak_suspect *suspect;
-		struct kmemleak_suspects suspects;
+		struct kmemleak_leaks suspects;
 		unsigned int i = 0;
 
 		fill(h, &suspects, 20000, true);
@@ -86,7 +117,7 @@ static void test_sort_ended(void)
 		list_for_each_entry(suspect, &suspects.list, list)
 			i++;
 		CHECK_EQ(i, 20000);
-		kmemleak_suspects_free(&h->t, &suspects);
+		kmemleak_leaks_free(&h->t, &suspects);
 		h->on_pause = NULL;
 		host_free(h);
 	}
@@ -99,26 +130,26 @@ static void test_wrap(void)
 	static const u32 sorted[] = { U32_MAX - 1000, U32_MAX - 5, U32_MAX, 0, 3, 5 };
 	struct host *h = host_new(6);
 	struct kmemleak_suspect *suspect;
-	struct kmemleak_suspects suspects;
+	struct kmemleak_leaks suspects;
 	unsigned int i;
 
 	host_now = 100;
-	kmemleak_suspects_init(&suspects);
+	kmemleak_leaks_init(&suspects);
 	for (i = 0; i < ARRAY_SIZE(born); i++)
-		kmemleak_suspects_add(&h->t, &suspects)->born = born[i];
+		add(h, &suspects)->born = born[i];
 	CHECK_EQ(kmemleak_suspects_sort(&h->t, &suspects), 0);
 	i = 0;
 	list_for_each_entry(suspect, &suspects.list, list)
 		CHECK_EQ(suspect->born, sorted[i++]);
 	/* Stamps wrap, too. */
-	kmemleak_suspects_free(&h->t, &suspects);
+	kmemleak_leaks_free(&h->t, &suspects);
 	for (i = 0; i < ARRAY_SIZE(born); i++)
-		kmemleak_suspects_add(&h->t, &suspects)->stamp = born[i];
+		add(h, &suspects)->stamp = born[i];
 	CHECK_EQ(kmemleak_suspects_sort(&h->t, &suspects), 0);
 	i = 0;
 	list_for_each_entry(suspect, &suspects.list, list)
 		CHECK_EQ(suspect->stamp, sorted[i++]);
-	kmemleak_suspects_free(&h->t, &suspects);
+	kmemleak_leaks_free(&h->t, &suspects);
 	host_free(h);
 }
 
@@ -210,6 +241,42 @@ static void test_many(void)
 	host_free(h);
 }
 
+/*
+ * How often a leak is read: for two checksums, its dump, and the leaks that it leads to;
+ * once more to follow it, if there are leaks that lead to others.
+ */
+static void test_reads(void)
+{
+	static const struct kmemleak_options opt = {
+		.rules = KMEMLEAK_ALL_RULES, .min_unref_scans = 1,
+	};
+	const unsigned long nr = 1000;
+	struct host *h = host_new(6);
+	unsigned long pauses[2];
+	struct kmemleak_leaks leaks;
+	unsigned int i;
+
+	host_map(h, HOST_DIRECT, nr * 64);
+	for (i = 0; i < nr; i++)
+		host_block(h, HOST_DIRECT + i * 64, 64);
+	CHECK_EQ(host_episode(h, &opt, &leaks), 0);
+	kmemleak_leaks_free(&h->t, &leaks);
+	for (i = 0; i < 2; i++) {
+		if (i)
+			host_store(h, HOST_DIRECT, HOST_DIRECT + 64);
+		h->reads = 0;
+		h->pauses = 0;
+		CHECK_EQ(host_episode(h, &opt, &leaks), 0);
+		CHECK_EQ(leaks.nr, nr);
+		CHECK_EQ(h->reads, (4 + i) * nr);
+		pauses[i] = h->pauses;
+		kmemleak_leaks_free(&h->t, &leaks);
+	}
+	/* Following them, and making them white before and after, takes pauses as well. */
+	CHECK(pauses[1] - pauses[0] > 5 * nr / KMEMLEAK_RECORDS_PER_PAUSE);
+	host_free(h);
+}
+
 static void test_no_memory(void)
 {
 	struct host *h = host_new(6);
@@ -219,12 +286,12 @@ static void test_no_memory(void)
 
 	kmemleak_leaks_init(&leaks);
 	h->fail_after = 0;
-	CHECK(!kmemleak_leaks_add(&h->t, &leaks));
+	CHECK(!kmemleak_leaks_add(&h->t, &leaks, sizeof(*leak)));
 	CHECK_EQ(leaks.nr, 0);
 	h->fail_after = -1;
 	h->fail_one_in = 2;
 	for (i = 0; i < 1000; i++) {
-		leak = kmemleak_leaks_add(&h->t, &leaks);
+		leak = kmemleak_leaks_add(&h->t, &leaks, sizeof(*leak));
 		if (leak)
 			leak->size = ++nr;
 		else
@@ -242,10 +309,12 @@ static void test_no_memory(void)
 
 const struct host_case leaks_cases[] = {
 	{ "sort", test_sort },
+	{ "sort_pages", test_sort_pages },
 	{ "sort_ended", test_sort_ended },
 	{ "wrap", test_wrap },
 	{ "limit", test_limit },
 	{ "many", test_many },
+	{ "reads", test_reads },
 	{ "no_memory", test_no_memory },
 	{ }
 };
