@@ -7,7 +7,10 @@
  *   kmemleak_forget/command  "<free> <callers> <allocators>": from now on, <free>()
  *			      does nothing where one of the callers calls it; "off" ends
  *			      that. Names with commas between; -ENOENT if this kernel
- *			      has none of the callers
+ *			      has none of the callers.
+ *			      "waits <pid>": -EEXIST if this task, which sleeps in
+ *			      wait4(), has on its stack what its list ended with;
+ *			      -EOPNOTSUPP where registers are not cleared for that
  *   kmemleak_forget/result   "lost 0x<addr> <size> trace=<allocators>" for each block,
  *			      preceded by "percpu " for per-cpu blocks; the size is "?"
  *			      where only the allocator knows it
@@ -27,6 +30,9 @@
 #include <linux/pid.h>
 #include <linux/ptrace.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sched/task.h>
+#include <linux/sched/task_stack.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -222,11 +228,41 @@ static int arm(const char *free, char *callers, const char *allocators)
 	return ret;
 }
 
+static bool on_stack(struct task_struct *task, unsigned long start, size_t size)
+{
+	unsigned long *end = task_stack_page(task) + THREAD_SIZE;
+	unsigned long *word = (unsigned long *)READ_ONCE(task->thread.sp);
+
+	for (; word < end; word++)
+		if (READ_ONCE_NOCHECK(*word) - start < size)
+			return true;
+	return false;
+}
+
+/* The head of the list of children, as if it were one of them. The task stays. */
+static int look_at_waiter(int nr)
+{
+	struct pid *pid = find_get_pid(nr);
+	struct task_struct *task = get_pid_task(pid, PIDTYPE_PID);
+	bool found;
+
+	put_pid(pid);
+	if (!task)
+		return -ESRCH;
+	found = on_stack(task, (unsigned long)list_entry(&task->children, struct task_struct,
+							 sibling), sizeof(long));
+	put_task_struct(task);
+	/* Frames of an instrumented function have room of their own for what is dead. */
+	if (IS_ENABLED(CONFIG_FRAME_POINTER) || IS_ENABLED(CONFIG_KASAN_STACK))
+		return -EOPNOTSUPP;
+	return found ? -EEXIST : 0;
+}
+
 static ssize_t command_write(struct file *file, const char __user *user, size_t len, loff_t *pos)
 {
 	char free[MAX_NAME], callers[MAX_NAMES], allocators[MAX_NAMES];
 	char text[MAX_NAME + 2 * MAX_NAMES];
-	int words, ret = 0;
+	int words, nr, ret = 0;
 
 	if (len >= sizeof(text))
 		return -EINVAL;
@@ -236,7 +272,9 @@ static ssize_t command_write(struct file *file, const char __user *user, size_t 
 	words = sscanf(text, "%47s %95s %95s", free, callers, allocators);
 	mutex_lock(&forget_mutex);
 	disarm();
-	if (words == 3)
+	if (sscanf(text, "waits %d", &nr) == 1)
+		ret = look_at_waiter(nr);
+	else if (words == 3)
 		ret = arm(free, callers, allocators);
 	else if (!sysfs_streq(text, "off"))
 		ret = -EINVAL;
