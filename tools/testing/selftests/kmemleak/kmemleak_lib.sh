@@ -288,6 +288,33 @@ km_no_splat() {
 	return 1
 }
 
+# ---- grace periods that do not end ----------------------------------------
+
+# Of detectors of stalls and lockups, as much as this kernel has, and a value that turns
+# it off. Grace periods are held up until the test is done with them, and a machine that
+# is busy with other things may need a minute for that.
+KM_PATIENCE="/sys/module/rcupdate/parameters/rcu_cpu_stall_suppress=1
+/proc/sys/kernel/watchdog=0
+/proc/sys/kernel/hung_task_timeout_secs=0
+/sys/module/workqueue/parameters/watchdog_thresh=0"
+
+# km_patient: has them off, and writes down what they were
+km_patient() {
+	: > "$KM_TMP/patience"
+	for km_setting in $KM_PATIENCE; do
+		km_file=${km_setting%=*}
+		[ -e "$km_file" ] || continue
+		echo "$km_file=$(cat "$km_file")" >> "$KM_TMP/patience"
+		echo "${km_setting#*=}" > "$km_file"
+	done
+}
+
+km_impatient() {
+	while IFS='=' read -r km_file km_value; do
+		echo "$km_value" > "$km_file"
+	done < "$KM_TMP/patience"
+}
+
 # ---- modules --------------------------------------------------------------
 
 # km_load NAME [PARAMETER=VALUE...]; NAME as in lsmod
