@@ -379,6 +379,23 @@ static inline void kmemleak_task_reaped(struct task_struct *task)
 		kmemleak_hook_task_reaped(task);
 }
 
+/**
+ * kmemleak_forget_registers() - leave no dead value in a register
+ *
+ * For who is about to sleep for long. Registers that a called function has to preserve
+ * are saved on the stack, where a dead value looks like any other. What is in use, the
+ * compiler keeps elsewhere. Where it needs a frame pointer this does nothing.
+ */
+static __always_inline void kmemleak_forget_registers(void)
+{
+#if defined(CONFIG_X86_64) && !defined(CONFIG_FRAME_POINTER)
+	asm volatile("xorl %%ebx, %%ebx\n\txorl %%ebp, %%ebp\n\t"
+		     "xorl %%r12d, %%r12d\n\txorl %%r13d, %%r13d\n\t"
+		     "xorl %%r14d, %%r14d\n\txorl %%r15d, %%r15d"
+		     : : : "rbx", "rbp", "r12", "r13", "r14", "r15", "cc");
+#endif
+}
+
 #else /* !CONFIG_DEBUG_KMEMLEAK */
 
 struct task_struct;
@@ -420,6 +437,7 @@ static inline void kmemleak_erase(void **ptr) { }
 static inline void kmemleak_task_reaped(struct task_struct *task) { }
 static inline void kmemleak_task_stack_gone(struct task_struct *task) { }
 static inline void kmemleak_queue_page(const void *page) { }
+static inline void kmemleak_forget_registers(void) { }
 
 #endif /* CONFIG_DEBUG_KMEMLEAK */
 

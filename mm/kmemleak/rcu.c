@@ -87,6 +87,24 @@ static bool settled(unsigned long mine)
 	return smp_load_acquire(&done) == mine;
 }
 
+/* A suspend does not wake who waits like this, so the wait looks whether one is near. */
+#define LOOK	max(HZ / 10, 1)
+
+/* 0 when settled or told to stop, 1 if that took too long, -EINTR if killed. */
+static int wait_settled(unsigned long mine, long left)
+{
+	long ret;
+
+	for (; left > 0; left -= LOOK) {
+		ret = wait_event_killable_timeout(wait, settled(mine) ||
+						  kmemleak_thread_should_stop(),
+						  min_t(long, left, LOOK));
+		if (ret)
+			return ret < 0 ? -EINTR : 0;
+	}
+	return 1;
+}
+
 /**
  * kmemleak_rcu_settle() - let RCU callbacks run, and free what waits, by now
  * @limit_ms: longest wait, 0 for none at all
@@ -95,13 +113,13 @@ static bool settled(unsigned long mine)
  * so in the log after @limit_ms, and the caller goes on.
  *
  * Context: process, sleeps, kmemleak_scan_mutex held.
- * Return: 0; -EINTR if the task was killed. Whoever stops the thread, or calls
- * kmemleak_rcu_wake(), ends the wait, which the mark will notice.
+ * Return: 0; -EINTR if the task was killed. Whoever stops the thread, suspends the
+ * system or calls kmemleak_rcu_wake() ends the wait, which the mark will notice.
  */
 int kmemleak_rcu_settle(unsigned int limit_ms)
 {
 	unsigned long mine = asked + 1;
-	long left;
+	int ret;
 
 	lockdep_assert_held(&kmemleak_scan_mutex);
 	if (!limit_ms)
@@ -109,11 +127,10 @@ int kmemleak_rcu_settle(unsigned int limit_ms)
 	WRITE_ONCE(asked, mine);
 	/* If it is running for an earlier scan, it will run once more. */
 	queue_work(system_unbound_wq, &barrier_work);
-	left = wait_event_killable_timeout(wait, settled(mine) || kmemleak_thread_should_stop(),
-					   msecs_to_jiffies(limit_ms));
-	if (left < 0)
-		return -EINTR;
-	if (!left)
+	ret = wait_settled(mine, msecs_to_jiffies(limit_ms));
+	if (ret < 0)
+		return ret;
+	if (ret)
 		pr_notice("RCU callbacks still waiting after %u ms, scanning all the same\n",
 			  limit_ms);
 	return 0;

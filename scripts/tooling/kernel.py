@@ -16,9 +16,9 @@ from .work import (Failed, ROOT, SCRIPTS, Step, clean_environ, digest, read_stam
 TARBALL = "/usr/src/linux-source-6.1.tar.xz"
 KUNITCONFIG = "mm/kmemleak/tests/.kunitconfig"
 FLAVORS = {
-    "guest": ["guest.config"],
-    "debug": ["guest.config", "debug.config"],
-    "lint": ["guest.config", "lint.config"],
+    "guest": ["guest.config", "selftests.config"],
+    "debug": ["guest.config", "selftests.config", "debug.config"],
+    "lint": ["guest.config", "selftests.config", "lint.config"],
     "off": ["guest.config", "off.config"],
     "uml-debug": [KUNITCONFIG, "uml-debug.config"],
     "bench-uml": ["bench-uml.config"],

@@ -668,7 +668,7 @@ static struct dentry *dir;
 static int __init past_init(void)
 {
 	cache = kmem_cache_create("kmemleak_past", sizeof(struct node), 0, 0, NULL);
-	wq = alloc_workqueue("kmemleak_past", 0, 0);
+	wq = alloc_workqueue("kmemleak_past", WQ_MEM_RECLAIM, 0);
 	if (!cache || !wq) {
 		kmem_cache_destroy(cache);
 		if (wq)

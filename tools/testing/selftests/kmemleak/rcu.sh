@@ -28,31 +28,6 @@ processes_end() {
 	done
 }
 
-# Of detectors of stalls and lockups, as much as this kernel has, and a value that turns
-# it off. Grace periods are held up until the test is done with them, and a machine that
-# is busy with other things may need a minute for that.
-PATIENCE="/sys/module/rcupdate/parameters/rcu_cpu_stall_suppress=1
-/proc/sys/kernel/watchdog=0
-/proc/sys/kernel/hung_task_timeout_secs=0
-/sys/module/workqueue/parameters/watchdog_thresh=0"
-
-# patient: has them off, and writes down what they were
-patient() {
-	: > "$KM_TMP/patience"
-	for setting in $PATIENCE; do
-		file=${setting%=*}
-		[ -e "$file" ] || continue
-		echo "$file=$(cat "$file")" >> "$KM_TMP/patience"
-		echo "${setting#*=}" > "$file"
-	done
-}
-
-impatient() {
-	while IFS='=' read -r file value; do
-		echo "$value" > "$file"
-	done < "$KM_TMP/patience"
-}
-
 # Grace periods are held up for longer than a scan waits.
 scan_unsettled() {
 	km_mark
@@ -93,7 +68,7 @@ km_begin
 km_need_torture
 [ "$(grep -c '^processor' /proc/cpuinfo)" -ge 2 ] || km_skip_all "only one CPU"
 km_plan 11
-patient
+km_patient
 # No CPU goes while grace periods are held up.
 km_fence 1
 km_test "a scan that does not wait" scan_unsettled 0
@@ -109,5 +84,5 @@ km_test "reports what freed blocks pointed at" orphans
 km_test "leaves no block waiting" still 0
 km_torture reset
 km_fence 0
-impatient
+km_impatient
 km_finish

@@ -1,0 +1,101 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Suspend while scans run: all tasks are frozen within the time that the kernel gives
+# them, and each scan that had to end for that is made again afterwards. The machine
+# does not sleep: the suspend is a test of the freezer.
+
+# Functions are called by km_test; few take all arguments of the script.
+# shellcheck disable=SC2317,SC2119,SC2120
+# shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
+. "$(dirname "$0")/kmemleak_lib.sh"
+
+POWER=/sys/power
+DELAY=/sys/module/suspend/parameters/pm_test_delay
+
+suspends() {
+	echo freeze > "$POWER/state"
+}
+
+# Two tasks scan and scan, and the thread does when they let it, or waits asleep.
+suspends_often() {
+	: > "$KM_TMP/go"
+	for _ in 1 2; do
+		while [ -e "$KM_TMP/go" ]; do
+			echo scan > "$KM_FILE" || : > "$KM_TMP/failed"
+		done &
+	done
+	echo scan=1 > "$KM_FILE"
+	status=0
+	for _ in 1 2 3 4; do
+		sleep 0.3
+		suspends || status=1
+	done
+	rm "$KM_TMP/go"
+	wait
+	echo scan=off > "$KM_FILE"
+	return "$status"
+}
+
+none_failed() {
+	[ ! -e "$KM_TMP/failed" ] && km_read && km_verdicts 99
+}
+
+# A scan that waits for a grace period. None ends until the test is done.
+waits() {
+	tries=0
+	until grep -q kmemleak_rcu_settle "/proc/$scanner/stack"; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 100 ] || return 1
+		sleep 0.1
+	done
+}
+
+# It would wait for longer than the tasks have to be frozen. Where the clock runs on
+# while the machine does not, that can be too short by itself.
+suspends_waiting() {
+	km_torture "rcu 1000000" || return 1
+	km_set rcu_wait_ms 10000
+	echo 5000 > "$POWER/pm_freeze_timeout"
+	for _ in 1 2 3; do
+		echo scan > "$KM_FILE" &
+		scanner=$!
+		waits && suspends && return
+		wait "$scanner"
+	done
+	return 1
+}
+
+# It comes to its end with the period.
+scans_after() {
+	waits || return 1
+	km_torture reset
+	wait "$scanner" || return 1
+	km_read && [ "$(grep -c 'leak_cache_bulk+0x' "$KM_REPORT")" -ge 4 ]
+}
+
+km_begin
+grep -qs freezer "$POWER/pm_test" || km_skip_all "no test of the freezer"
+[ "$(grep -c '^processor' /proc/cpuinfo)" -ge 2 ] || km_skip_all "only one CPU"
+km_need_torture
+km_plan 5
+delay=$(cat "$DELAY")
+limit=$(cat "$POWER/pm_freeze_timeout")
+echo 0 > "$DELAY"
+echo freezer > "$POWER/pm_test"
+km_mark
+km_torture "graph 1 40000"
+km_test "suspend while tasks and the thread scan" suspends_often
+km_test "no scan failed" none_failed
+km_torture reset
+km_load kmemleak_test recipes=bulk
+km_patient
+km_test "suspend while a scan waits for RCU" suspends_waiting
+km_test "which then is made again" scans_after
+km_torture reset
+km_impatient
+km_test "the kernel has nothing to complain of" km_no_splat
+echo none > "$POWER/pm_test"
+echo "$delay" > "$DELAY"
+echo "$limit" > "$POWER/pm_freeze_timeout"
+km_finish
