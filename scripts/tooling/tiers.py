@@ -131,6 +131,8 @@ def selftest_names(setup):
 # native speed. All others do in the debug guest.
 UML_TESTS = ("sample.sh", "annotations.sh", "commands.sh", "graphs.sh", "interface.sh",
              "pool.sh", "pressure.sh", "thread.sh")
+# There for fault injection, and in the debug guest for what it skips.
+IN_BOTH = ("z_off.sh",)
 # What a kernel can do that was booted with the detector off; the other one has done it
 # more often by then.
 OFF_AT_BOOT = ["live.sh"]
@@ -140,7 +142,7 @@ OFF_ENVIRON = {"KMEMLEAK_TEST_TURNS": "3"}
 def tests_of(flavor, names):
     """Which of the selftests a flavor runs. Each runs in a debug kernel."""
     if flavor == "uml-debug":
-        return [name for name in names if name in UML_TESTS]
+        return [name for name in names if name in UML_TESTS + IN_BOTH]
     if flavor == "debug":
         return [name for name in names if name not in UML_TESTS]
     return list(names)

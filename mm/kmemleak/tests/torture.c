@@ -18,7 +18,7 @@
  *	registers <ms>                 blocks of which only registers know, of a CPU
  *				       that takes no interrupt for so long
  *	fence                          blocks from KFENCE's pool, held and lost
- *	starve on                      hands "on" to the detector, whose allocations
+ *	starved on                     hands "on" to the detector, whose allocations
  *				       get the faults that are set up
  *	scan                           a scan by the writer, whose stack holds blocks
  *	traces                         blocks whose traces differ near or far away
@@ -488,9 +488,10 @@ static ssize_t hand_on(const char __user *user, size_t len, bool with_faults)
 
 static ssize_t run_starved(const char __user *user, size_t len)
 {
-	const size_t skip = strlen("starve ");
+	const size_t skip = strlen("starved ");
 
-	return len > skip ? hand_on(user + skip, len - skip, true) : -EINVAL;
+	/* All of the command is done, or the writer would write its rest. */
+	return len > skip ? min_t(ssize_t, hand_on(user + skip, len - skip, true), 0) : -EINVAL;
 }
 
 /*
@@ -595,7 +596,7 @@ static ssize_t command_write(struct file *file, const char __user *user,
 	ret = -EINVAL;
 	if (!strcmp(argv[0], "scan"))
 		ret = run_scan(user, len);
-	if (!strcmp(argv[0], "starve"))
+	if (!strcmp(argv[0], "starved"))
 		ret = run_starved(user, len);
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
 		if (!strcmp(commands[i].name, argv[0]))
