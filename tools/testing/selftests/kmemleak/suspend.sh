@@ -54,13 +54,14 @@ waits() {
 # It would wait for longer than the tasks have to be frozen. Where the clock runs on
 # while the machine does not, that can be too short by itself.
 suspends_waiting() {
-	km_torture "rcu 1000000" || return 1
 	km_set rcu_wait_ms 10000
 	echo 5000 > "$POWER/pm_freeze_timeout"
 	for _ in 1 2 3; do
+		km_torture "rcu 1000000" || return 1
 		echo scan > "$KM_FILE" &
 		scanner=$!
 		waits && suspends && return
+		km_torture reset
 		wait "$scanner"
 	done
 	return 1
