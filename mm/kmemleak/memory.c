@@ -585,6 +585,27 @@ static void ignore_page_map(struct kmemleak_tracker *t)
 	}
 }
 
+static bool is_data(const char *p)
+{
+	return p >= _sdata && p < _edata;
+}
+
+/*
+ * User-mode Linux has its constants in the middle of its data. Its addresses are so
+ * small that the last letters of a string look like one, so they are left out there, too.
+ */
+static void add_data(struct kmemleak_tracker *t)
+{
+	bool constants = is_data(__start_rodata);
+
+	add_section(t, _sdata, _edata);
+	if (constants)
+		remove_section(t, __start_rodata, __end_rodata - __start_rodata);
+	if (constants || !is_data(__start_ro_after_init))
+		add_section(t, __start_ro_after_init, __end_ro_after_init);
+	add_section(t, __bss_start, __bss_stop);
+}
+
 /**
  * kmemleak_memory_start() - the kernel's data becomes roots
  * @t: tracker, enabled
@@ -605,10 +626,7 @@ void kmemleak_memory_start(struct kmemleak_tracker *t, const void *own, size_t s
 		t->mapped = PAGE_OFFSET;
 		t->mapped_end = (unsigned long)high_memory;
 	}
-	add_section(t, _sdata, _edata);
-	add_section(t, __bss_start, __bss_stop);
-	if (&__start_ro_after_init[0] < &_sdata[0] || &__end_ro_after_init[0] > &_edata[0])
-		add_section(t, __start_ro_after_init, __end_ro_after_init);
+	add_data(t);
 	remove_section(t, own, size);
 	remove_section(t, t, sizeof(*t));
 	leave_out_lockdep(t);

@@ -954,7 +954,7 @@ static void *alloc_large(unsigned int i)
 
 static void live_large(struct kunit *test)
 {
-	lose_and_hold(test, &(struct kind){ alloc_large, release_kmalloc, NR_BLOCKS, 10 });
+	lose_and_hold(test, &(struct kind){ alloc_large, release_kmalloc, NR_BLOCKS, 3 });
 }
 
 static void *alloc_vmalloc(unsigned int i)
@@ -1154,6 +1154,29 @@ static void live_annotations(struct kunit *test)
 		neighbours[i] = NULL;
 	}
 	kmem_cache_destroy(cache);
+}
+
+static int in_data = 1;
+static int in_bss;
+static int after_init __ro_after_init;
+static const int constant = 1;
+
+static bool is_root(const int *variable)
+{
+	struct kmemleak_object copy;
+
+	OPTIMIZER_HIDE_VAR(variable);
+	return kmemleak_block_get(&kmemleak_tracker, KMEMLEAK_VIRT, (unsigned long)variable,
+				  &copy);
+}
+
+/* In user-mode Linux, the last letters of a constant string look like an address. */
+static void live_data(struct kunit *test)
+{
+	KUNIT_EXPECT_TRUE(test, is_root(&in_data));
+	KUNIT_EXPECT_TRUE(test, is_root(&in_bss));
+	KUNIT_EXPECT_TRUE(test, is_root(&after_init));
+	KUNIT_EXPECT_FALSE(test, is_root(&constant));
 }
 
 /* Mistakes of callers are counted; the detector stays on. */
@@ -1597,6 +1620,7 @@ static struct kunit_case live_cases[] = {
 	KUNIT_CASE(live_cache),
 	KUNIT_CASE(live_ring),
 	KUNIT_CASE(live_annotations),
+	KUNIT_CASE(live_data),
 	KUNIT_CASE(live_bad_input),
 	KUNIT_CASE(live_opaque_not_old),
 	KUNIT_CASE(live_free_percpu),
