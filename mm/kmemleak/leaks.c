@@ -6,7 +6,6 @@
  */
 #include "kmemleak.h"
 
-
 /* Begins every page of a set. */
 struct record_page {
 	struct record_page *next;
