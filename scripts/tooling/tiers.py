@@ -131,6 +131,9 @@ def selftest_names(setup):
 # native speed. All others do in the debug guest.
 UML_TESTS = ("sample.sh", "annotations.sh", "commands.sh", "graphs.sh", "interface.sh",
              "pool.sh", "pressure.sh", "thread.sh")
+# Most of it needs fault injection. Where the page allocator has set pages aside for atomic
+# allocations of high orders, the pool gets none of these, and its first case loses entries.
+UML_ONLY = ("pressure.sh",)
 # There for fault injection, and in the debug guest for what it skips.
 IN_BOTH = ("z_off.sh",)
 # A number is often a small per-cpu address in the debug kernel, and each probe takes it long.
@@ -147,7 +150,7 @@ def tests_of(flavor, names):
         return [name for name in names if name in UML_TESTS + IN_BOTH]
     if flavor == "debug":
         return [name for name in names if name not in UML_TESTS + GUEST_ONLY]
-    return list(names)
+    return [name for name in names if name not in UML_ONLY]
 
 
 def judge_log(counts, result):

@@ -69,8 +69,6 @@ nothing_lost() {
 
 # The page allocator has some for nobody but atomic allocations.
 no_entry_lost() {
-	# The pool keeps half of its stock at least; after such a peak, all of it.
-	km_torture "peak 30000 64 0" || return 1
 	before=$(km_stat no_entry)
 	drawn=$(km_stat reserve_used)
 	km_torture "starve 12000 64" || return 1
