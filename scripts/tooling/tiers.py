@@ -128,15 +128,13 @@ def selftest_names(setup):
 
 # Selftests that need neither a second CPU nor preemption, an NMI or an unwinder that
 # knows where a stack ends: under KASAN and lockdep they run in user-mode Linux, at
-# native speed. All others do in the debug guest.
+# native speed. All others but GUEST_ONLY do in the debug guest.
 UML_TESTS = ("sample.sh", "annotations.sh", "commands.sh", "graphs.sh", "interface.sh",
              "pool.sh", "pressure.sh", "thread.sh")
 # Most of it needs fault injection. Where the page allocator has set pages aside for atomic
 # allocations of high orders, the pool gets none of these, and its first case loses entries.
 UML_ONLY = ("pressure.sh",)
-# There for fault injection, and in the debug guest for what it skips.
-IN_BOTH = ("z_off.sh",)
-# A number is often a small per-cpu address in the debug kernel, and each probe takes it long.
+# In the debug kernel, numbers are often small per-cpu addresses, and probes take long.
 GUEST_ONLY = ("forget.sh",)
 # What a kernel can do that was booted with the detector off; the other one has done it
 # more often by then.
@@ -147,7 +145,7 @@ OFF_ENVIRON = {"KMEMLEAK_TEST_TURNS": "3"}
 def tests_of(flavor, names):
     """Which of the selftests a flavor runs. Each but GUEST_ONLY runs in a debug kernel."""
     if flavor == "uml-debug":
-        return [name for name in names if name in UML_TESTS + IN_BOTH]
+        return [name for name in names if name in UML_TESTS]
     if flavor == "debug":
         return [name for name in names if name not in UML_TESTS + GUEST_ONLY]
     return [name for name in names if name not in UML_ONLY]
