@@ -46,6 +46,11 @@ class Ktap(unittest.TestCase):
         self.assertEqual(read("1..0 # SKIP", 4), (0, 0, 1))
         self.assertEqual(read("1..1\nok 1 a", 4), (1, 1, 0))
 
+    def test_tells_why(self):
+        lines = ["1..2", "# of a", "ok 1 a"] + [f"# b {n}" for n in range(20)]
+        notes = ktap.read_ktap("t", lines + ["not ok 2 b", "# later"], 1).notes
+        self.assertEqual(notes, ["t: not ok 2 b"] + [f"t: # b {n}" for n in range(8, 20)])
+
     def test_selftests(self):
         lines = ["noise", "guest: begin a.sh", "1..1", "ok 1 x",
                  "guest: end a.sh 0", "guest: begin b.sh", "1..2", "ok 1 x"]

@@ -13,6 +13,7 @@ COUNT_LINE = re.compile(r"(\d+) passed, (\d+) failed, (\d+) skipped")
 KUNIT = re.compile(r"Testing complete\. Ran (\d+) tests?:(.*)")
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 SHOWN = 40      # lines of a kernel log shown from a complaint on
+TOLD = 12       # diagnostics of a failed test that are shown, the last ones
 
 # What the kernel says when something is wrong with it. There is no list of
 # exceptions: a test that provokes one of these has to do it some other way.
@@ -66,8 +67,10 @@ class Counts:
 
 def read_ktap(name, lines, status):
     """One program's KTAP and exit status as Counts."""
-    counts, plan, seen = Counts(), None, 0
+    counts, plan, seen, said = Counts(), None, 0, []
     for line in lines:
+        if line.startswith("#"):
+            said.append(line)
         got = PLAN.fullmatch(line)
         if got:
             if plan is not None:
@@ -88,11 +91,13 @@ def read_ktap(name, lines, status):
             counts.fail(f"{name}: out of order, number {seen} expected: {line}")
         elif got[1] == "not ok":
             counts.fail(f"{name}: {line}")
+            counts.notes += [f"{name}: {told}" for told in said[-TOLD:]]
         elif SKIP.search(got[3]):
             counts.skipped += 1
             counts.skips.append((name, got[3].strip()))
         else:
             counts.passed += 1
+        said = []
     if plan is None:
         counts.fail(f"{name}: no plan")
     elif seen < plan:
