@@ -43,6 +43,9 @@ static void *page_alloc(struct kmemleak_tracker *t, unsigned int order, gfp_t gf
 
 	if (!kmemleak_pages_ready)
 		return NULL;
+	/* The very last pages are for the task that makes others free. */
+	if (current->flags & PF_MEMALLOC)
+		gfp |= __GFP_NOMEMALLOC;
 	page = alloc_pages(gfp | __GFP_ZERO, order);
 	for (i = 0; page && i < BIT(order); i++)
 		set_page_private(page + i, KMEMLEAK_OWN_PAGE);

@@ -131,9 +131,6 @@ def selftest_names(setup):
 # native speed. All others but GUEST_ONLY do in the debug guest.
 UML_TESTS = ("sample.sh", "annotations.sh", "commands.sh", "graphs.sh", "interface.sh",
              "pool.sh", "pressure.sh", "thread.sh")
-# Most of it needs fault injection. Where the page allocator has set pages aside for atomic
-# allocations of high orders, the pool gets none of these, and its first case loses entries.
-UML_ONLY = ("pressure.sh",)
 # In the debug kernel, numbers are often small per-cpu addresses, and probes take long.
 GUEST_ONLY = ("forget.sh",)
 # What a kernel can do that was booted with the detector off; the other one has done it
@@ -148,7 +145,7 @@ def tests_of(flavor, names):
         return [name for name in names if name in UML_TESTS]
     if flavor == "debug":
         return [name for name in names if name not in UML_TESTS + GUEST_ONLY]
-    return [name for name in names if name not in UML_ONLY]
+    return names
 
 
 def judge_log(counts, result):

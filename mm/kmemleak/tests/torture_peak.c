@@ -69,7 +69,7 @@ void torture_hoard(struct list_head *pages, gfp_t gfp)
 {
 	struct page *page;
 
-	while ((page = alloc_page(gfp | __GFP_NOWARN | __GFP_NOMEMALLOC)))
+	while ((page = alloc_page(gfp | __GFP_NOWARN)))
 		list_add(&page->lru, pages);
 }
 
@@ -84,6 +84,15 @@ void torture_release(struct list_head *pages)
 	}
 }
 
+/* The page allocator sets pages aside for more of the kind, which atomic blocks get as well. */
+static void have_some_set_aside(void)
+{
+	struct page *pages = alloc_pages(GFP_ATOMIC | __GFP_NOWARN, 1);
+
+	if (pages)
+		__free_pages(pages, 1);
+}
+
 /* starve BLOCKS SIZE: atomic allocations while others get no page; they stay */
 int torture_starve(int argc, char **argv)
 {
@@ -94,9 +103,14 @@ int torture_starve(int argc, char **argv)
 	    nr > NR_MAX || size < sizeof(void *))
 		return -EINVAL;
 	for (i = 0; i < nr; i++) {
-		/* The detector's own work, and others', get memory between. */
+		/*
+		 * The detector's own work, and others', get memory between. What is left
+		 * then is for GFP_ATOMIC without __GFP_NOMEMALLOC.
+		 */
 		if (!(i % 64))
-			torture_hoard(&pages, GFP_NOWAIT);
+			torture_hoard(&pages, GFP_NOWAIT | __GFP_HIGH | __GFP_NOMEMALLOC);
+		if (!i)
+			have_some_set_aside();
 		if (add_block(size, GFP_ATOMIC | __GFP_NOWARN))
 			break;
 	}

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * No page is to be had for the detector, while blocks go on to be allocated: free
- * memory is where only GFP_ATOMIC gets any. The detector asks with __GFP_HIGH alone.
+ * No page is to be had for the detector, while blocks go on to be allocated: what is
+ * free is for a task that makes more memory free, and the detector leaves it to that.
  */
 
 #include <linux/gfp.h>
 #include <linux/list.h>
 #include <linux/mm_types.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 
 #include "torture.h"
 
@@ -16,6 +17,17 @@
 
 /* Blocks between two looks for pages that came free. */
 #define STEP		16
+
+static void *add_to(void **last)
+{
+	unsigned int memalloc = memalloc_noreclaim_save();
+	void **block = kzalloc(SIZE, GFP_ATOMIC | __GFP_NOWARN);
+
+	memalloc_noreclaim_restore(memalloc);
+	if (block)
+		*block = last;
+	return block;
+}
 
 /* "shortage NR": a chain of blocks; those that were recorded hang on those that were not. */
 int torture_shortage(int argc, char **argv)
@@ -33,14 +45,13 @@ int torture_shortage(int argc, char **argv)
 
 		/* Nobody is woken to make more of them free. */
 		if (i % STEP == 0)
-			torture_hoard(&pages, __GFP_HIGH);
-		block = kzalloc(SIZE, GFP_ATOMIC | __GFP_NOWARN);
+			torture_hoard(&pages, GFP_ATOMIC & ~__GFP_KSWAPD_RECLAIM);
+		block = add_to(last);
 		if (!block) {
 			ret = -ENOMEM;
 			break;
 		}
 		torture_own(block, SIZE, TORTURE_KMALLOC);
-		*block = last;
 		last = block;
 		/* What is in the chain is held at any moment. */
 		WRITE_ONCE(*torture_slot(0), block);

@@ -14,7 +14,7 @@
 # shortage NR: allocate until that many blocks are not recorded
 shortage() {
 	unrecorded=$(km_stat no_entry)
-	# An eighth of it is for atomic allocations alone: where these blocks come from.
+	# More than a third of it is for tasks that make memory free: where these blocks come from.
 	least=$(cat /proc/sys/vm/min_free_kbytes)
 	echo 32768 > /proc/sys/vm/min_free_kbytes || return 1
 	km_torture "shortage $(($(km_stat entries_free) + $1))"
