@@ -257,12 +257,18 @@ static void forget_locked(struct gone *old)
 	kfree(old);
 }
 
-/* Keeps the record of a range that went now. */
+/*
+ * Keeps the record of a range that went now. Like all memory of the detector that is
+ * scanned, it is zeroed to the end of its slot: a pointer that is left there from the
+ * owner before would hide a lost block for as long as the record is kept.
+ */
 static void keep(const struct gone *range)
 {
 	size_t bytes = sizeof(*range) + range->used;
-	struct gone *copy = kmemdup(range, bytes, KMEMLEAK_GFP);
+	struct gone *copy = kzalloc(bytes, KMEMLEAK_GFP);
 
+	if (copy)
+		memcpy(copy, range, bytes);
 	mutex_lock(&modules_lock);
 	while (!list_empty(&gone) && (nr_gone >= MAX_GONE || gone_bytes + bytes > MAX_BYTES))
 		forget_locked(list_first_entry(&gone, struct gone, list));
@@ -320,7 +326,7 @@ static void range_goes(const struct module *module, unsigned long start, unsigne
 
 static void module_comes(const struct module *module)
 {
-	struct loaded *new = kmalloc(sizeof(*new), KMEMLEAK_GFP);
+	struct loaded *new = kzalloc(sizeof(*new), KMEMLEAK_GFP);
 
 	if (!new)
 		return;
