@@ -14,6 +14,7 @@
 #include <linux/ioport.h>
 #include <linux/kasan.h>
 #include <linux/kfence.h>
+#include <linux/kmemleak_owners.h>
 #include <linux/math64.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
@@ -230,6 +231,16 @@ static void leave_out_static_percpu(void)
 		kmemleak_old_drop((unsigned long)__per_cpu_start + per_cpu_offset(cpu),
 				  __per_cpu_end - __per_cpu_start);
 #endif
+}
+
+static void leave_out_log(void)
+{
+	const void *records;
+	unsigned int nr = 0;
+	size_t size;
+
+	while ((records = printk_records(nr++, &size)))
+		kmemleak_old_drop((unsigned long)records, size);
 }
 
 /* As many free ranges, and chunks, as are looked for with interrupts off. */
@@ -613,6 +624,7 @@ int kmemleak_old_take(void)
 		pr_info("Could not record all free slab slots in time: some leaks may be hidden until they are reused\n");
 	cpus_read_unlock();
 	leave_out_static_percpu();
+	leave_out_log();
 	ret = leave_out_all_areas() ?: kmemleak_old_leave_out();
 	if (ret)
 		return ret;

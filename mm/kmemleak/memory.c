@@ -10,6 +10,7 @@
 #include <linux/jiffies.h>
 #include <linux/kfence.h>
 #include <linux/kmemleak.h>
+#include <linux/kmemleak_owners.h>
 #include <linux/lockdep.h>
 #include <linux/memblock.h>
 #include <linux/memory_hotplug.h>
@@ -547,6 +548,32 @@ static void leave_out_lockdep(struct kmemleak_tracker *t)
 #endif
 }
 
+/* A part of data, or a block from memblock. */
+static void leave_out(struct kmemleak_tracker *t, const void *start, size_t size)
+{
+	struct kmemleak_object block;
+	phys_addr_t phys = __pa(start);
+
+	remove_section(t, start, size);
+	if (kmemleak_block_get(t, KMEMLEAK_PHYS, phys, &block))
+		kmemleak_block_annotate(t, KMEMLEAK_PHYS, phys, KMEMLEAK_NOTE_IGNORE);
+}
+
+/*
+ * The log knows each message by where its text begins, counted from boot on. These
+ * numbers are like per-cpu addresses of the first chunk: when so much was printed, all
+ * blocks there would look reachable.
+ */
+static void leave_out_log(struct kmemleak_tracker *t)
+{
+	const void *records;
+	unsigned int nr = 0;
+	size_t size;
+
+	while ((records = printk_records(nr++, &size)))
+		leave_out(t, records, size);
+}
+
 /* Where a struct page lies in memory, or 0 if that is not known here. */
 phys_addr_t kmemleak_phys_of(const void *addr)
 {
@@ -633,6 +660,7 @@ void kmemleak_memory_start(struct kmemleak_tracker *t, const void *own, size_t s
 	remove_section(t, own, size);
 	remove_section(t, t, sizeof(*t));
 	leave_out_lockdep(t);
+	leave_out_log(t);
 	leave_out_kfence(t);
 	ignore_page_map(t);
 	/* The boot task's stack is scanned like any other, live part only. */

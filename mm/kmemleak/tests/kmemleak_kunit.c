@@ -10,6 +10,7 @@
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/kmemleak.h>
+#include <linux/kmemleak_owners.h>
 #include <linux/kthread.h>
 #include <linux/moduleparam.h>
 #include <linux/percpu.h>
@@ -1179,6 +1180,21 @@ static void live_data(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, is_root(&constant));
 }
 
+/* Where messages are is no reference to anything. */
+static void live_log(struct kunit *test)
+{
+	const void *records;
+	unsigned int nr = 0;
+	size_t size;
+
+	while ((records = printk_records(nr, &size))) {
+		KUNIT_EXPECT_FALSE(test, is_root(records));
+		KUNIT_EXPECT_FALSE(test, is_root(records + size - sizeof(int)));
+		nr++;
+	}
+	KUNIT_EXPECT_GE(test, nr, 3);
+}
+
 /* Mistakes of callers are counted; the detector stays on. */
 static void live_bad_input(struct kunit *test)
 {
@@ -1621,6 +1637,7 @@ static struct kunit_case live_cases[] = {
 	KUNIT_CASE(live_ring),
 	KUNIT_CASE(live_annotations),
 	KUNIT_CASE(live_data),
+	KUNIT_CASE(live_log),
 	KUNIT_CASE(live_bad_input),
 	KUNIT_CASE(live_opaque_not_old),
 	KUNIT_CASE(live_free_percpu),
