@@ -3,13 +3,12 @@
 lay the project over it, configure, build. Each step leaves a stamp, a hash of
 everything that went into it, and is skipped while that holds."""
 
-import glob
 import os
 import re
 import shutil
 import subprocess
 
-from . import series, tree
+from . import chains, series, tree
 from .work import (Failed, ROOT, SCRIPTS, Step, clean_environ, digest, read_stamp,
                    run_logged, say, write_stamp)
 
@@ -144,9 +143,9 @@ def with_tree(path, action, *args):
         target.close()
 
 
-def load_series():
+def load_chains():
     try:
-        return series.read_series(os.path.join(SCRIPTS, "series"), ROOT)
+        return chains.read_chains(os.path.join(SCRIPTS, "series"), ROOT)
     except series.SeriesError as err:
         raise Failed(str(err)) from err
 
@@ -161,7 +160,7 @@ def prepare_tree(setup):
         unpack(setup)
     if setup.stock:
         return
-    done = with_tree(setup.linux, tree.apply, load_series(), ROOT, True)
+    done = with_tree(setup.linux, tree.apply, load_chains(), ROOT, True)
     if not done.startswith("already"):
         say(f"{setup.linux}: {done}")
 
@@ -171,13 +170,10 @@ def source_hash(setup):
     parts = [read_stamp(setup.path("linux.stamp")), gcc_version()]
     if setup.stock:
         return digest(*parts)
-    for top in KERNEL_PARTS:
+    for top in (*KERNEL_PARTS, "scripts/series"):
         for path in tree.files_below(ROOT, top):
             with open(os.path.join(ROOT, path), "rb") as src:
                 parts += [path, src.read()]
-    for path in sorted(glob.glob(os.path.join(SCRIPTS, "series", "*.series"))):
-        with open(path, "rb") as src:
-            parts += [os.path.basename(path), src.read()]
     return digest(*parts)
 
 
