@@ -8,21 +8,34 @@
 
 set -u
 
+# The kernel's source. The user's own tree or tarball takes the place of a package;
+# TREE= is the package of this release's suites if they have it, and else fetched into
+# the build folder later. The tarball that is there already is taken as it is, see
+# installed() in scripts/tooling/sources.py.
+source=linux-source
+if [ -n "${KDIR-}${BASE-}" ]; then
+	source=
+elif [ -n "${TREE-}" ]; then
+	source=
+	if apt-cache show "linux-source-$TREE" >/dev/null 2>&1; then
+		source=linux-source-$TREE
+	fi
+elif ls /usr/src/linux-source-[6-9].*.tar.* >/dev/null 2>&1; then
+	source=
+fi
+
 # What each package is for: the kernel build (objtool reads ELF, and the kernels
 # have most of their objects in common: ccache), the guest,
 # tests (32-bit and clang builds on the host, git am of the patches), lint.
-build="make gcc libc6-dev flex bison bc libelf-dev xz-utils python3 ccache"
+build="make gcc libc6-dev flex bison bc libelf-dev xz-utils python3 ccache $source"
 case "${1-}" in
-run)	want="$build linux-source-6.1 qemu-system-x86 busybox-static" ;;
-test)	want="$build linux-source-6.1 qemu-system-x86 busybox-static
+run)	want="$build qemu-system-x86 busybox-static" ;;
+test)	want="$build qemu-system-x86 busybox-static
 	      gcc-multilib clang libclang-rt-dev git" ;;
-lint)	want="$build linux-source-6.1 perl sparse shellcheck" ;;
+lint)	want="$build perl sparse shellcheck" ;;
 tree)	want="python3" ;;
 *)	echo "usage: setup.sh run|test|lint|tree" >&2; exit 2 ;;
 esac
-
-# The user's own tree or tarball takes the place of the package's.
-[ -n "${KDIR-}${BASE-}" ] && want=$(echo "$want" | sed 's/linux-source-6.1//')
 
 missing=
 for package in $want; do
@@ -61,4 +74,6 @@ if ! install >"$log" 2>&1; then
 		echo "could not install: $missing" >&2
 		exit 1
 	fi
+	# The lists may have the tree's package now.
+	[ -z "${TREE-}" ] || { rm -f "$log"; exec "$0" "$@"; }
 fi

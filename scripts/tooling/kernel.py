@@ -8,11 +8,10 @@ import re
 import shutil
 import subprocess
 
-from . import chains, series, tree
+from . import chains, series, sources, tree
 from .work import (Failed, ROOT, SCRIPTS, Step, clean_environ, digest, read_stamp,
                    run_logged, say, write_stamp)
 
-TARBALL = "/usr/src/linux-source-6.1.tar.xz"
 KUNITCONFIG = "mm/kmemleak/tests/.kunitconfig"
 FLAVORS = {
     "guest": ["guest.config", "selftests.config"],
@@ -43,10 +42,23 @@ ONE_FILE_DRY = re.compile(r"echo '  (?:CC|AS)(?: \[M\])? ")
 def find_tarball(setup):
     if setup.base:
         return os.path.abspath(setup.base)
-    if not os.path.exists(TARBALL):
-        raise Failed(f"no {TARBALL}: install linux-source-6.1, or name a "
-                     "tarball with BASE=")
-    return TARBALL
+    if setup.tree:
+        path = sources.tarball(setup.out, setup.tree)
+        return path or fetch(setup)
+    path = sources.installed()
+    if not path:
+        raise Failed(f"no linux-source-*.tar.* in {sources.USR_SRC}: install "
+                     "linux-source, or name a tarball with BASE=")
+    return path
+
+
+def fetch(setup):
+    try:
+        with Step(f"fetch the tree {setup.tree}"):
+            path = sources.fetch(setup.out, setup.tree)
+    except sources.Unavailable as err:
+        raise Failed(str(err)) from err
+    return path
 
 
 def drop_builds(setup):

@@ -175,9 +175,9 @@ def choose_plan(chains, root, original):
     try:
         return closest[1], make_plan(closest[1].patches, root, original)
     except Refused as err:
-        names = "; ".join(chain.name for chain in chains)
-        raise Refused(*err.args, f"chains tried: {names}. Closest: {closest[1].name}"
-                      ) from None
+        names = ", ".join(chain.name for chain in chains)
+        last = f"; closest: {closest[1].name}" if len(chains) > 1 else ""
+        raise Refused(*err.args, f"no chain fits; tried: {names}{last}") from None
 
 
 def edit_files(patch, texts, now, put, problems, explain):
