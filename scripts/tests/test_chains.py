@@ -125,6 +125,9 @@ class ChainTest(Scratch):
         return chains.read_chains(os.path.join(self.project, "scripts/series"),
                                   self.project)
 
+    def applied_chain(self):
+        return json.loads(self.get(".kmemleak/manifest.json"))["chain"]
+
     def refused(self, text):
         before = snapshot(self.tree, times=True, state=True)
         said = self.expect(1, text, "apply", self.tree)
@@ -152,8 +155,7 @@ class Choice(ChainTest):
                 self.kernel(version)
                 before = snapshot(self.tree, state=True)
                 self.expect(0, f"files (chain: {name})\n", "apply", self.tree)
-                manifest = json.loads(self.get(".kmemleak/manifest.json"))
-                self.assertEqual(manifest["chain"], name)
+                self.assertEqual(self.applied_chain(), name)
                 self.expect(0, f"nothing to do (chain: {name})\n", "apply", self.tree)
                 self.check_text(version)
                 self.expect(0, "removed", "remove", self.tree)
@@ -205,6 +207,7 @@ class Choice(ChainTest):
         self.expect(1, "chain series + 6.12, (1 files differ", "apply", self.tree)
         self.expect(0, "updated, 1 files (chain: series + 6.12 + 6.1)", "apply",
                     "--update", self.tree)
+        self.assertEqual(self.applied_chain(), "series + 6.12 + 6.1")
         self.assertEqual(self.get("mm/b.c"), b"int b;\nint more;\n")
         self.assertIn(b"ours + 1", self.get("mm/a.c"))
         self.expect(0, "removed", "remove", self.tree)

@@ -18,14 +18,14 @@ deb http://mirror/debian bookworm main contrib
 deb [ trusted=yes ] https://other/debian/ bookworm main
 deb-src http://source/debian bookworm main
 deb http://flat/ ./
-deb cdrom:[Debian 12]/ bookworm main
+deb cdrom:[Debian]/ bookworm main
 deb http://cloud/apt cloud-sdk-bookworm main
 debian http://no/entry bookworm main
 """
 SOURCES = """# A comment
 Types: deb deb-src
-# Between fields
 URIs: http://one/debian
+# In a field
  http://two/debian
 Suites: bookworm bookworm-updates
 Components: main non-free-firmware
@@ -218,7 +218,7 @@ class Fetch(unittest.TestCase):
 
     def test_the_newest(self):
         with self.machine("linux-source-6.12 linux-source-7.3 linux-source-7.2"
-                          " linux-source-8.0 linux-source") as asked:
+                          " linux-source-8.0 linux-source linux-source-7.9-rt") as asked:
             path = kernel.find_tarball(asked)
             self.assertEqual(path, self.out + "/sources/linux-source-7.3_"
                              "7.3.4-1~bpo13+1.tar.xz")

@@ -63,9 +63,7 @@ class Setup:
         if self.tree not in sources.TREES:
             raise Failed(f"TREE={self.tree}: one of {', '.join(sources.TREES)}")
         default = sources.installed()
-        if default and default == sources.installed(self.tree):
-            self.tree = ""
-        else:
+        if not default or default != sources.installed(self.tree):
             self.work = os.path.join(self.out, "tree-" + self.tree)
 
     def stock_twin(self):
