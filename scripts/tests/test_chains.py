@@ -191,6 +191,13 @@ class Choice(ChainTest):
                                   f"series + 6.12 + 6.1; closest: {name}\n", said)
             self.put("mm/a.c", kept)
 
+    def test_two_that_are_as_close(self):
+        self.put("mm/b.c", b"int b;\nint middle;\n")
+        said = self.refused("mm/b.c: expected 'int newest;', found ")
+        self.assertIn("mm/a.c: expected '\\treturn middle;', found ", said)
+        self.assertIn("; closest: series, series + 6.12\n", said)
+        self.assertEqual(said.count("expected"), 2, said)
+
     def test_the_newest_that_fits(self):
         self.series("6.12/all", "drop: last\n")
         self.expect(0, "(chain: series)", "apply", self.tree)

@@ -162,22 +162,25 @@ def refuse_strays(chains, root):
 
 
 def choose_plan(chains, root, original):
-    """(chain, plan) of the first chain that fits the tree whole. Raises Refused
-    with what keeps the one from it that comes closest."""
+    """(chain, plan) of the first chain that fits the tree whole. Raises Refused with
+    every place that does not fit the chain that comes closest, or those that do."""
     refuse_strays(chains, root)
-    closest = None
+    left = {}
     for chain in chains:
         try:
             return chain, make_plan(chain.patches, root, original, explain=False)
         except Refused as err:
-            if not closest or len(err.args) < closest[0]:
-                closest = len(err.args), chain
-    try:
-        return closest[1], make_plan(closest[1].patches, root, original)
-    except Refused as err:
-        names = ", ".join(chain.name for chain in chains)
-        last = f"; closest: {closest[1].name}" if len(chains) > 1 else ""
-        raise Refused(*err.args, f"no chain fits; tried: {names}{last}") from None
+            left.setdefault(len(err.args), []).append(chain)
+    closest, problems = left[min(left)], []
+    for chain in closest:
+        try:
+            return chain, make_plan(chain.patches, root, original)
+        except Refused as err:
+            problems += err.args
+    said = "no chain fits; tried: " + ", ".join(chain.name for chain in chains)
+    if len(chains) > 1:
+        said += "; closest: " + ", ".join(chain.name for chain in closest)
+    raise Refused(*dict.fromkeys(problems), said)
 
 
 def edit_files(patch, texts, now, put, problems, explain):
