@@ -8,10 +8,10 @@
 
 set -u
 
-# The kernel's source. The user's own tree or tarball takes the place of a package;
-# TREE= is the package of this release's suites if they have it, and else fetched into
-# the build folder later. The tarball that is there already is taken as it is, see
-# installed() in scripts/tooling/sources.py.
+# The kernel's source. The user's own tree or tarball takes the place of a package.
+# TREE= is a package of this release's suites, or is fetched into the build folder
+# later if they lack it. Otherwise it is the package that the release's linux-source
+# stands for. Without lists that is not known: a tarball that is there will do.
 source=linux-source
 if [ -n "${KDIR-}${BASE-}" ]; then
 	source=
@@ -20,8 +20,14 @@ elif [ -n "${TREE-}" ]; then
 	if apt-cache show "linux-source-$TREE" >/dev/null 2>&1; then
 		source=linux-source-$TREE
 	fi
-elif ls /usr/src/linux-source-[6-9].*.tar.* >/dev/null 2>&1; then
-	source=
+else
+	known=$(apt-cache depends linux-source 2>/dev/null |
+		sed -n 's/.* \(linux-source-[0-9][0-9.]*\)$/\1/p' | head -n 1)
+	if [ -n "$known" ]; then
+		source=$known
+	elif ls /usr/src/linux-source-[6-9].*.tar.* >/dev/null 2>&1; then
+		source=
+	fi
 fi
 
 # What each package is for: the kernel build (objtool reads ELF, and the kernels

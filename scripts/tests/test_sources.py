@@ -126,13 +126,14 @@ class Versions(unittest.TestCase):
 
 
 @contextlib.contextmanager
-def installed(*names):
-    """A machine that has these in /usr/src; that folder."""
+def installed(*names, own=None):
+    """A machine that has these in /usr/src; that folder. own: the release's version."""
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             with open(os.path.join(folder, name), "w", encoding="utf-8"):
                 pass
-        with mock.patch.object(sources, "USR_SRC", folder):
+        with mock.patch.object(sources, "USR_SRC", folder), \
+                mock.patch.object(sources, "own", lambda: own):
             yield folder
 
 
@@ -141,11 +142,15 @@ def setup(**environ):
 
 
 class Folders(unittest.TestCase):
-    def test_default_is_the_oldest_installed(self):
-        for names, want in ((("6.1.tar.xz", "6.12.tar.xz"), "6.1.tar.xz"),
-                            (("5.10.tar.xz", "6.12.tar.xz", "7.3.tar.xz"), "6.12.tar.xz"),
-                            (("6.8.0.tar.bz2",), "6.8.0.tar.bz2")):
-            with installed(*("linux-source-" + name for name in names)) as folder:
+    def test_default_is_the_releases_own(self):
+        for names, own, want in (
+                (("6.1.tar.xz", "6.12.tar.xz"), (6, 1), "6.1.tar.xz"),
+                (("6.1.tar.xz", "6.12.tar.xz"), (6, 12), "6.12.tar.xz"),
+                (("6.1.tar.xz", "6.12.tar.xz"), None, "6.1.tar.xz"),
+                (("6.1.tar.xz", "6.12.tar.xz"), (7, 3), "6.1.tar.xz"),
+                (("5.10.tar.xz", "6.12.tar.xz", "7.3.tar.xz"), (5, 10), "6.12.tar.xz"),
+                (("6.8.0.tar.bz2",), (6, 8), "6.8.0.tar.bz2")):
+            with installed(*("linux-source-" + name for name in names), own=own) as folder:
                 self.assertEqual(kernel.find_tarball(setup()),
                                  f"{folder}/linux-source-{want}")
         with installed("linux-source-5.10.tar.xz", "linux-patch-6.1.tar.xz"):
@@ -165,8 +170,26 @@ class Folders(unittest.TestCase):
         with installed("linux-source-7.4.tar.xz"):
             self.assertEqual(setup(TREE="7.3").work, "/o")
             self.assertEqual(setup(TREE="6.1").work, "/o/tree-6.1")
+        # The release's own may come later: the other's folder stays what it is.
+        for names in ((), ("linux-source-6.12.tar.xz",)):
+            with installed(*names, own=(6, 1)):
+                self.assertEqual(setup(TREE="6.1").work, "/o")
+                self.assertEqual(setup(TREE="6.12").work, "/o/tree-6.12")
         with installed():
             self.assertEqual(setup(TREE="6.1").work, "/o/tree-6.1")
+
+    def test_what_the_release_has(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "apt-cache")
+            with mock.patch.dict(os.environ, {"PATH": folder}):
+                self.assertIsNone(sources.own())
+                for text, want in (("linux-source\\n  Depends: linux-source-6.12", (6, 12)),
+                                   ("linux-source\\n  Depends: linux-source-6.8.0", (6, 8)),
+                                   ("", None)):
+                    with open(path, "w", encoding="utf-8") as out:
+                        out.write(f"#!/bin/sh\nprintf '{text}\\n'\n")
+                    os.chmod(path, 0o755)
+                    self.assertEqual(sources.own(), want)
 
     def test_what_makes_no_sense(self):
         for environ, text in (({"TREE": "6.13"}, "TREE=6.13: one of 7.3, 6.12, 6.1"),
@@ -270,12 +293,15 @@ class Fetch(unittest.TestCase):
     def test_packages(self):
         """What setup.sh asks for, on a machine that has no package at all."""
         for name, text in (("id", "echo 1000"), ("sudo", "exit 1"), ("ls", "exit $LS"),
-                           ("dpkg-query", ":"), ("apt-cache", "[ $2 = linux-source-6.12 ]")):
+                           ("dpkg-query", ":"),
+                           ("apt-cache", 'case $1 in depends) echo "  Depends: $OWN" ;; '
+                            'show) [ $2 = linux-source-6.12 ] ;; esac')):
             path = os.path.join(self.dir, "bin", name)
             with open(path, "w", encoding="utf-8") as out:
                 out.write("#!/bin/sh\n" + text + "\n")
             os.chmod(path, 0o755)
         for want, environ in (("linux-source", {"LS": "1"}), ("", {"LS": "0"}),
+                              ("linux-source-6.1", {"LS": "0", "OWN": "linux-source-6.1"}),
                               ("linux-source-6.12", {"LS": "0", "TREE": "6.12"}),
                               ("", {"LS": "1", "TREE": "7.3"}),
                               ("", {"LS": "1", "KDIR": "/k"}), ("", {"LS": "1", "BASE": "/b"})):

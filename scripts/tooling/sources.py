@@ -139,15 +139,35 @@ def newest(names, tree):
         int(part) for part in re.findall(r"\d+", os.path.basename(name))])
 
 
+def own():
+    """The version of the package that the release's linux-source stands for, or None."""
+    try:
+        got = subprocess.run(["apt-cache", "depends", "linux-source"], text=True,
+                             capture_output=True, check=False)
+    except FileNotFoundError:
+        return None
+    return next(filter(None, map(version, got.stdout.splitlines())), None)
+
+
 def installed(tree=""):
-    """The tarball of an installed package: a tree's, or else the oldest that a chain
-    of the series can be for. That is the release's own, as backports are newer."""
+    """The tarball of an installed package: a tree's, or else the release's own, or else
+    the oldest that a chain of the series can be for."""
     found = glob.glob(os.path.join(USR_SRC, "linux-source-*.tar.*"))
     if tree:
         return newest(found, tree)
     oldest = min(map(number, TREES))
-    found = [path for path in found if version(path) and version(path) >= oldest]
-    return min(found, default=None, key=lambda path: (version(path), path))
+    found = sorted((version(path), path) for path in found
+                   if version(path) and version(path) >= oldest)
+    if len(found) > 1:
+        release = own()
+        found = [pair for pair in found if pair[0] == release] or found
+    return found[0][1] if found else None
+
+
+def is_default(tree):
+    """Whether a tree is the one that is built without TREE=."""
+    there = own() or version(installed() or "")
+    return bool(there) and fits(there, tree)
 
 
 def tarball(build, tree):

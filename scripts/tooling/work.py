@@ -62,8 +62,7 @@ class Setup:
             raise Failed("TREE= names the tree, and so does KDIR= or BASE=: one of them")
         if self.tree not in sources.TREES:
             raise Failed(f"TREE={self.tree}: one of {', '.join(sources.TREES)}")
-        default = sources.installed()
-        if not default or default != sources.installed(self.tree):
+        if not sources.is_default(self.tree):
             self.work = os.path.join(self.out, "tree-" + self.tree)
 
     def stock_twin(self):
