@@ -4,10 +4,10 @@
 # work is done by scripts/kmemleak-dev and scripts/kmemleak-tree.
 
 O ?= build
-export O KDIR BASE JOBS ACCEL FLAVOR CMD FILES APPEND LIMIT ROUNDS QUICK FULL
+export O KDIR TREE BASE JOBS ACCEL FLAVOR CMD FILES APPEND LIMIT ROUNDS QUICK FULL
 
 DEV := scripts/kmemleak-dev
-TREE := scripts/kmemleak-tree
+LAY := scripts/kmemleak-tree
 TIERS := host tools kunit uml guest debug
 
 .PHONY: help run test $(TIERS:%=test-%) shell guest apply remove patch lint bench clean
@@ -30,6 +30,7 @@ help:
 	@echo
 	@echo 'O=DIR     build folder (build)        JOBS=N     jobs (all CPUs)'
 	@echo 'KDIR=T    build from the tree T, which is copied and not touched'
+	@echo 'TREE=7.3  build from that tree of Debian: 7.3, 6.12 or 6.1'
 	@echo 'BASE=TAR  tarball of the base tree    LIMIT=SEC  when a guest hangs'
 	@echo 'ACCEL=kvm instead of tcg              FLAVOR=debug for shell, guest'
 	@echo "APPEND='…' kernel parameters and FILES='…' into /root, for guest"
@@ -65,7 +66,7 @@ bench:
 apply remove:
 	@test -n '$(KDIR)' || { echo 'make $@ needs KDIR=<kernel tree>'; exit 2; }
 	@scripts/setup.sh tree
-	@$(TREE) $@ $(if $(filter apply,$@),$(if $(UPDATE),--update)) '$(KDIR)'
+	@$(LAY) $@ $(if $(filter apply,$@),$(if $(UPDATE),--update)) '$(KDIR)'
 
 clean:
 	rm -rf '$(O)'

@@ -8,21 +8,40 @@
 
 set -u
 
+# The kernel's source. The user's own tree or tarball takes the place of a package.
+# TREE= is a package of this release's suites, or is fetched into the build folder
+# later if they lack it. Otherwise it is the package that the release's linux-source
+# stands for. Without lists that is not known: a tarball that is there will do.
+source=linux-source
+if [ -n "${KDIR-}${BASE-}" ]; then
+	source=
+elif [ -n "${TREE-}" ]; then
+	source=
+	if apt-cache show "linux-source-$TREE" >/dev/null 2>&1; then
+		source=linux-source-$TREE
+	fi
+else
+	known=$(apt-cache depends linux-source 2>/dev/null |
+		sed -n 's/.* \(linux-source-[0-9][0-9.]*\)$/\1/p' | head -n 1)
+	if [ -n "$known" ]; then
+		source=$known
+	elif ls /usr/src/linux-source-[6-9].*.tar.* >/dev/null 2>&1; then
+		source=
+	fi
+fi
+
 # What each package is for: the kernel build (objtool reads ELF, and the kernels
 # have most of their objects in common: ccache), the guest,
 # tests (32-bit and clang builds on the host, git am of the patches), lint.
-build="make gcc libc6-dev flex bison bc libelf-dev xz-utils python3 ccache"
+build="make gcc libc6-dev flex bison bc libelf-dev xz-utils python3 ccache $source"
 case "${1-}" in
-run)	want="$build linux-source-6.1 qemu-system-x86 busybox-static" ;;
-test)	want="$build linux-source-6.1 qemu-system-x86 busybox-static
+run)	want="$build qemu-system-x86 busybox-static" ;;
+test)	want="$build qemu-system-x86 busybox-static
 	      gcc-multilib clang libclang-rt-dev git" ;;
-lint)	want="$build linux-source-6.1 perl sparse shellcheck" ;;
+lint)	want="$build perl sparse shellcheck" ;;
 tree)	want="python3" ;;
 *)	echo "usage: setup.sh run|test|lint|tree" >&2; exit 2 ;;
 esac
-
-# The user's own tree or tarball takes the place of the package's.
-[ -n "${KDIR-}${BASE-}" ] && want=$(echo "$want" | sed 's/linux-source-6.1//')
 
 missing=
 for package in $want; do
@@ -61,4 +80,6 @@ if ! install >"$log" 2>&1; then
 		echo "could not install: $missing" >&2
 		exit 1
 	fi
+	# The lists may have the tree's package now.
+	[ -z "${TREE-}" ] || { rm -f "$log"; exec "$0" "$@"; }
 fi

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
-from tooling import series, tree
+from tooling import chains, tree
 from tooling.work import ROOT, SCRIPTS
 
 BASE = os.environ["KMEMLEAK_BASE_TREE"]
@@ -17,23 +17,35 @@ BASE = os.environ["KMEMLEAK_BASE_TREE"]
 BYSTANDER = "mm/bystander.c"
 
 
-def patches(root=ROOT):
-    return series.read_series(os.path.join(root, "scripts", "series"), root)
+def read_chains(root=ROOT):
+    return chains.read_chains(os.path.join(root, "scripts", "series"), root)
+
+
+def base_chain():
+    """The chain that fits the base tree."""
+    source = tree.Tree(BASE)
+    chain, _ = tree.choose_plan(read_chains(), ROOT, tree.Originals(source))
+    source.close()
+    return chain
+
+
+def patches():
+    return base_chain().patches
 
 
 def base_files():
-    """path -> Node of the base tree, for every path that the series names."""
+    """path -> Node of the base tree, for every path that a chain names."""
     source = tree.Tree(BASE)
     original = tree.Originals(source)
     paths = set()
-    for patch in patches():
+    for patch in (patch for chain in read_chains() for patch in chain.patches):
         paths.update(patch.remove)
         paths.update(edit.path for edit in patch.edits)
-        for path in patch.add + patch.overwrite:
+        for path in patch.add + patch.overwrite + list(patch.compat):
             paths.update(original.below(path))
     nodes = {path: original(path) for path in paths}
     source.close()
-    return nodes
+    return {path: node for path, node in nodes.items() if node.kind != "none"}
 
 
 def snapshot(root, times=False, state=False):
@@ -60,28 +72,20 @@ def snapshot(root, times=False, state=False):
     return found
 
 
-class ScratchTest(unittest.TestCase):
-    """self.tree: a scratch kernel tree, self.project: a copy of the project."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.nodes = base_files()
+class Scratch(unittest.TestCase):
+    """self.tree and self.project: folders for a kernel tree and for a project."""
 
     def setUp(self):
         self.dir = tempfile.mkdtemp(prefix="kmemleak-test-")
         self.addCleanup(shutil.rmtree, self.dir)
         self.tree = os.path.join(self.dir, "tree")
         self.project = os.path.join(self.dir, "project")
-        for path, node in self.nodes.items():
-            self.put(path, node.data, node.mode)
-        self.put(BYSTANDER, b"int bystander;\n")
-        self.put("Kbuild", b"# a kernel tree has one\n")
-        for top in (*tree.ROOTS, "scripts"):
-            for path in tree.files_below(ROOT, top):
-                target = os.path.join(self.project, path)
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                shutil.copy2(os.path.join(ROOT, path), target)
-        shutil.copy2(os.path.join(ROOT, "MAINTAINERS"), self.project)
+
+    def copy_project(self, *tops):
+        for path in (path for top in tops for path in tree.files_below(ROOT, top)):
+            target = os.path.join(self.project, path)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copy2(os.path.join(ROOT, path), target)
 
     def put(self, path, data, mode=0o644, root=None):
         full = os.path.join(root or self.tree, path)
@@ -107,3 +111,19 @@ class ScratchTest(unittest.TestCase):
         self.assertEqual(got, status, said)
         self.assertIn(text, said)
         return said
+
+
+class ScratchTest(Scratch):
+    """A scratch kernel tree, and a copy of the project."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.nodes = base_files()
+
+    def setUp(self):
+        super().setUp()
+        for path, node in self.nodes.items():
+            self.put(path, node.data, node.mode)
+        self.put(BYSTANDER, b"int bystander;\n")
+        self.put("Kbuild", b"# a kernel tree has one\n")
+        self.copy_project(*tree.ROOTS, "scripts", "MAINTAINERS")

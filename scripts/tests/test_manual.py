@@ -284,7 +284,8 @@ class Chapters(unittest.TestCase):
         cls.text = {name: read(name) for name in names_of("Documentation/mm/kmemleak/*.rst")}
         cls.all = "\n".join(cls.text.values())
         cls.code = CODE + "\n".join(without_comments(read(name)) for pattern in (
-            "include/linux/kmemleak.h", "scripts/series/*", "samples/kmemleak/*.c",
+            "include/linux/kmemleak.h", "scripts/series/**/*.series",
+            "scripts/series/*/compat/**/*.h", "samples/kmemleak/*.c",
             "tools/testing/kmemleak/**/*.[ch]") for name in names_of(pattern))
         cls.known = set(re.findall(r"\w+", cls.code))
 

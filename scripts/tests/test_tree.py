@@ -5,8 +5,8 @@ import os
 import subprocess
 from unittest import mock
 
-from scratch import BYSTANDER, ScratchTest, patches, snapshot
-from tooling import tree
+from scratch import BYSTANDER, ScratchTest, patches, read_chains, snapshot
+from tooling import chains, tree
 
 STOCK = "mm/kmemleak.c"
 HEADER = "include/linux/kmemleak.h"
@@ -16,13 +16,15 @@ class Apply(ScratchTest):
     def test_brings_everything(self):
         self.expect(0, "applied", "apply", self.tree)
         self.assertFalse(os.path.exists(os.path.join(self.tree, STOCK)))
+        edited = {edit.path for patch in patches() for edit in patch.edits}
         for patch in patches():
-            for path in patch.add + patch.overwrite:
-                names = tree.files_below(self.project, path)
+            sources = [(path, self.project) for path in patch.add + patch.overwrite]
+            for path, top in sources + list(patch.compat.items()):
+                names = tree.files_below(top, path)
                 self.assertTrue(names, path)
                 for name in names:
-                    self.assertEqual(self.get(name),
-                                     self.get(name, self.project), name)
+                    if name not in edited:
+                        self.assertEqual(self.get(name), self.get(name, top), name)
             for edit in patch.edits:
                 text = self.get(edit.path).decode()
                 for line in edit.text.get("insert", edit.text.get("with", [])):
@@ -161,9 +163,16 @@ class Refuse(ScratchTest):
         for patch in patches():
             for edit in patch.edits:
                 for key in ("after", "before", "replace", "cut-from"):
-                    for line in edit.text.get(key, []):
+                    for line in self.standing(edit, key):
                         with self.subTest(edit.origin, line=line):
-                            self.one_anchor(edit.path, line, edit.text.get("in"))
+                            self.one_anchor(edit.path, line, self.standing(edit, "in"))
+
+    def standing(self, edit, key):
+        """The lines of an anchor that the tree has, of several the first such."""
+        for lines in [edit.text.get(key, []), *edit.others.get(key, [])]:
+            if ("\n".join(lines) + "\n").encode() in self.get(edit.path):
+                return lines
+        return []
 
     def one_anchor(self, path, line, inside):
         kept = self.get(path)
@@ -231,9 +240,9 @@ class Refuse(ScratchTest):
 
     def test_bad_series(self):
         name = os.path.join(self.project, "scripts/series/02-subsystem.series")
-        edit = "edit: mm/Makefile\nwhy: x\n"
+        edit = "edit: mm/Makefile\nid: odd\nwhy: x\n"
         for text, fault in (
-                ("edit: mm/Makefile\nafter:\n|x\ninsert:\n|y\n", "has a why"),
+                ("edit: mm/Makefile\nid: odd\nafter:\n|x\ninsert:\n|y\n", "has a why"),
                 (edit + "after:\n|x\nbefore:\n|x\ninsert:\n|y\n", "one operation"),
                 (edit + "cut-from:\n|x\nwith:\n|y\n", "one operation"),
                 (edit + "replace:\nwith:\n|y\n", "a key without text"),
@@ -296,7 +305,7 @@ class Update(ScratchTest):
     def test_refused_update_keeps_the_old(self):
         with open(os.path.join(self.project, "scripts/series/03-hooks.series"),
                   "a", encoding="utf-8") as out:
-            out.write("\nedit: kernel/fork.c\nwhy: x\nafter:\n|no such line\n"
+            out.write("\nedit: kernel/fork.c\nid: odd\nwhy: x\nafter:\n|no such line\n"
                       "insert:\n|x\n")
         before = snapshot(self.tree, times=True, state=True)
         self.expect(1, "kernel/fork.c: expected 'no such line'", "apply",
@@ -331,7 +340,7 @@ class Interrupt(ScratchTest):
             target.close()
 
     def apply(self, target):
-        tree.apply(target, patches(self.project), self.project, True)
+        tree.apply(target, read_chains(self.project), self.project, True)
 
     def settled(self, action):
         target = tree.Tree(self.tree)
@@ -377,10 +386,10 @@ class Interrupt(ScratchTest):
         self.assertEqual(self.reached["forget"], 1)
 
     def test_update(self):
-        old = patches(self.project)
+        old = [chains.Chain("old", patches()[:2])]
 
         def older(target):
-            tree.apply(target, old[:2], self.project, True)
+            tree.apply(target, old, self.project, True)
 
         with mock.patch.object(tree, "ROOTS", ()):
             self.everywhere(lambda: self.settled(older), self.apply)

@@ -3,17 +3,15 @@
 lay the project over it, configure, build. Each step leaves a stamp, a hash of
 everything that went into it, and is skipped while that holds."""
 
-import glob
 import os
 import re
 import shutil
 import subprocess
 
-from . import series, tree
+from . import chains, series, sources, tree
 from .work import (Failed, ROOT, SCRIPTS, Step, clean_environ, digest, read_stamp,
                    run_logged, say, write_stamp)
 
-TARBALL = "/usr/src/linux-source-6.1.tar.xz"
 KUNITCONFIG = "mm/kmemleak/tests/.kunitconfig"
 FLAVORS = {
     "guest": ["guest.config", "selftests.config"],
@@ -44,10 +42,23 @@ ONE_FILE_DRY = re.compile(r"echo '  (?:CC|AS)(?: \[M\])? ")
 def find_tarball(setup):
     if setup.base:
         return os.path.abspath(setup.base)
-    if not os.path.exists(TARBALL):
-        raise Failed(f"no {TARBALL}: install linux-source-6.1, or name a "
-                     "tarball with BASE=")
-    return TARBALL
+    if setup.tree:
+        path = sources.tarball(setup.out, setup.tree)
+        return path or fetch(setup)
+    path = sources.installed()
+    if not path:
+        raise Failed(f"no linux-source-*.tar.* in {sources.USR_SRC}: install "
+                     "linux-source, or name a tarball with BASE=")
+    return path
+
+
+def fetch(setup):
+    try:
+        with Step(f"fetch the tree {setup.tree}"):
+            path = sources.fetch(setup.out, setup.tree)
+    except sources.Unavailable as err:
+        raise Failed(str(err)) from err
+    return path
 
 
 def drop_builds(setup):
@@ -144,9 +155,9 @@ def with_tree(path, action, *args):
         target.close()
 
 
-def load_series():
+def load_chains():
     try:
-        return series.read_series(os.path.join(SCRIPTS, "series"), ROOT)
+        return chains.read_chains(os.path.join(SCRIPTS, "series"), ROOT)
     except series.SeriesError as err:
         raise Failed(str(err)) from err
 
@@ -161,7 +172,7 @@ def prepare_tree(setup):
         unpack(setup)
     if setup.stock:
         return
-    done = with_tree(setup.linux, tree.apply, load_series(), ROOT, True)
+    done = with_tree(setup.linux, tree.apply, load_chains(), ROOT, True)
     if not done.startswith("already"):
         say(f"{setup.linux}: {done}")
 
@@ -171,13 +182,10 @@ def source_hash(setup):
     parts = [read_stamp(setup.path("linux.stamp")), gcc_version()]
     if setup.stock:
         return digest(*parts)
-    for top in KERNEL_PARTS:
+    for top in (*KERNEL_PARTS, "scripts/series"):
         for path in tree.files_below(ROOT, top):
             with open(os.path.join(ROOT, path), "rb") as src:
                 parts += [path, src.read()]
-    for path in sorted(glob.glob(os.path.join(SCRIPTS, "series", "*.series"))):
-        with open(path, "rb") as src:
-            parts += [os.path.basename(path), src.read()]
     return digest(*parts)
 
 

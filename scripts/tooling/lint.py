@@ -48,7 +48,7 @@ def output(command, cwd):
 
 
 def checkpatch(setup):
-    files = [path for path in project_files(*KERNEL)
+    files = [path for path in project_files(*KERNEL, "scripts/series")
              if path.endswith((".c", ".h", ".sh", ".rst"))
              or os.path.basename(path).startswith(("Kconfig", "Makefile"))]
     groups = {}

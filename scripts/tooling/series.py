@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The series of changes to a kernel tree: reads scripts/series/*.series (the
-format is described in the README there) and applies an edit to a text. Knows
-nothing of trees on disk; that is tree.py."""
+"""The series of changes to a kernel tree: reads *.series files (the format is
+described in scripts/series/README) and applies an edit to a text. Not here: how
+older trees change the series (chains.py), trees on disk (tree.py)."""
 
 import difflib
 import glob
 import os
+import re
 from dataclasses import dataclass, field
 
 # An operation's keys, and which of them may be left out.
@@ -18,6 +19,10 @@ OPERATIONS = {
 TEXT_KEYS = {"after", "before", "insert", "replace", "with", "cut-from",
              "cut-to", "cut-until", "in", "unless", "body"}
 FILE_KEYS = {"insert-file": "insert", "with-file": "with"}
+# Keys of the lines that an edit looks for; each can have other lines as well.
+ANCHORS = {"after", "before", "replace", "cut-from", "cut-to", "cut-until", "in"}
+PATH_KEYS = {"remove", "add", "overwrite"}
+ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class SeriesError(Exception):
@@ -32,12 +37,34 @@ class Mismatch(Exception):
         super().__init__(f"{where}: {text}")
 
 
+class Missing(Mismatch):
+    """None of the texts of an anchor stands in the file. To find the line that is
+    most like one takes a while, so that is done only for a message."""
+
+    def __init__(self, text, path, choices, low, high):
+        Exception.__init__(self)
+        self.path, self.choices, self.where = path, choices, (text, low, high)
+
+    def __str__(self):
+        text, low, high = self.where
+        line, expected, found = max(
+            (nearest(text, want, low, high) for want in self.choices),
+            key=lambda got: difflib.SequenceMatcher(None, got[1], got[2]).ratio())
+        more = len(self.choices) - 1
+        return str(Mismatch(self.path, line, f"expected {expected!r}, found {found}"
+                            + f" ({more} other text(s) tried)" * bool(more)))
+
+
 @dataclass
 class Edit:
     path: str
     origin: str                   # file:line of the series, for messages
+    id: str = ""
+    to: str = ""                  # the patch that a delta adds the edit to
     why: list = field(default_factory=list)
     text: dict = field(default_factory=dict)    # key -> list of lines
+    others: dict = field(default_factory=dict)  # key -> other lines to look for
+    needs: list = field(default_factory=list)   # lists of lines
 
 
 @dataclass
@@ -48,6 +75,8 @@ class Patch:
     remove: list = field(default_factory=list)
     add: list = field(default_factory=list)
     overwrite: list = field(default_factory=list)
+    compat: dict = field(default_factory=dict)  # path -> folder it comes from
+    drop: dict = field(default_factory=dict)    # what a delta drops -> file:line
     edits: list = field(default_factory=list)
 
 
@@ -57,13 +86,15 @@ def file_text(path):
         return [ln for ln in src.read().splitlines() if not ln.startswith("#")]
 
 
-def read_patch(path, root):
-    """One *.series file as a Patch."""
-    name = os.path.basename(path).removesuffix(".series")
-    patch, edit, lines = Patch(name), None, None
+def read_file(path, top, root, names=None):
+    """One *.series file of the folder top as a Patch. In a delta, whose names are
+    those of the series' patches, that stands for changes to the named one."""
+    patch, edit, lines, last = Patch(""), None, None, None
+    shown = os.path.relpath(path, top)
+    delta = names is not None
 
     def bad(number, text):
-        return SeriesError(f"{path}:{number}: {text}")
+        return SeriesError(f"{shown}:{number}: {text}")
 
     with open(path, encoding="utf-8") as src:
         for number, line in enumerate(src.read().splitlines(), 1):
@@ -79,49 +110,96 @@ def read_patch(path, root):
             value = value.strip()
             if not colon:
                 raise bad(number, "neither `key: value` nor `|text`")
+            if delta and key == "to" and value not in names:
+                raise bad(number, f"the series has no patch {value!r}")
             if key == "edit":
-                edit = Edit(value, f"{os.path.basename(path)}:{number}")
+                edit = Edit(value, f"{shown}:{number}")
                 patch.edits.append(edit)
+            elif key == "id" and edit and not edit.id:
+                if not ID.fullmatch(value):
+                    raise bad(number, f"an id is like-this, not {value!r}")
+                edit.id = value
+            elif key == "to" and delta and edit:
+                edit.to = value
+            elif key == "to" and delta:
+                patch.name = value
+            elif key == "drop" and delta and not edit:
+                patch.drop[value] = f"{shown}:{number}"
+            elif (key in PATH_KEYS or key == "compat" and delta) and not edit:
+                if delta and not patch.name:
+                    raise bad(number, f"`{key}:` for which patch? `to:` comes first")
+                if key == "compat":
+                    add_compat(patch, os.path.dirname(path), value, bad, number)
+                else:
+                    getattr(patch, key).append(value)
             elif key == "why" and edit:
                 edit.why.append(value)
-            elif key == "body" and not edit:
+            elif key == "body" and not edit and not delta:
                 lines = patch.body
-            elif key == "subject" and not edit:
+            elif key == "subject" and not edit and not delta:
                 patch.subject = value
-            elif key in ("remove", "add", "overwrite") and not edit:
-                getattr(patch, key).append(value)
             elif key in FILE_KEYS and edit:
                 edit.text[FILE_KEYS[key]] = file_text(os.path.join(root, value))
+            elif key == "needs" and edit:
+                lines = []
+                edit.needs.append(lines)
+            elif key == "or" and edit and last in ANCHORS:
+                lines = []
+                edit.others.setdefault(last, []).append(lines)
+                continue
             elif key in TEXT_KEYS and edit:
                 lines = edit.text.setdefault(key, [])
             else:
                 raise bad(number, f"`{key}:` has no place here")
-    check_patch(patch, path)
+            last = key
+    check_edits(patch)
     return patch
 
 
-def check_patch(patch, path):
-    if not patch.subject or not patch.body:
-        raise SeriesError(f"{path}: no subject or no body")
+def add_compat(patch, folder, path, bad, number):
+    patch.compat[path] = os.path.join(folder, "compat")
+    if not os.path.lexists(os.path.join(folder, "compat", path)):
+        raise bad(number, f"no compat/{path} here")
+
+
+def check_edits(patch):
     for edit in patch.edits:
         keys = set(edit.text) - {"in", "unless"}
         if "cut-until" in keys:
             keys = keys - {"cut-until"} | {"cut-to"}
         fits = [op for op, (need, may) in OPERATIONS.items()
                 if need <= keys <= need | may]
+        if not edit.id:
+            raise SeriesError(f"{edit.origin}: an edit has an id")
         if not edit.why or len(fits) != 1:
             raise SeriesError(f"{edit.origin}: an edit has a why and the keys "
                               f"of one operation, not {sorted(keys)}")
-        if any(not edit.text[key] for key in edit.text):
+        if not all([*edit.text.values(), *sum(edit.others.values(), []), *edit.needs]):
             raise SeriesError(f"{edit.origin}: a key without text")
 
 
-def read_series(folder, root):
-    """All patches in their order."""
+def series_files(folder):
     found = sorted(glob.glob(os.path.join(folder, "*.series")))
     if not found:
         raise SeriesError(f"{folder}: no *.series here")
-    return [read_patch(path, root) for path in found]
+    return found
+
+
+def read_series(folder, root):
+    """All patches of the newest tree in their order."""
+    patches, seen = [], {}
+    for path in series_files(folder):
+        patch = read_file(path, folder, root)
+        patch.name = os.path.basename(path).removesuffix(".series")
+        if not patch.subject or not patch.body:
+            raise SeriesError(f"{path}: no subject or no body")
+        for edit in patch.edits:
+            if edit.id in seen:
+                raise SeriesError(f"{edit.origin}: the id {edit.id} is that of "
+                                  f"{seen[edit.id]}")
+            seen[edit.id] = edit.origin
+        patches.append(patch)
+    return patches
 
 
 class Text:
@@ -170,45 +248,52 @@ def nearest(text, want, low, high):
     return None, want[0], "nothing like it"
 
 
-def find(text, want, path, low, high, unique=True):
-    """The only (or the first) place where the lines of an anchor stand."""
-    hits = [pos for pos in range(low, high - len(want) + 1)
+def places(text, want, low, high):
+    return [pos for pos in range(low, high - len(want) + 1)
             if text.lines[pos:pos + len(want)] == want]
-    if len(hits) == 1 or (hits and not unique):
-        return hits[0]
-    if hits:
-        lines = ", ".join(str(text.numbers[pos]) for pos in hits)
-        raise Mismatch(path, text.numbers[hits[1]],
-                       f"expected {want[0]!r} once, found it in lines {lines}")
-    line, expected, found = nearest(text, want, low, high)
-    raise Mismatch(path, line, f"expected {expected!r}, found {found}")
+
+
+def find(text, edit, key, low, high, unique=True):
+    """(start, end) of the only (or the first) place where an anchor stands.
+    Other lines are looked for only if the ones before stand nowhere."""
+    choices = [edit.text[key], *edit.others.get(key, [])]
+    for want in choices:
+        hits = places(text, want, low, high)
+        if len(hits) == 1 or (hits and not unique):
+            return hits[0], hits[0] + len(want)
+        if hits:
+            lines = ", ".join(str(text.numbers[pos]) for pos in hits)
+            raise Mismatch(edit.path, text.numbers[hits[1]],
+                           f"expected {want[0]!r} once, found it in lines {lines}")
+    raise Missing(text, edit.path, choices, low, high)
 
 
 def apply_edit(text, edit):
     """Carry out one edit on a Text; Mismatch if it does not fit."""
     keys, path = edit.text, edit.path
-    if "unless" in keys and any(
-            text.lines[pos:pos + len(keys["unless"])] == keys["unless"]
-            for pos in range(len(text.lines))):
-        return
     low, high = 0, len(text.lines)
+    for want in edit.needs:
+        if not places(text, want, low, high):
+            raise Missing(text, path, [want], low, high)
+    if "unless" in keys and places(text, keys["unless"], low, high):
+        return
     if "in" in keys:
-        low = find(text, keys["in"], path, low, high)
-        high = find(text, ["}"], path, low, high, unique=False) + 1
+        low, _ = find(text, edit, "in", low, high)
+        ends = places(text, ["}"], low, high)
+        if not ends:
+            raise Mismatch(path, text.numbers[low], "expected '}' behind it")
+        high = ends[0] + 1
     if "after" in keys:
-        pos = find(text, keys["after"], path, low, high) + len(keys["after"])
+        _, pos = find(text, edit, "after", low, high)
         text.splice(pos, pos, keys["insert"])
     elif "before" in keys:
-        pos = find(text, keys["before"], path, low, high)
+        pos, _ = find(text, edit, "before", low, high)
         text.splice(pos, pos, keys["insert"])
     elif "replace" in keys:
-        pos = find(text, keys["replace"], path, low, high)
-        text.splice(pos, pos + len(keys["replace"]), keys.get("with", []))
-    else:
-        pos = find(text, keys["cut-from"], path, low, high)
-        last = keys.get("cut-to") or keys["cut-until"]
-        end = find(text, last, path, pos + len(keys["cut-from"]), high,
-                   unique=False)
-        if "cut-to" in keys:
-            end += len(last)
+        pos, end = find(text, edit, "replace", low, high)
         text.splice(pos, end, keys.get("with", []))
+    else:
+        pos, first = find(text, edit, "cut-from", low, high)
+        last = "cut-to" if "cut-to" in keys else "cut-until"
+        until, end = find(text, edit, last, first, high, unique=False)
+        text.splice(pos, end if last == "cut-to" else until, keys.get("with", []))

@@ -105,11 +105,12 @@ class Plan:
     steps: list = field(default_factory=list)   # (Patch, {path: (old, new)})
 
 
-def make_plan(series, root, original):
+def make_plan(series, root, original, explain=True):
     """What the series makes of a tree; original(path) gives the tree's node.
 
-    Raises Refused with every place that does not fit."""
-    plan, problems, claimed, texts = Plan(), [], set(), {}
+    Raises Refused with every place that does not fit, or without explain one word
+    for each, which is much faster."""
+    plan, problems, texts = Plan(), [], {}
 
     def now(path):
         return plan.target.get(path) or original(path)
@@ -125,34 +126,64 @@ def make_plan(series, root, original):
             if original(path).kind == "none":
                 problems.append(f"{path}: not in the tree")
             put(path, NOTHING)
-        for path in patch.add + patch.overwrite:
-            ours = files_below(root, path)
-            claimed.update(ours)
+        sources = [(path, root) for path in patch.add + patch.overwrite]
+        for path, top in sources + list(patch.compat.items()):
+            ours = files_below(top, path)
             if not ours:
                 problems.append(f"{path}: the project lacks it")
                 continue
             theirs = original.below(path)
-            if path in patch.add:
+            if path not in patch.overwrite:
                 problems += [f"{old}: already in the tree" for old in theirs]
             elif not theirs:
                 problems.append(f"{path}: not in the tree")
             for old in theirs:
                 put(old, NOTHING)
             for new in ours:
-                put(new, project_node(root, new))
-        edit_files(patch, texts, now, put, problems)
+                put(new, project_node(top, new))
+        edit_files(patch, texts, now, put, problems, explain)
         plan.steps.append((patch, {path: (old, plan.target[path])
                                    for path, old in before.items()
                                    if old != plan.target[path]}))
-    for top in ROOTS:
-        problems += [f"{path}: no patch of the series brings it"
-                     for path in files_below(root, top) if path not in claimed]
     if problems:
         raise Refused(*dict.fromkeys(problems))
     return plan
 
 
-def edit_files(patch, texts, now, put, problems):
+def refuse_strays(chains, root):
+    """Each file of the project is brought to some tree."""
+    tops = {path for chain in chains for patch in chain.patches
+            for path in patch.add + patch.overwrite}
+    brought = {name for path in tops for name in files_below(root, path)}
+    strays = [name for top in ROOTS for name in files_below(root, top)
+              if name not in brought]
+    if strays:
+        raise Refused(*(f"{name}: no patch of the series brings it" for name in strays))
+
+
+def choose_plan(chains, root, original):
+    """(chain, plan) of the first chain that fits the tree whole. Raises Refused with
+    every place that does not fit the chain that comes closest, or those that do."""
+    refuse_strays(chains, root)
+    left = {}
+    for chain in chains:
+        try:
+            return chain, make_plan(chain.patches, root, original, explain=False)
+        except Refused as err:
+            left.setdefault(len(err.args), []).append(chain)
+    closest, problems = left[min(left)], []
+    for chain in closest:
+        try:
+            return chain, make_plan(chain.patches, root, original)
+        except Refused as err:
+            problems += err.args
+    said = "no chain fits; tried: " + ", ".join(chain.name for chain in chains)
+    if len(chains) > 1:
+        said += "; closest: " + ", ".join(chain.name for chain in closest)
+    raise Refused(*dict.fromkeys(problems), said)
+
+
+def edit_files(patch, texts, now, put, problems, explain):
     """One patch's edits; texts outlives it, for the tree's line numbers."""
     for edit in patch.edits:
         node = now(edit.path)
@@ -165,7 +196,7 @@ def edit_files(patch, texts, now, put, problems):
         try:
             apply_edit(text, edit)
         except Mismatch as err:
-            problems.append(f"{err} ({edit.origin})")
+            problems.append(f"{err} ({edit.origin})" if explain else edit.origin)
         put(edit.path, Node("file", node.mode, text.data()))
 
 
@@ -194,6 +225,7 @@ class Tree:
     """A kernel tree on disk, and what the manifest knows about it.
 
     files: path -> {"orig": key, "mode": …, "known": [keys that we put there]}
+    chain: the name of the chain that was applied
     """
 
     def __init__(self, root):
@@ -201,7 +233,7 @@ class Tree:
         if not os.path.isdir(self.root):
             raise Refused(f"{root}: not a folder")
         self.state = os.path.join(self.root, STATE)
-        self.files, self.folders, self.status = {}, [], "none"
+        self.files, self.folders, self.status, self.chain = {}, [], "none", ""
         self.lock = os.open(self.root, os.O_RDONLY)
         fcntl.flock(self.lock, fcntl.LOCK_EX)
         self.load()
@@ -221,14 +253,16 @@ class Tree:
         self.files = manifest["files"]
         self.folders = manifest["folders"]
         self.status = manifest["status"]
+        self.chain = manifest.get("chain", "")
 
     def store(self, status):
         """Write the manifest in one step; without it the folder means nothing."""
         self.status = status
         part = os.path.join(self.state, "manifest.part")
         with open(part, "w", encoding="utf-8") as out:
-            json.dump({"status": status, "folders": self.folders,
-                       "files": self.files}, out, indent=1, sort_keys=True)
+            json.dump({"status": status, "chain": self.chain,
+                       "folders": self.folders, "files": self.files},
+                      out, indent=1, sort_keys=True)
         os.replace(part, os.path.join(self.state, "manifest.json"))
 
     def saved(self, path):
@@ -341,28 +375,31 @@ class Tree:
         # Without its manifest the folder means nothing, see load().
         os.unlink(os.path.join(self.state, "manifest.json"))
         shutil.rmtree(self.state)
-        self.files, self.folders, self.status = {}, [], "none"
+        self.files, self.folders, self.status, self.chain = {}, [], "none", ""
 
 
-def apply(tree, series, root, update):
+def apply(tree, chains, root, update):
     """Returns what was done, in words. Refused leaves the tree alone."""
-    plan = make_plan(series, root, Originals(tree))
+    chain, plan = choose_plan(chains, root, Originals(tree))
     if tree.status == "applied":
         problems = tree.foreign()
         if problems:
             raise Refused(*problems)
         stale = tree.differs(plan.target)
         if not stale:
-            return "already applied, nothing to do"
+            return f"already applied, nothing to do (chain: {chain.name})"
         if not update:
-            raise Refused("applied from a different version of the project "
+            raise Refused("applied from a different version of the project, "
+                          f"chain {tree.chain or 'unknown'}, "
                           f"({len(stale)} files differ, the first is "
                           f"{stale[0]}): update it or remove it first")
+        tree.chain = chain.name
         tree.move_to(plan.target, "applied")
-        return f"updated, {len(stale)} files"
+        return f"updated, {len(stale)} files (chain: {chain.name})"
     again = tree.status == "unfinished"
+    tree.chain = chain.name
     tree.move_to(plan.target, "applied")
-    done = f"applied, {len(plan.target)} files"
+    done = f"applied, {len(plan.target)} files (chain: {chain.name})"
     return done + (" (an interrupted run was completed)" if again else "")
 
 

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 
+from . import sources
+
 SCRIPTS = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 ROOT = os.path.dirname(SCRIPTS)
 QUIET_EVERY = 20        # seconds between lines where there is no terminal
@@ -42,7 +44,10 @@ class Setup:
         self.jobs = int(environ.get("JOBS") or len(os.sched_getaffinity(0)))
         self.accel = environ.get("ACCEL") or "tcg"
         self.base = environ.get("BASE") or ""
+        self.tree = environ.get("TREE") or ""
         self.work = self.out
+        if self.tree:
+            self.choose_tree()
         if self.kdir:
             self.kdir = os.path.abspath(self.kdir)
             tag = hashlib.sha256(os.path.realpath(self.kdir).encode()).hexdigest()
@@ -50,6 +55,15 @@ class Setup:
         self.linux = os.path.join(self.work, "linux")
         self.logs = os.path.join(self.work, "logs")
         self.stock = False
+
+    def choose_tree(self):
+        """A tree other than the default one has a folder of its own."""
+        if self.kdir or self.base:
+            raise Failed("TREE= names the tree, and so does KDIR= or BASE=: one of them")
+        if self.tree not in sources.TREES:
+            raise Failed(f"TREE={self.tree}: one of {', '.join(sources.TREES)}")
+        if not sources.is_default(self.tree):
+            self.work = os.path.join(self.out, "tree-" + self.tree)
 
     def stock_twin(self):
         """The same for the base tree as it is, without the project."""
@@ -89,7 +103,7 @@ def clean_environ():
     Makefile must not reach theirs, where O= and KDIR= mean something else."""
     gone = {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKEFILES",
             "O", "KDIR", "JOBS", "ACCEL", "CMD", "FLAVOR", "BASE", "APPEND",
-            "ROUNDS", "QUICK", "FULL", "LIMIT", "FILES"}
+            "ROUNDS", "QUICK", "FULL", "LIMIT", "FILES", "TREE"}
     clean = {k: v for k, v in os.environ.items() if k not in gone}
     # So that ccache knows a file again in another clone's build folder.
     out = os.path.abspath(os.environ.get("O") or os.path.join(ROOT, "build"))

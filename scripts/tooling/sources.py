@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where the trees come from: Debian's linux-source packages. One that is installed
+is taken as it is. Others are fetched into the build folder by apt, from the mirror
+that the machine is configured with, with a list of sources and a state of their own:
+nothing of the machine's is changed. Uses no other module of ours."""
+
+import glob
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+
+USR_SRC = "/usr/src"
+ETC_APT = "/etc/apt"
+OS_RELEASE = "/etc/os-release"
+# The trees that TREE= names, and the suites that have them. The first stands for the
+# newest package of its major version: that number moves.
+TREES = {
+    "7.3": ("trixie-backports", "forky", "sid"),
+    "6.12": ("bookworm-backports", "trixie"),
+    "6.1": ("bookworm",),
+}
+PACKAGE = re.compile(r"linux-source-(\d+)\.(\d+)")
+# Names of suites that stand for a release, next to its code name.
+SUITES = {"stable", "oldstable", "testing", "unstable", "sid"}
+# Options of a mirror in the machine's configuration that ours repeats.
+OPTIONS = ("signed-by", "trusted", "check-valid-until")
+
+
+class Unavailable(Exception):
+    """A tree cannot be had; the message says why."""
+
+
+@dataclass
+class Source:
+    """An entry of apt's configuration."""
+    uris: list
+    suites: list
+    components: list
+    options: dict = field(default_factory=dict)
+
+
+def parse_list(text):
+    """The entries of a *.list file: deb [options] URI suite component..."""
+    found = []
+    for line in text.splitlines():
+        got = re.match(r"\s*deb\s+(?:\[([^\]]*)\]\s*)?(\S+)\s+(\S+)\s+(\S.*)",
+                       line.partition("#")[0])
+        if got:
+            options = [word.partition("=") for word in (got[1] or "").split()]
+            found.append(Source([got[2]], [got[3]], got[4].split(),
+                                {key.lower(): value for key, _, value in options}))
+    return found
+
+
+def parse_sources(text):
+    """The entries of a *.sources file: stanzas of fields."""
+    found = []
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    for stanza in re.split(r"\n\s*\n", "\n".join(lines)):
+        # A key can stand in there itself, in lines of its own that begin with a blank.
+        fields = {name.lower(): value.rstrip() for name, value in re.findall(
+            r"^([\w-]+):[ \t]*(.*(?:\n[ \t].*)*)", stanza, re.M)}
+        if "deb" not in fields.get("types", "").split() \
+                or fields.get("enabled", "yes").lower() in ("no", "false", "0"):
+            continue
+        found.append(Source(*(fields.get(name, "").split()
+                              for name in ("uris", "suites", "components")), fields))
+    return found
+
+
+def configured():
+    found = []
+    for path in [os.path.join(ETC_APT, "sources.list"),
+                 *sorted(glob.glob(os.path.join(ETC_APT, "sources.list.d", "*")))]:
+        parse = parse_sources if path.endswith(".sources") else parse_list
+        if path.endswith((".list", ".sources")) and os.path.isfile(path):
+            with open(path, encoding="utf-8", errors="replace") as src:
+                found += parse(src.read())
+    return found
+
+
+def codename():
+    """What the machine's release is called, or nothing."""
+    try:
+        with open(OS_RELEASE, encoding="utf-8") as src:
+            got = re.search(r'^VERSION_CODENAME="?([\w-]+)', src.read(), re.M)
+    except FileNotFoundError:
+        return ""
+    return got[1] if got else ""
+
+
+def mirrors(sources, release):
+    """{URI: options} of the mirrors that the release itself comes from."""
+    found = {}
+    for source in sources:
+        if "main" in source.components and (SUITES | {release}) & set(source.suites):
+            for uri in source.uris:
+                if not uri.startswith("cdrom:"):
+                    found.setdefault(uri, {key: source.options[key] for key in OPTIONS
+                                           if key in source.options})
+    return found
+
+
+def stanzas(found, suites):
+    """A *.sources file for some suites of the mirrors."""
+    out = []
+    for uri, options in found.items():
+        fields = {"types": "deb", "uris": uri, "suites": " ".join(suites),
+                  "components": "main", **options}
+        out.append("".join(f"{name}: {value}\n" for name, value in fields.items()))
+    return "\n".join(out)
+
+
+def version(name):
+    """(7, 3) of any name with linux-source-7.3 in it, or None."""
+    got = PACKAGE.search(name)
+    return (int(got[1]), int(got[2])) if got else None
+
+
+def number(tree):
+    return tuple(int(part) for part in tree.split("."))
+
+
+def fits(found, tree):
+    """Whether a version is one that a name in TREES stands for."""
+    want = number(tree)
+    if want == max(map(number, TREES)):
+        return found[0] == want[0] and found >= want
+    return found == want
+
+
+def newest(names, tree):
+    """Of packages or files the one to take for a tree, or None."""
+    names = [name for name in names if version(name) and fits(version(name), tree)]
+    # Numbers count as such, in Debian's part of a file's name too.
+    return max(names, default=None, key=lambda name: [
+        int(part) for part in re.findall(r"\d+", os.path.basename(name))])
+
+
+def own():
+    """The version of the package that the release's linux-source stands for, or None."""
+    try:
+        got = subprocess.run(["apt-cache", "depends", "linux-source"], text=True,
+                             capture_output=True, check=False)
+    except FileNotFoundError:
+        return None
+    return next(filter(None, map(version, got.stdout.splitlines())), None)
+
+
+def installed(tree=""):
+    """The tarball of an installed package: a tree's, or else the release's own, or else
+    the oldest that a chain of the series can be for."""
+    found = glob.glob(os.path.join(USR_SRC, "linux-source-*.tar.*"))
+    if tree:
+        return newest(found, tree)
+    oldest = min(map(number, TREES))
+    found = sorted((version(path), path) for path in found
+                   if version(path) and version(path) >= oldest)
+    if len(found) > 1:
+        release = own()
+        found = [pair for pair in found if pair[0] == release] or found
+    return found[0][1] if found else None
+
+
+def is_default(tree):
+    """Whether a tree is the one that is built without TREE=."""
+    there = own() or version(installed() or "")
+    return bool(there) and fits(there, tree)
+
+
+def tarball(build, tree):
+    """A tree's tarball, if it is installed or was fetched before."""
+    return installed(tree) or newest(glob.glob(
+        os.path.join(build, "sources", "*.tar.*")), tree)
+
+
+def fetch(build, tree):
+    """Downloads and unpacks the package of a tree; returns its tarball, which is in
+    sources/ of the build folder."""
+    top = os.path.join(build, "sources")
+    folder = os.path.join(top, "apt-" + tree)
+    found = mirrors(configured(), codename())
+    if not found:
+        raise Unavailable(f"TREE={tree}: {ETC_APT} names no mirror of this release "
+                          "to fetch it from")
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in ("state/lists/partial", "cache/archives/partial", "package"):
+        os.makedirs(os.path.join(folder, name), exist_ok=True)
+    with open(os.path.join(folder, "ours.sources"), "w", encoding="utf-8") as out:
+        out.write(stanzas(found, TREES[tree]))
+    # This fails if a suite does not exist, yet or any more, but gets the lists of the
+    # others. Go on if these have the package.
+    apt(folder, "apt-get", "-q", "update", check=False)
+    known = apt(folder, "apt-cache", "search", "--names-only", "^linux-source-")
+    names = [line.split()[0] for line in known.splitlines() if line]
+    package = newest([name for name in names if PACKAGE.fullmatch(name)], tree)
+    if not package:
+        raise Unavailable(f"TREE={tree}: no linux-source package of it in "
+                          f"{', '.join(TREES[tree])} of {', '.join(found)}, "
+                          f"see {folder}/log")
+    apt(folder, "apt-get", "-q", "download", package)
+    deb, = glob.glob(os.path.join(folder, "package", "*.deb"))
+    apt(folder, "dpkg-deb", "-x", deb, "unpacked")
+    path, = glob.glob(os.path.join(folder, "package", "unpacked", "usr", "src",
+                                   "linux-source-*.tar.*"))
+    kept = os.path.join(top, os.path.basename(deb).removesuffix("_all.deb") + ".tar."
+                        + path.rpartition(".tar.")[2])
+    os.replace(path, kept)
+    shutil.rmtree(folder)
+    return kept
+
+
+def apt(folder, program, *args, check=True):
+    """Runs a program in the folder package/, apt with nothing but our lists and
+    state, and returns its output."""
+    dirs = {"Etc::SourceList": folder + "/ours.sources", "Etc::SourceParts": "/dev/null",
+            "Etc::Preferences": "/dev/null", "Etc::PreferencesParts": "/dev/null",
+            "State": folder + "/state", "State::Lists": folder + "/state/lists",
+            "State::Status": "/dev/null", "Cache": folder + "/cache"}
+    options = [f"-oDir::{name}={value}" for name, value in dirs.items()]
+    options.append("-oAcquire::Languages=none")
+    if not program.startswith("apt"):
+        options = []
+    with open(os.path.join(folder, "log"), "a", encoding="utf-8") as log:
+        log.write(f"$ {program} {' '.join(args)}\n")
+        log.flush()
+        try:
+            got = subprocess.run([program, *options, *args], stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=log, text=True,
+                                 cwd=os.path.join(folder, "package"), check=False)
+        except FileNotFoundError as err:
+            raise Unavailable(f"no {program} here, this is no Debian") from err
+        log.write(got.stdout)
+    if check and got.returncode:
+        raise Unavailable(f"{program} failed ({got.returncode}), see {folder}/log")
+    return got.stdout
