@@ -76,7 +76,7 @@ static u64 mix(u64 hash, unsigned long value)
 	return (hash ^ value) * GOLDEN_RATIO_64;
 }
 
-/* A step has two places, the numbers of which differ in the last bit. */
+/* A step lies there or in the other place of a pair: their numbers differ in the last bit. */
 static unsigned int place_of(u64 hash)
 {
 	return hash >> (64 - STEP_BITS);
@@ -94,13 +94,17 @@ static __always_inline u64 find_step(struct memo_table *table, u64 hash)
 	return likely(is_step(step, hash)) ? step : READ_ONCE(table->step[place_of(hash) ^ 1]);
 }
 
-/* The older of two steps moves to the other place. */
+/*
+ * The newest of a pair is the first. Steps of one trace can have a pair in common, whichever
+ * of its places each is looked for first.
+ */
 static void set_step(struct memo_table *table, u64 hash, u16 slot)
 {
-	u64 *step = &table->step[place_of(hash)];
+	u64 *pair = &table->step[place_of(hash) & ~1U];
+	u64 *step = is_step(pair[1], hash) ? &pair[1] : &pair[0];
 
 	if (!is_step(*step, hash))
-		WRITE_ONCE(table->step[place_of(hash) ^ 1], *step);
+		WRITE_ONCE(pair[1], pair[0]);
 	WRITE_ONCE(*step, (hash & ~GENMASK_ULL(SLOT_BITS - 1, 0)) | slot);
 }
 

@@ -1195,6 +1195,33 @@ static void live_log(struct kunit *test)
 	KUNIT_EXPECT_GE(test, nr, 3);
 }
 
+#define MEMO_SITES	20000
+#define MEMO_HANDLE	0x5a5a5a
+
+/* Whatever its return addresses hash to, a trace that was taken is known the next time. */
+static void live_memo(struct kunit *test)
+{
+	unsigned long stack[] = { 0, 0x111, 0x222, 0x333 };
+	struct kmemleak_frame frame = { .base = stack, .nr_words = ARRAY_SIZE(stack) };
+	struct kmemleak_unwound trace = {
+		.nr = ARRAY_SIZE(stack), .nr_slots = ARRAY_SIZE(stack), .exact = true,
+		.entry = { 0, 0x111, 0x222, 0x333 }, .slot = { 0, 1, 2, 3 },
+	};
+	unsigned int missed = 0;
+
+	OPTIMIZER_HIDE_VAR(frame.base);
+	for (frame.site = 1; frame.site <= MEMO_SITES; frame.site++) {
+		trace.entry[0] = frame.site;
+		/* Each CPU has a table of its own. */
+		preempt_disable();
+		kmemleak_memo_learn(&frame, &trace, MEMO_HANDLE);
+		if (kmemleak_trace_save(frame.base, frame.site, GFP_NOWAIT) != MEMO_HANDLE)
+			missed++;
+		preempt_enable();
+	}
+	KUNIT_EXPECT_EQ(test, missed, 0);
+}
+
 /* Mistakes of callers are counted; the detector stays on. */
 static void live_bad_input(struct kunit *test)
 {
@@ -1638,6 +1665,7 @@ static struct kunit_case live_cases[] = {
 	KUNIT_CASE(live_annotations),
 	KUNIT_CASE(live_data),
 	KUNIT_CASE(live_log),
+	KUNIT_CASE(live_memo),
 	KUNIT_CASE(live_bad_input),
 	KUNIT_CASE(live_opaque_not_old),
 	KUNIT_CASE(live_free_percpu),

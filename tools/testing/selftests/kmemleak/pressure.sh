@@ -81,8 +81,16 @@ no_entry_lost() {
 		[ "$(km_reports)" -eq 0 ] && km_torture reset
 }
 
+# A stray value hides a block and what hangs on it, in one of these graphs up to 1,688
+# blocks; hardly in each of three that are set anew. Live blocks are reported in none.
 graph() {
-	km_torture "graph 4711 12000" && km_scan && km_verdicts 99.5
+	exact=1
+	for seed in 4711 4712 4713; do
+		km_torture "graph $seed 12000" && km_scan && km_verdicts 0 || return 1
+		km_verdicts 99.5 > "$KM_TMP/said" && exact=0
+		km_torture reset
+	done
+	return "$exact"
 }
 
 # A budget that does not run out, so that its use can be seen.
