@@ -2,12 +2,14 @@
 """The build folder: its lock, failing commands, a copy of the user's tree."""
 
 import contextlib
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 from unittest import mock
 
@@ -137,6 +139,32 @@ class Selftests(unittest.TestCase):
         self.assertEqual(tiers.tests_of("guest", self.names), self.names)
         self.assertLessEqual(set(tiers.UML_TESTS), set(self.names))
         self.assertLessEqual({"uml", "debug"}, set(tiers.TIERS))
+
+    def order_of(self, jobs):
+        """Which of the two guests' beginnings and ends came when."""
+        events, begun = [], threading.Event()
+
+        def tier(name):
+            def run(_setup):
+                events.append(name)
+                if name == "guest":
+                    begun.set()
+                else:
+                    begun.wait(0.5)
+                events.append(name + " ended")
+                return Counts(passed=1)
+            return run
+
+        setup = mock.Mock(jobs=jobs)
+        with mock.patch.dict(tiers.TIERS, {name: tier(name) for name in ("guest", "debug")}), \
+                mock.patch.object(kernel, "build"), \
+                contextlib.redirect_stdout(io.StringIO()):
+            self.assertEqual(tiers.run(setup, ["guest", "debug"]), 0)
+        return events
+
+    def test_guests_share_no_cpus(self):
+        self.assertEqual(self.order_of(2), ["debug", "debug ended", "guest", "guest ended"])
+        self.assertLess(*map(self.order_of(4).index, ("guest", "debug ended")))
 
     def test_what_is_skipped_there_runs_here(self):
         names = ["sample.sh", "rcu.sh"]

@@ -22,6 +22,7 @@ from .work import Failed, ROOT, SCRIPTS, clean_environ, full
 
 MEMORY = {"guest": "512M", "debug": "512M", "uml-debug": "512M"}
 BENCH_MEMORY = "2G"
+CPUS = 2
 # Seconds between looks at how much the host lets a guest run.
 SAMPLE = 0.5
 # All that QEMU can emulate, but under a name that does not make the kernel work
@@ -184,7 +185,7 @@ def command(setup, flavor, initrd, append, serial):
     ports = (["-serial", "mon:stdio"] if serial == "shell"
              else ["-serial", "file:" + serial, "-serial", "stdio"])
     return ["qemu-system-x86_64", "-accel", setup.accel, "-cpu", cpu,
-            "-m", MEMORY.get(flavor, BENCH_MEMORY), "-smp", "2", "-nodefaults",
+            "-m", MEMORY.get(flavor, BENCH_MEMORY), "-smp", str(CPUS), "-nodefaults",
             "-no-user-config", "-no-reboot", "-display", "none", *ports,
             "-kernel", kernel.image(setup, flavor),
             "-initrd", initrd,
