@@ -377,3 +377,49 @@ enum kmemleak_result kmemleak_block_remove_part(struct kmemleak_tracker *t,
 		kmemleak_pool_put(t, tail);
 	return res;
 }
+
+static void copy_visit(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *arg)
+{
+	*(struct kmemleak_object *)arg = *obj;
+}
+
+/* The block that has @addr, or else the first one behind it. Not for VIRT. */
+static bool get_from(struct kmemleak_tracker *t, enum kmemleak_space space, unsigned long addr,
+		     struct kmemleak_object *copy)
+{
+	struct kmemleak_cursor cursor = kmemleak_index_begin(t, space);
+
+	if (kmemleak_block_get(t, space, addr, copy))
+		return true;
+	cursor.next = addr;
+	copy->size = 0;
+	kmemleak_index_walk(t, &cursor, 1, copy_visit, copy);
+	return copy->size;
+}
+
+/**
+ * kmemleak_block_remove_all() - a range is about to be freed, whatever lies in it
+ * @t: tracker
+ * @space: of @start, not KMEMLEAK_VIRT
+ * @start: first byte of the range
+ * @size: bytes; there can be any number of blocks, and parts of blocks
+ *
+ * Context: as kmemleak_block_add(); nobody adds blocks there meanwhile.
+ */
+void kmemleak_block_remove_all(struct kmemleak_tracker *t, enum kmemleak_space space,
+			       unsigned long start, size_t size)
+{
+	unsigned long last = start + (size - 1);
+	struct kmemleak_object block;
+
+	kmemleak_opaque_cut(t, space, start, size);
+	while (get_from(t, space, start, &block) && block.start <= last) {
+		unsigned long from = max(start, block.start);
+		unsigned long to = min(last, block.start + (block.size - 1));
+
+		kmemleak_block_remove_part(t, space, from, to - from + 1);
+		if (to == last)
+			break;
+		start = to + 1;
+	}
+}

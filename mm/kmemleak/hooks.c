@@ -13,6 +13,7 @@
 #include <linux/jiffies.h>
 #include <linux/kfence.h>
 #include <linux/kmemleak.h>
+#include <linux/mm.h>
 #include <linux/preempt.h>
 #include <linux/printk.h>
 #include <linux/rcupdate.h>
@@ -370,6 +371,28 @@ void kmemleak_hook_free_part_phys(phys_addr_t phys, size_t size)
 		free_part(KMEMLEAK_PHYS, phys, size);
 }
 EXPORT_SYMBOL(kmemleak_hook_free_part_phys);
+
+/**
+ * kmemleak_reserved_pages_gone() - pages that boot had reserved become free
+ * @page: the first
+ * @nr: how many
+ *
+ * What memblock was asked for is a root. If the page allocator gets these pages, what
+ * lies there later is not. Declared in linux/mm.h, which cannot include linux/kmemleak.h.
+ *
+ * Context: any.
+ */
+void kmemleak_reserved_pages_gone(struct page *page, unsigned long nr)
+{
+	phys_addr_t phys = PFN_PHYS(page_to_pfn(page));
+	size_t size = nr << PAGE_SHIFT;
+
+	if (!kmemleak_tracking() || !fits_long(phys, &size) || !enter())
+		return;
+	kmemleak_block_remove_all(&kmemleak_tracker, KMEMLEAK_PHYS, phys, size);
+	leave(KMEMLEAK_OK, phys, size);
+}
+EXPORT_SYMBOL(kmemleak_reserved_pages_gone);
 
 noinline void kmemleak_hook_update_trace(const void *ptr)
 {

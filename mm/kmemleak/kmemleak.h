@@ -1027,6 +1027,8 @@ enum kmemleak_result kmemleak_block_remove(struct kmemleak_tracker *t, enum kmem
 enum kmemleak_result kmemleak_block_remove_part(struct kmemleak_tracker *t,
 						enum kmemleak_space space, unsigned long start,
 						size_t size);
+void kmemleak_block_remove_all(struct kmemleak_tracker *t, enum kmemleak_space space,
+			       unsigned long start, size_t size);
 
 /* What can be said of a block by any address inside it. */
 enum kmemleak_note {

@@ -455,6 +455,44 @@ static int pair_free_part_phys(bool on)
 	return phys_block(true, on, on ? free_first_page : NULL);
 }
 
+/* Frees a page as boot's memory is freed, and gets it back: the one freed last comes first. */
+static bool free_and_get(struct page *page)
+{
+	struct page *got;
+
+	preempt_disable();
+	mark_page_reserved(page);
+	free_reserved_page(page);
+	got = alloc_page(GFP_ATOMIC | __GFP_ZERO);
+	preempt_enable();
+	if (got && got != page)
+		__free_page(got);
+	return got == page;
+}
+
+/* A page from boot that became free: what it holds by now is no reference. */
+static int pair_free_reserved(bool on)
+{
+	void *child = torture_kzalloc(SIZE);
+	unsigned int tries = 0;
+	struct page *page;
+	void **root;
+
+	do {
+		page = child && tries++ < 16 ? alloc_page(GFP_KERNEL | __GFP_ZERO) : NULL;
+		if (!page)
+			return -ENOMEM;
+		kmemleak_alloc_phys(page_to_phys(page), PAGE_SIZE, GFP_KERNEL);
+	} while (on && !free_and_get(page));
+	root = page_address(page);
+	root[2] = child;
+	torture_own(root, PAGE_SIZE, TORTURE_PAGES);
+	if (!on)
+		torture_own(root, PAGE_SIZE, TORTURE_TOLD_PHYS);
+	torture_expect(child, SIZE, lost_if(on));
+	return 0;
+}
+
 /* It is a root anyway: the difference is to a block that is ignored. */
 static int pair_not_leak_phys(bool on)
 {
@@ -490,6 +528,7 @@ const struct torture_pair torture_annotations[] = {
 	{ "alloc_phys", pair_alloc_phys },
 	{ "ignore_phys", pair_ignore_phys },
 	{ "free_part_phys", pair_free_part_phys },
+	{ "free_reserved", pair_free_reserved },
 	{ "not_leak_phys", pair_not_leak_phys },
 	{ }
 };

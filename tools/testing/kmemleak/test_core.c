@@ -181,6 +181,57 @@ static void test_spaces(void)
 	host_free(h);
 }
 
+/* Whatever lies in the range goes, and nothing else; that there is nothing is no mistake. */
+static void test_remove_all(void)
+{
+	static const struct {
+		unsigned int start, size;
+	} blocks[] = {
+		{ 16, 8 }, { 24, 40 }, { 100, 1 }, { 128, 64 },
+	};
+	unsigned int first, last, i;
+
+	for (first = 0; first < 208; first += 4) {
+		for (last = first; last < 208; last += 3) {
+			struct host *h = host_new(6);
+			unsigned int addr;
+
+			for (i = 0; i < ARRAY_SIZE(blocks); i++)
+				host_add(h, KMEMLEAK_PHYS, HOST_PHYS + blocks[i].start,
+					 blocks[i].size, 0);
+			host_add(h, KMEMLEAK_PERCPU, HOST_PHYS + first, 8, 0);
+			kmemleak_block_remove_all(&h->t, KMEMLEAK_PHYS, HOST_PHYS + first,
+						  last - first + 1);
+			CHECK(host_tracked(h, KMEMLEAK_PERCPU, HOST_PHYS + first));
+			for (addr = 0; addr < 208; addr++) {
+				bool there = false;
+
+				for (i = 0; i < ARRAY_SIZE(blocks); i++)
+					there |= addr - blocks[i].start < blocks[i].size;
+				there &= addr < first || addr > last;
+				CHECK_EQ(host_tracked(h, KMEMLEAK_PHYS, HOST_PHYS + addr), there);
+			}
+			CHECK_EQ(host_counter(h, KMEMLEAK_CNT_UNKNOWN_FREE), 0);
+			CHECK_EQ(host_counter(h, KMEMLEAK_CNT_OUTSIDE), 0);
+			host_free(h);
+		}
+	}
+}
+
+/* Also what there was no entry for. */
+static void test_remove_all_opaque(void)
+{
+	struct host *h = host_new(6);
+
+	host_add(h, KMEMLEAK_PHYS, HOST_PHYS, 64, 0);
+	CHECK_EQ(host_add(h, KMEMLEAK_PHYS, HOST_PHYS + 32, 64, 0), KMEMLEAK_OVERLAPS);
+	CHECK_EQ(h->t.opaque.nr, 1);
+	kmemleak_block_remove_all(&h->t, KMEMLEAK_PHYS, HOST_PHYS, PAGE_SIZE);
+	CHECK_EQ(h->t.opaque.nr, 0);
+	CHECK_EQ(host_nr_objects(h), 0);
+	host_free(h);
+}
+
 static void test_duplicate(void)
 {
 	struct host *h = host_new(6);
@@ -927,6 +978,8 @@ const struct host_case core_cases[] = {
 	{ "unknown", test_unknown },
 	{ "freed", test_freed },
 	{ "spaces", test_spaces },
+	{ "remove_all", test_remove_all },
+	{ "remove_all_opaque", test_remove_all_opaque },
 	{ "duplicate", test_duplicate },
 	{ "overlap", test_overlap },
 	{ "replace_and_overlap", test_replace_and_overlap },
