@@ -2,8 +2,10 @@
 """Stalls of a guest's kernel, and those that the host made."""
 
 import os
+import shutil
 import tempfile
 import unittest
+from unittest import mock
 
 from tooling import ktap, stalls
 
@@ -150,3 +152,44 @@ class Stalls(unittest.TestCase):
         clock = stalls.Clock(os.getpid())
         self.assertEqual(list(clock.thread_waits()), [str(os.getpid())])
         self.assertTrue(clock.host_steal())
+
+
+class Pressure(unittest.TestCase):
+    """How long somebody waits for a CPU of the host."""
+
+    def setUp(self):
+        self.proc = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.proc)
+        os.mkdir(os.path.join(self.proc, "pressure"))
+        self.now = 100
+
+    def write(self, waits, *steal):
+        with open(os.path.join(self.proc, "pressure", "cpu"), "w", encoding="ascii") as dst:
+            dst.write(f"some avg10=2.97 avg60=1.99 avg300=3.10 total={round(waits * 1e6)}\n"
+                      "full avg10=0.00 avg60=0.00 avg300=0.00 total=77000000\n")
+        ticks = os.sysconf("SC_CLK_TCK")
+        with open(os.path.join(self.proc, "stat"), "w", encoding="ascii") as dst:
+            dst.write("cpu  9 9 9 9 9 9 9 99999 0 0\n")
+            for nr, seconds in enumerate(steal):
+                dst.write(f"cpu{nr} 1 2 3 4 5 6 7 {round(seconds * ticks)} 0 0\n")
+
+    def look(self, *after):
+        def sleep(seconds):
+            self.now += seconds
+            if after:
+                self.write(*after)
+        with mock.patch("time.sleep", sleep), mock.patch("time.monotonic", lambda: self.now):
+            return stalls.host_pressure(10, self.proc)
+
+    def test_waits_and_steal(self):
+        self.write(50, 7, 3)
+        self.assertAlmostEqual(self.look(50, 7, 3), 0)
+        self.assertAlmostEqual(self.look(52, 7, 3), 0.2)
+        self.assertAlmostEqual(self.look(52, 8, 3), 0.1)
+
+    def test_unknown_is_busy(self):
+        self.assertEqual(self.look(), 1)
+        self.write(1, 1)
+        os.unlink(os.path.join(self.proc, "stat"))
+        self.assertEqual(self.look(), 1)
+        self.assertEqual(self.now, 120)

@@ -57,6 +57,34 @@ def find(lines, number, hz):
     return None
 
 
+def steal_of_cpus(proc):
+    """Seconds that the host's own host took of each CPU."""
+    with open(os.path.join(proc, "stat"), encoding="ascii") as src:
+        rows = [line.split() for line in src if re.match(r"cpu\d", line)]
+    return [int(row[8]) / os.sysconf("SC_CLK_TCK") for row in rows]
+
+
+def waits_for_cpus(proc="/proc"):
+    """Seconds in which anybody waited for a CPU of the host, or the host itself did for
+    the one that had to wait most. OSError or ValueError where the kernel does not say."""
+    with open(os.path.join(proc, "pressure", "cpu"), encoding="ascii") as src:
+        total = re.search(r"^some .*total=(\d+)", src.read(), re.M)
+    if not total:
+        raise ValueError("no total")
+    return int(total[1]) / 1e6 + max(steal_of_cpus(proc))
+
+
+def host_pressure(seconds, proc="/proc"):
+    """For what part of so many seconds from now somebody waits; 1 if that is unknown."""
+    try:
+        before, began = waits_for_cpus(proc), time.monotonic()
+        time.sleep(seconds)
+        return (waits_for_cpus(proc) - before) / (time.monotonic() - began)
+    except (OSError, ValueError, IndexError):
+        time.sleep(seconds)
+        return 1
+
+
 class Clock:
     """How long the host kept a guest from running, as the kernel log grew.
 
@@ -78,10 +106,7 @@ class Clock:
         return waits
 
     def host_steal(self):
-        """Of the CPU that lost most."""
-        with open(os.path.join(self.proc, "stat"), encoding="ascii") as src:
-            rows = [line.split() for line in src if re.match(r"cpu\d", line)]
-        return [int(row[8]) / os.sysconf("SC_CLK_TCK") for row in rows]
+        return steal_of_cpus(self.proc)
 
     def sample(self, size, now=None):
         """To be called now and then. Without these files nothing is ever lost."""

@@ -8,7 +8,7 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from . import guest, kernel, ktap
+from . import guest, kernel, ktap, stalls
 from .work import Failed, ROOT, SCRIPTS, clean_environ, full
 
 # Seconds until a guest is given up; LIMIT= overrides. Far above what is needed, since
@@ -275,16 +275,25 @@ def start_beside(setup, pool, names, beside):
     return pool.submit(run_one, setup, beside)
 
 
+# How long the host is looked at, and the part of that in which somebody may have waited
+# for a CPU: with one guest on two CPUs of their own it is 0.02.
+LOOK_SECONDS = 10
+QUIET = 0.1
+
+
 def await_cpus(setup, side, flavor):
-    """Where there are not as many CPUs as two guests have, they hold each other up and
-    take longer than one after the other. What can be built meanwhile is built."""
+    """Two guests on CPUs for one take little more time than one, but where others use
+    these CPUs as well, they hold each other up and take longer than one after the other.
+    So the second one waits for a quiet host, or until the first has ended. What can be
+    built meanwhile is built."""
     if setup.jobs >= 2 * guest.CPUS:
         return
     try:
         kernel.build(setup, flavor)
     except Failed:
         pass            # told by the tier itself
-    side.result()
+    while not side.done() and stalls.host_pressure(LOOK_SECONDS) > QUIET:
+        pass
 
 
 def run(setup, names):
