@@ -136,7 +136,7 @@ GUEST_ONLY = ("forget.sh",)
 # What a kernel can do that was booted with the detector off; the other one has done it
 # more often by then.
 OFF_AT_BOOT = ["live.sh"]
-OFF_ENVIRON = {"KMEMLEAK_TEST_TURNS": "3"}
+OFF_TURNS = {"0": "1", "1": "3"}     # by full()
 
 
 def tests_of(flavor, names):
@@ -224,7 +224,8 @@ def selftests(setup, flavor):
     counts = boot_selftests(setup, flavor, tests_of(flavor, names), flavor)
     if flavor not in kernel.UML:
         counts.add(boot_selftests(setup, flavor, OFF_AT_BOOT, flavor + "-off",
-                                  "kmemleak=off", OFF_ENVIRON))
+                                  "kmemleak=off",
+                                  {"KMEMLEAK_TEST_TURNS": OFF_TURNS[full()]}))
     if flavor == "guest":
         counts.add(real_stall(setup, flavor))
     if flavor == "uml-debug":
