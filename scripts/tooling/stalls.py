@@ -64,9 +64,10 @@ def steal_of_cpus(proc):
     return [int(row[8]) / os.sysconf("SC_CLK_TCK") for row in rows]
 
 
-def waits_for_cpus(proc="/proc"):
-    """Seconds in which anybody waited for a CPU of the host, or the host itself did for
-    the one that had to wait most. OSError or ValueError where the kernel does not say."""
+def waits_for_cpus(proc):
+    """Seconds since boot in which some task waited for a CPU of the host, plus those that
+    the host's own host took of the CPU that lost most. OSError, ValueError or IndexError
+    where the kernel does not say."""
     with open(os.path.join(proc, "pressure", "cpu"), encoding="ascii") as src:
         total = re.search(r"^some .*total=(\d+)", src.read(), re.M)
     if not total:

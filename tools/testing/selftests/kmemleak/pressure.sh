@@ -92,7 +92,8 @@ no_entry_lost() {
 	return 1
 }
 
-# And blocks that hold nothing, of which a stray value hides one at a time.
+# A stray value hides a block of the graph and all that hangs on it, but only one of the
+# blocks that hold nothing.
 afterwards() {
 	km_torture "graph 4711 12000" && km_scan && km_verdicts 99.5 || return 1
 	km_torture reset
