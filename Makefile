@@ -8,15 +8,16 @@ export O KDIR TREE BASE JOBS ACCEL FLAVOR CMD FILES APPEND LIMIT ROUNDS QUICK FU
 
 DEV := scripts/kmemleak-dev
 LAY := scripts/kmemleak-tree
-TIERS := host tools kunit uml guest debug
+TIERS := host tools kunit uml guest debug trees
 
-.PHONY: help run test $(TIERS:%=test-%) shell guest apply remove patch lint bench clean
+.PHONY: help run test test-arch $(TIERS:%=test-%) shell guest apply remove patch lint bench clean
 
 help:
 	@echo 'make run           boot a kernel, leak on purpose, show the report'
 	@echo 'make test          all tests: $(TIERS)'
 	@echo '                   (FULL=1: the long forms, hours in place of minutes)'
 	@echo 'make test-TIER     the tests of one tier'
+	@echo 'make test-arch ARCH=A  on another machine; without ARCH it lists them'
 	@echo 'make shell         the same guest with a prompt'
 	@echo "make guest CMD='…' one command in the guest"
 	@echo 'make apply KDIR=T  lay the subsystem over the kernel tree T'
@@ -46,6 +47,12 @@ test:
 $(TIERS:%=test-%):
 	@scripts/setup.sh test
 	@$(DEV) test $(@:test-%=%)
+
+# Which packages a kind takes is in a table for Python.
+test-arch:
+	@scripts/setup.sh tree
+	@packages=$$($(DEV) packages $(ARCH)) && scripts/setup.sh arch $$packages
+	@$(DEV) test-arch $(ARCH)
 
 shell guest:
 	@scripts/setup.sh run

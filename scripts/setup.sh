@@ -3,6 +3,7 @@
 #
 # Installs the Debian packages that a make target needs and that are missing:
 #   setup.sh run|test|lint|tree
+#   setup.sh arch PACKAGE...	(those that emulate the machine)
 # As root, or through sudo; otherwise names them and stops. Silent if there is
 # nothing to do.
 
@@ -40,7 +41,10 @@ test)	want="$build qemu-system-x86 busybox-static
 	      gcc-multilib clang libclang-rt-dev git" ;;
 lint)	want="$build perl sparse shellcheck" ;;
 tree)	want="python3" ;;
-*)	echo "usage: setup.sh run|test|lint|tree" >&2; exit 2 ;;
+arch)	shift
+	want="$build busybox-static $*"
+	set -- arch "$@" ;;
+*)	echo "usage: setup.sh run|test|lint|tree|arch PACKAGE..." >&2; exit 2 ;;
 esac
 
 missing=

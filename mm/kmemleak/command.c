@@ -28,7 +28,7 @@ static const struct syntax commands[] = {
 	{ "stack=off",	KMEMLEAK_CMD_STACK_OFF },
 	{ "scan=on",	KMEMLEAK_CMD_SCAN_ON },
 	{ "scan=off",	KMEMLEAK_CMD_SCAN_OFF },
-	{ "scan=",	KMEMLEAK_CMD_SCAN_SECS,	KMEMLEAK_MAX_SECS },
+	{ "scan=",	KMEMLEAK_CMD_SCAN_SECS,	UINT_MAX },
 	{ "dump=",	KMEMLEAK_CMD_DUMP,	ULONG_MAX },
 };
 
@@ -59,13 +59,14 @@ static const struct syntax *find(const char *text, size_t len)
  * @cmd: set to the command
  * @arg: set to its number, or to 0 if it has none
  *
- * One newline at the end is ignored. Numbers are what kstrtoul() takes with
- * base 0: decimal, 0x… or 0….
+ * Blanks, newlines, carriage returns and NULs at the end are ignored: shells and
+ * languages add them. Numbers are what kstrtoul() takes with base 0: decimal, 0x… or
+ * 0….
  *
  * Context: any.
  * Return: 0; -EINVAL if @text is empty, too long, no command, or a command with
  * anything wrong around it; -ERANGE if the number is too large: an address that
- * does not fit a long, or a period above 2147483 seconds. @cmd and @arg are
+ * does not fit a long, or a period above 4294967295 seconds. @cmd and @arg are
  * written only with 0.
  */
 int kmemleak_command_parse(const char *text, size_t len, enum kmemleak_command *cmd,
@@ -77,7 +78,8 @@ int kmemleak_command_parse(const char *text, size_t len, enum kmemleak_command *
 
 	if (!len || len >= KMEMLEAK_CMD_MAX)
 		return -EINVAL;
-	if (text[len - 1] == '\n')
+	/* Finds a NUL, too. */
+	while (len && strchr(" \t\r\n", text[len - 1]))
 		len--;
 	/* kstrtoul() would stop at the one and forgive the other. */
 	if (memchr(text, '\0', len) || memchr(text, '\n', len))

@@ -89,7 +89,7 @@ static void *leaks_start(struct seq_file *m, loff_t *pos)
 	}
 	while (reader->index < *pos && leak_at(reader)) {
 		step(reader);
-		cond_resched();
+		cond_resched_tasks_rcu_qs();
 	}
 	return leak_at(reader);
 }
@@ -99,7 +99,7 @@ static void *leaks_next(struct seq_file *m, void *v, loff_t *pos)
 	struct reader *reader = m->private;
 
 	/* A long run of skipped leaks does not return to user space. */
-	cond_resched();
+	cond_resched_tasks_rcu_qs();
 	step(reader);
 	*pos = reader->index;
 	return leak_at(reader);
@@ -321,7 +321,7 @@ static int run_command(enum kmemleak_command cmd, unsigned long arg)
 		kmemleak_thread_stop();
 		return 0;
 	case KMEMLEAK_CMD_SCAN_SECS:
-		return scan_every(arg);
+		return scan_every(min_t(unsigned long, arg, KMEMLEAK_MAX_SECS));
 	}
 	return -EINVAL;
 }

@@ -84,21 +84,11 @@ unsigned long kmemleak_old_bytes(void);
 unsigned long kmemleak_old_pages(void);
 int kmemleak_old_check(void);
 
-/**
- * struct kmemleak_dead_pages - pages of a CPU's static per-cpu area to leave out
- * @nr: how many
- * @page: their frame numbers; the ones that do not fit are scanned
- */
-struct kmemleak_dead_pages {
-	unsigned int nr;
-	unsigned long page[32];
-};
-
 /* stacks.c: task and interrupt stacks. Context: process. */
 void kmemleak_stacks_mark(struct kmemleak_marker *m);
 void kmemleak_stacks_leave_out(void);
-void kmemleak_stacks_dead_pages(int cpu, struct kmemleak_dead_pages *dead);
-bool kmemleak_stacks_is_dead(const struct kmemleak_dead_pages *dead, unsigned long addr);
+bool kmemleak_stacks_is_dead(int cpu, unsigned long addr);
+void kmemleak_stacks_skip_irq(int cpu);
 
 /* rcu.c: let queued callbacks run, at most so long. Context: as scan.c. */
 void kmemleak_rcu_start(void);

@@ -95,12 +95,12 @@ static DECLARE_WORK(mistake_work, tell_mistakes);
 
 static void queue_fail_work(struct irq_work *work)
 {
-	queue_work(system_unbound_wq, &fail_work);
+	queue_work(system_dfl_wq, &fail_work);
 }
 
 static void queue_mistake_work(struct irq_work *work)
 {
-	queue_work(system_unbound_wq, &mistake_work);
+	queue_work(system_dfl_wq, &mistake_work);
 }
 
 static DEFINE_IRQ_WORK(fail_irq, queue_fail_work);
@@ -233,9 +233,15 @@ static __always_inline bool add_block(enum kmemleak_space space, unsigned long a
 
 static void annotate(enum kmemleak_space space, unsigned long addr, enum kmemleak_note note)
 {
+	enum kmemleak_result res;
+
 	if (!enter())
 		return;
-	leave(kmemleak_block_annotate(&kmemleak_tracker, space, addr, note), addr, 0);
+	res = kmemleak_block_annotate(&kmemleak_tracker, space, addr, note);
+	/* kvfree_rcu() says so of any block, and kmalloc_nolock() tells nobody of its own. */
+	if (res == KMEMLEAK_NOT_FOUND && note == KMEMLEAK_NOTE_NOT_LEAK)
+		res = KMEMLEAK_OK;
+	leave(res, addr, 0);
 }
 
 static unsigned long address(const void *ptr)

@@ -22,13 +22,12 @@
 #include <linux/page-flags.h>
 #include <linux/percpu.h>
 #include <linux/printk.h>
+#include <linux/slab.h>
 #include <linux/stop_machine.h>
 #include <linux/timekeeping.h>
 #include <linux/vmalloc.h>
 #include <asm/sections.h>
 
-#include "../percpu-internal.h"
-#include "../slab.h"
 #include "glue.h"
 #include "old.h"
 
@@ -40,62 +39,16 @@ static int take_a_break(void)
 
 /* ---------------------------------------------------------------- pages -- */
 
-#ifndef CONFIG_SLOB
-/* Read from a page that may be becoming a slab at this moment. */
-static bool is_cache(const struct kmem_cache *s)
+static int take_block(const void *block, size_t size)
 {
-	const struct kmem_cache *other;
+	unsigned long pfn = PHYS_PFN(__pa(block)), last = PHYS_PFN(__pa(block + size - 1));
 
-	lockdep_assert_held(&slab_mutex);
-	list_for_each_entry(other, &slab_caches, list)
-		if (s == other)
-			return true;
-	return false;
-}
-
-static void *first_slot(struct slab *slab)
-{
-#ifdef CONFIG_SLAB
-	return slab->s_mem;
-#else
-	return slab_address(slab);
-#endif
-}
-
-static bool has_slots(struct page *page)
-{
-	return PageSlab(compound_head(page));
-}
-
-/* All slots; the free ones are taken out when nobody runs. */
-static int take_slab(struct page *page, unsigned long pfn)
-{
-	struct slab *slab = page_slab(page);
-	struct kmem_cache *s = READ_ONCE(slab->slab_cache);
-	unsigned long i, nr;
-
-	if (!is_cache(s) || (s->flags & SLAB_NOLEAKTRACE))
-		return 0;
-	for (i = 0; i < compound_nr(page); i++)
-		if (kmemleak_old_note_page(page + i, pfn + i))
+	for (; pfn <= last; pfn++)
+		if (kmemleak_old_note_page(pfn_to_page(pfn), pfn))
 			return -ENOMEM;
-	nr = min_t(unsigned long, objs_per_slab(s, slab), page_size(page) / s->size);
-	for (i = 0; i < nr; i++)
-		kmemleak_old_note(nearest_obj(s, slab, first_slot(slab) + i * s->size),
-				  kmemleak_old_object_size(s));
+	kmemleak_old_note(block, size);
 	return 0;
 }
-#else /* Its pages hold blocks of all sizes, and the free ones are not known. */
-static bool has_slots(struct page *page)
-{
-	return false;
-}
-
-static int take_slab(struct page *page, unsigned long pfn)
-{
-	return 0;
-}
-#endif
 
 static int take(struct page *page, unsigned long pfn)
 {
@@ -106,29 +59,29 @@ static int take(struct page *page, unsigned long pfn)
 	/* Pages that were reserved at boot may be no memory at all. */
 	if (PageReserved(page) && (kmemleak_is_image(pfn) || !kmemleak_is_memory(pfn)))
 		return 0;
-	if (!has_slots(page)) {
-		ret = kmemleak_old_note_page(page, pfn);
-		if (!ret)
-			kmemleak_old_note(page_address(page), PAGE_SIZE);
-		return ret;
-	}
-	/* As a slab, it must not go before all is read. */
-	if (PageTail(page) || !get_page_unless_zero(page))
-		return 0;
-	if (PageSlab(page) && !PageTail(page))
-		ret = take_slab(page, pfn);
-	put_page(page);
+	/* All blocks of a slab; the free ones are taken out when nobody runs. */
+	if (PageSlab(compound_head(page)))
+		return PageTail(page) ? 0 : slab_visit_blocks(page, take_block);
+	ret = kmemleak_old_note_page(page, pfn);
+	if (!ret)
+		kmemleak_old_note(page_address(page), PAGE_SIZE);
 	return ret;
 }
 
 #ifdef CONFIG_KFENCE
-/* Of its pool, the objects in use. The other pages are guards, or free and protected. */
+/*
+ * Of its pool, the objects in use. The other pages are guards, or free and protected. Of
+ * its records, nothing: they have the address of each object, lost or not.
+ */
 static int take_kfence(void)
 {
+	const void *addr, *records;
 	unsigned int nr = 0;
-	const void *addr;
 	size_t size;
 
+	records = kfence_records(&size);
+	if (records)
+		kmemleak_old_drop((unsigned long)records, size);
 	while (kfence_next_object(&nr, &addr, &size)) {
 		if (kmemleak_old_note_page(virt_to_page(addr), page_to_pfn(virt_to_page(addr))))
 			return -ENOMEM;
@@ -147,15 +100,14 @@ static int take_pages(struct zone *zone, unsigned long pfn, unsigned long end)
 {
 	int ret = 0;
 
-	/* For the caches of slabs. */
-	mutex_lock(&slab_mutex);
+	slab_lock_caches();
 	for (; pfn < end && !ret; pfn++) {
 		struct page *page = pfn_to_online_page(pfn);
 
 		if (page && page_zone(page) == zone)
 			ret = take(page, pfn);
 	}
-	mutex_unlock(&slab_mutex);
+	slab_unlock_caches();
 	return ret;
 }
 
@@ -243,129 +195,27 @@ static void leave_out_log(void)
 		kmemleak_old_drop((unsigned long)records, size);
 }
 
-/* As many free ranges, and chunks, as are looked for with interrupts off. */
-#define FREE_RANGES	32
-#define FREE_CHUNKS	32
-
-/**
- * struct free_ranges - free ranges of per-cpu memory, and where to look for more
- * @base: first byte of the chunk to go on with, or any address before it, 0 to begin;
- *	chunks are visited by address, since they move between lists
- * @bit: first one of its map that was not looked at; a bit stands for so many bytes of
- *	each CPU's copy
- * @nr: how many ranges
- * @start: where each begins in the chunk, without the offset of a CPU's copy
- * @size: bytes of each
- */
-struct free_ranges {
-	unsigned long base;
-	unsigned int bit;
-	unsigned int nr;
-	unsigned long start[FREE_RANGES];
-	size_t size[FREE_RANGES];
-};
-
-static unsigned long base_of(const struct pcpu_chunk *chunk)
-{
-	return (unsigned long)chunk->base_addr;
-}
-
-/* To those by address, of which the last gives way. Return: how many there are. */
-static unsigned int insert_chunk(const struct pcpu_chunk **chunks, unsigned int nr,
-				 const struct pcpu_chunk *chunk)
-{
-	unsigned int i;
-
-	if (nr < FREE_CHUNKS)
-		nr++;
-	else if (base_of(chunks[nr - 1]) < base_of(chunk))
-		return nr;
-	for (i = nr - 1; i && base_of(chunks[i - 1]) > base_of(chunk); i--)
-		chunks[i] = chunks[i - 1];
-	chunks[i] = chunk;
-	return nr;
-}
-
-/*
- * The next chunks by address, from @base on. All are looked at for it, as pcpu_alloc()
- * may under the same lock, so one look gives several. Return: how many.
- */
-static unsigned int next_chunks(const struct pcpu_chunk **chunks, unsigned long base)
-{
-	const struct pcpu_chunk *chunk;
-	unsigned int nr = 0;
-	int i;
-
-	lockdep_assert_held(&pcpu_lock);
-	for (i = 0; i < pcpu_nr_slots; i++)
-		list_for_each_entry(chunk, &pcpu_chunk_lists[i], list)
-			if (base_of(chunk) >= base)
-				nr = insert_chunk(chunks, nr, chunk);
-	return nr;
-}
-
-/* Return: whether there was room for all of the chunk. */
-static bool add_free(struct free_ranges *free, const struct pcpu_chunk *chunk)
-{
-	unsigned int bits = pcpu_nr_pages_to_map_bits(chunk->nr_pages), first;
-
-	if (base_of(chunk) != free->base)
-		free->bit = 0;
-	free->base = base_of(chunk);
-	for (;;) {
-		first = find_next_zero_bit(chunk->alloc_map, bits, free->bit);
-		if (first >= bits)
-			return true;
-		if (free->nr == FREE_RANGES)
-			return false;
-		free->bit = find_next_bit(chunk->alloc_map, bits, first);
-		free->start[free->nr] = free->base + first * PCPU_MIN_ALLOC_SIZE;
-		free->size[free->nr++] = (free->bit - first) * PCPU_MIN_ALLOC_SIZE;
-	}
-}
-
-/* Return: whether there may be more. */
-static bool find_free(struct free_ranges *free)
-{
-	const struct pcpu_chunk *chunks[FREE_CHUNKS];
-	unsigned int nr = next_chunks(chunks, free->base), i;
-
-	free->nr = 0;
-	for (i = 0; i < nr; i++) {
-		if (!add_free(free, chunks[i]))
-			return true;
-		free->base++;
-	}
-	return nr == FREE_CHUNKS;
-}
-
 /*
  * Memory that was free at any time since blocks are tracked is not old, also if it is in
- * use by now, or if the chunk is gone. So the lock need not be held.
+ * use by now, or if the chunk is gone. So nothing has to be locked.
  */
-static void drop_free_ranges(const struct free_ranges *free)
+static void drop_free_ranges(const struct pcpu_free_ranges *free)
 {
 	unsigned int i;
-	int cpu;
 
-	for_each_possible_cpu(cpu) {
-		for (i = 0; i < free->nr; i++)
-			kmemleak_old_drop(free->start[i] + pcpu_unit_offsets[cpu], free->size[i]);
-		cond_resched();
-	}
+	for (i = 0; i < free->nr; i++)
+		kmemleak_old_drop_percpu(free->start[i], free->size[i]);
 }
 
 /* Return: 0, or -EINTR: then some may be left in. */
 static int leave_out_percpu(void)
 {
-	struct free_ranges free = { };
+	struct pcpu_free_ranges free = { };
 	bool more;
 	int ret;
 
 	do {
-		spin_lock_irq(&pcpu_lock);
-		more = find_free(&free);
-		spin_unlock_irq(&pcpu_lock);
+		more = pcpu_find_free(&free);
 		drop_free_ranges(&free);
 		ret = take_a_break();
 	} while (!ret && more);
@@ -384,7 +234,7 @@ static int leave_out_percpu(void)
 int kmemleak_old_leave_out(void)
 {
 	/* Free pages in the lists of CPUs do not look free. */
-	drain_all_pages(NULL);
+	page_drain_lists();
 	kmemleak_stacks_leave_out();
 	return leave_out_percpu();
 }
@@ -401,28 +251,19 @@ static unsigned long stop_us;
 /* Looking at a slot takes longer than that. */
 #define SLOT_NS		20
 
-#if defined(CONFIG_SLUB) && !defined(CONFIG_PREEMPT_RT)
-static bool drop_slot(struct kmem_cache *s, void *slot)
+static bool drop_slot(const void *slot, size_t size)
 {
-	kmemleak_old_drop(kmemleak_untag((unsigned long)slot), kmemleak_old_object_size(s));
+	kmemleak_old_drop(kmemleak_untag((unsigned long)slot), size);
 	return stop_slots-- && ktime_get_mono_fast_ns() < stop_end;
 }
 
 static int drop_free_slots(void)
 {
-	struct kmem_cache *s;
-
-	list_for_each_entry(s, &slab_caches, list)
-		if (!kmem_cache_for_each_free(s, drop_slot))
-			return -ETIME;
-	return 0;
+	/* There, a preempted task can hold a lock. */
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		return 0;
+	return slab_visit_free(drop_slot) ? 0 : -ETIME;
 }
-#else /* Unknown, or under locks that a preempted task can hold. */
-static int drop_free_slots(void)
-{
-	return 0;
-}
-#endif
 
 /* Objects in one go. */
 #define WALK_BUDGET	256
@@ -466,22 +307,6 @@ static int drop_all_tracked(void)
 	return ret;
 }
 
-/*
- * KASAN keeps freed blocks for a while. Make them free slots, and free the slabs that
- * have only such blocks: a slab that is noted first and freed later can become one of
- * another cache. Then words between the new blocks would count as old.
- */
-static void empty_quarantine(void)
-{
-	struct kmem_cache *s;
-
-	lockdep_assert_cpus_held();
-	mutex_lock(&slab_mutex);
-	list_for_each_entry(s, &slab_caches, list)
-		kasan_cache_shrink(s);
-	mutex_unlock(&slab_mutex);
-}
-
 /* Slots are neither taken nor freed while the machine stands still. */
 static int drop_free(void *unused)
 {
@@ -520,18 +345,19 @@ static int leave_out_all_areas(void)
 
 	if (!IS_ENABLED(CONFIG_MMU))
 		return 0;
+	/* Areas that wait for their next use are neither in use nor free. */
+	vmap_area_settle();
 	ret = leave_out_areas(false);
 	if (ret)
 		return ret;
-	/* Areas that wait for their next use are in neither tree. */
-	vm_unmap_aliases();
+	vmap_area_settle();
 	return leave_out_areas(true);
 }
 
 static int take_all(void)
 {
 	/* Pages that wait for their next owner do not look free. */
-	drain_all_pages(NULL);
+	page_drain_lists();
 	/* A zone's maps can lie in another one. */
 	return visit_zones(take_pages) ?: take_kfence() ?: visit_zones(leave_out_maps);
 }
@@ -543,9 +369,9 @@ static bool stop_and_drop_free(void)
 
 	if (!kmemleak_snapshot_limit())
 		return false;
-	mutex_lock(&slab_mutex);
+	slab_lock_caches();
 	ret = stop_machine_cpuslocked(drop_free, NULL, NULL);
-	mutex_unlock(&slab_mutex);
+	slab_unlock_caches();
 	return !ret;
 }
 
@@ -611,15 +437,21 @@ int kmemleak_old_take(void)
 
 	lockdep_assert_held(&kmemleak_scan_mutex);
 	stop_us = 0;
+	/*
+	 * A slab that is noted first and freed later can become one of another cache. Then
+	 * words between the new blocks would count as old. So free what only KASAN keeps.
+	 */
 	cpus_read_lock();
-	empty_quarantine();
+	slab_empty_quarantine();
 	cpus_read_unlock();
 	ret = take_all() ?: drop_all_tracked();
 	if (ret)
 		return ret;
+	/* What lists blocks that wait for a grace period is found when it is over. */
+	kvfree_rcu_barrier();
 	cpus_read_lock();
 	/* For the blocks that were freed meanwhile. */
-	empty_quarantine();
+	slab_empty_quarantine();
 	if (!stop_and_drop_free())
 		pr_info("Could not record all free slab slots in time: some leaks may be hidden until they are reused\n");
 	cpus_read_unlock();

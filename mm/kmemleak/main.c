@@ -48,7 +48,7 @@ int kmemleak_thread_nice = 10;
 unsigned int kmemleak_rcu_wait_ms = 1000;
 
 static unsigned int min_age_ms;
-static unsigned int min_unref_scans = 1;
+static unsigned int min_unref_scans = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_VERBOSE) ? 2 : 1;
 static unsigned int rules = KMEMLEAK_ALL_RULES;
 static unsigned int workers;
 static unsigned int max_leaks;
@@ -109,12 +109,6 @@ static int get_confirm(char *buffer, const struct kernel_param *kp)
 			  confirm_names[READ_ONCE(*(enum kmemleak_confirm *)kp->arg)]);
 }
 
-static int set_scans(const char *val, const struct kernel_param *kp)
-{
-	/* What an object can count to. */
-	return param_set_uint_minmax(val, kp, 1, U8_MAX);
-}
-
 static int set_workers(const char *val, const struct kernel_param *kp)
 {
 	return param_set_uint_minmax(val, kp, 0, KMEMLEAK_MAX_WORKERS);
@@ -146,7 +140,6 @@ static const struct kernel_param_ops age_ops = { .set = set_age, .get = param_ge
 static const struct kernel_param_ops rcu_ops = { .set = set_rcu_wait, .get = param_get_uint };
 static const struct kernel_param_ops confirm_ops = { .set = set_confirm, .get = get_confirm };
 static const struct kernel_param_ops stop_ops = { .set = set_stop_budget, .get = param_get_uint };
-static const struct kernel_param_ops scans_ops = { .set = set_scans, .get = param_get_uint };
 static const struct kernel_param_ops rules_ops = { .set = set_rules, .get = param_get_uint };
 static const struct kernel_param_ops leaks_ops = { .set = set_leaks, .get = param_get_uint };
 static const struct kernel_param_ops workers_ops = { .set = set_workers, .get = param_get_uint };
@@ -168,7 +161,7 @@ module_param_cb(stop_budget_ms, &stop_ops, &kmemleak_stop_budget_ms, 0600);
 MODULE_PARM_DESC(stop_budget_ms, "longest time that a scan may stop the machine for");
 module_param_cb(min_age_ms, &age_ops, &min_age_ms, 0600);
 MODULE_PARM_DESC(min_age_ms, "report nothing younger than this");
-module_param_cb(min_unref_scans, &scans_ops, &min_unref_scans, 0600);
+module_param(min_unref_scans, uint, 0600);
 MODULE_PARM_DESC(min_unref_scans, "report what that many scans in a row found unreferenced");
 module_param_cb(workers, &workers_ops, &workers, 0600);
 MODULE_PARM_DESC(workers, "CPUs that a scan marks on, 0: all that are online, at most 4");
@@ -219,7 +212,7 @@ static int __init parse_boot_option(char *arg)
 		return -EINVAL;
 	/* The depot is set up early only for those who ask in time. */
 	if (!want_off)
-		stack_depot_want_early_init();
+		stack_depot_request_early_init();
 	return 0;
 }
 early_param("kmemleak", parse_boot_option);

@@ -15,6 +15,7 @@
 #include <linux/hash.h>
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
+#include <linux/kmemleak_owners.h>
 #include <linux/percpu.h>
 #include <linux/sched/task_stack.h>
 
@@ -183,23 +184,6 @@ static __always_inline u32 recall(const struct memo *set, const struct kmemleak_
 	}
 	return 0;
 }
-
-#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
-/* Interrupts and softirqs run on one stack per CPU, which nobody leaves half way. */
-static unsigned long irq_stack_left(unsigned long base)
-{
-	/* hardirq_stack_ptr points at the last word. */
-	unsigned long last = (unsigned long)raw_cpu_read(hardirq_stack_ptr);
-	unsigned long left = last + sizeof(long) - base;
-
-	return left <= IRQ_STACK_SIZE ? left : 0;
-}
-#else
-static unsigned long irq_stack_left(unsigned long base)
-{
-	return 0;
-}
-#endif
 
 /* Words from a frame to the end of its stack. 0: unknown, so nothing is remembered. */
 static __always_inline unsigned long words_left(unsigned long base)

@@ -8,6 +8,7 @@
 #include <linux/cpumask.h>
 #include <linux/io.h>
 #include <linux/jiffies.h>
+#include <linux/kasan.h>
 #include <linux/kfence.h>
 #include <linux/kmemleak.h>
 #include <linux/kmemleak_owners.h>
@@ -33,7 +34,6 @@
 #include <asm/pgtable_types.h>	/* lookup_address(), slow_virt_to_phys() */
 #endif
 
-#include "../internal.h"
 #include "glue.h"
 #include "old.h"
 
@@ -181,7 +181,10 @@ static bool is_kernels_own(unsigned long addr)
 static bool read_block(struct kmemleak_tracker *t, void *dst, unsigned long addr, size_t len)
 {
 	if (IS_ENABLED(CONFIG_UML)) {
+		/* Others own it, and it may be poisoned. */
+		kasan_disable_current();
 		memcpy(dst, (void *)addr, len);
+		kasan_enable_current();
 		return true;
 	}
 	return !has_error(addr) && !copy_from_kernel_nofault(dst, (void *)addr, len);
@@ -252,7 +255,8 @@ static unsigned long block_addr(struct kmemleak_tracker *t, enum kmemleak_space 
 	case KMEMLEAK_PERCPU:
 		if (!cpu_possible(cpu))
 			return 0;
-		return (unsigned long)per_cpu_ptr((void __percpu *)addr, cpu);
+		/* KASAN's tag of a chunk comes back by way of the offset. */
+		return kmemleak_untag((unsigned long)per_cpu_ptr((void __percpu *)addr, cpu));
 	default:
 		return addr;
 	}
@@ -304,12 +308,11 @@ static void mark_cpu(struct kmemleak_marker *m, int cpu)
 {
 	unsigned long addr = (unsigned long)__per_cpu_start + per_cpu_offset(cpu), next;
 	unsigned long end = (unsigned long)__per_cpu_end + per_cpu_offset(cpu);
-	struct kmemleak_dead_pages dead;
 
-	kmemleak_stacks_dead_pages(cpu, &dead);
+	kmemleak_stacks_skip_irq(cpu);
 	for (; addr < end; addr = next) {
 		next = min(end, (addr & PAGE_MASK) + PAGE_SIZE);
-		if (kmemleak_stacks_is_dead(&dead, addr))
+		if (kmemleak_stacks_is_dead(cpu, addr))
 			continue;
 		if (kmemleak_mark_range(m, addr, next))
 			return;
@@ -327,6 +330,17 @@ static void mark_percpu(struct kmemleak_marker *m)
 static void setup_percpu(struct kmemleak_tracker *t) { }
 static void mark_percpu(struct kmemleak_marker *m) { }
 #endif
+
+/* A part of data, or a block from memblock. */
+static void leave_out(struct kmemleak_tracker *t, const void *start, size_t size)
+{
+	struct kmemleak_object block;
+	phys_addr_t phys = __pa(start);
+
+	remove_section(t, start, size);
+	if (kmemleak_block_get(t, KMEMLEAK_PHYS, phys, &block))
+		kmemleak_block_annotate(t, KMEMLEAK_PHYS, phys, KMEMLEAK_NOTE_IGNORE);
+}
 
 #ifdef CONFIG_KFENCE
 /*
@@ -350,7 +364,8 @@ static void leave_out_kfence(struct kmemleak_tracker *t)
 	size_t size;
 	const void *records = kfence_records(&size);
 
-	remove_section(t, records, size);
+	if (records)
+		leave_out(t, records, size);
 }
 #else
 static void mark_kfence(struct kmemleak_marker *m) { }
@@ -364,15 +379,6 @@ static bool page_untouched(struct page *page)
 	       !page_private(page);
 }
 
-/*
- * SLUB's page points at its first free slot and at other pages. What the slots hold
- * is tracked. SLAB can have a list of free slots in a block of its own.
- */
-static bool page_of_slub(struct page *page)
-{
-	return IS_ENABLED(CONFIG_SLUB) && PageSlab(page);
-}
-
 /* Struct pages are a line each, and looked at one after the other. */
 #define PAGES_AHEAD	8
 
@@ -382,7 +388,8 @@ static bool page_in_use(struct zone *zone, unsigned long pfn)
 
 	/* No harm if there is nothing. */
 	prefetch(page + PAGES_AHEAD);
-	return page && page_zone(page) == zone && page_count(page) && !page_of_slub(page) &&
+	/* A slab's page points at its first free slot and at other pages. */
+	return page && page_zone(page) == zone && page_count(page) && !PageSlab(page) &&
 	       !page_untouched(page);
 }
 
@@ -390,13 +397,10 @@ static bool page_in_use(struct zone *zone, unsigned long pfn)
 static unsigned long skip_free(struct zone *zone, unsigned long pfn)
 {
 	struct page *page = pfn_to_online_page(pfn);
-	unsigned long order;
+	int order = page && page_zone(page) == zone ? page_free_order(page) : -1;
 
-	if (!page || page_zone(page) != zone || !PageBuddy(page))
-		return pfn + 1;
-	/* Without the zone's lock this can be anything, then that is what it skips. */
-	order = buddy_order_unsafe(page);
-	return order < MAX_ORDER && IS_ALIGNED(pfn, BIT(order)) ? pfn + BIT(order) : pfn + 1;
+	/* If it is free no more, that is what it skips. */
+	return order > 0 && IS_ALIGNED(pfn, BIT(order)) ? pfn + BIT(order) : pfn + 1;
 }
 
 /*
@@ -472,7 +476,7 @@ static void mark_roots(struct kmemleak_tracker *t, struct kmemleak_marker *m)
 
 static int pause_scan(struct kmemleak_tracker *t)
 {
-	cond_resched();
+	cond_resched_tasks_rcu_qs();
 	return kmemleak_thread_should_stop() || !READ_ONCE(t->enabled) ? -EINTR : 0;
 }
 
@@ -548,17 +552,6 @@ static void leave_out_lockdep(struct kmemleak_tracker *t)
 #endif
 }
 
-/* A part of data, or a block from memblock. */
-static void leave_out(struct kmemleak_tracker *t, const void *start, size_t size)
-{
-	struct kmemleak_object block;
-	phys_addr_t phys = __pa(start);
-
-	remove_section(t, start, size);
-	if (kmemleak_block_get(t, KMEMLEAK_PHYS, phys, &block))
-		kmemleak_block_annotate(t, KMEMLEAK_PHYS, phys, KMEMLEAK_NOTE_IGNORE);
-}
-
 /*
  * The log knows each message by where its text begins, counted from boot on. These
  * numbers are like per-cpu addresses of the first chunk: when so much was printed, all
@@ -580,7 +573,13 @@ phys_addr_t kmemleak_phys_of(const void *addr)
 #if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
 	return slow_virt_to_phys((void *)addr);
 #else
-	return IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP) ? 0 : virt_to_phys((void *)addr);
+	struct page *page;
+
+	if (!IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP))
+		return virt_to_phys((void *)addr);
+	/* It reads the kernel's page table for any address, unless its checks are on. */
+	page = IS_ENABLED(CONFIG_DEBUG_VIRTUAL) ? NULL : vmalloc_to_page(addr);
+	return page ? page_to_phys(page) + offset_in_page(addr) : 0;
 #endif
 }
 
@@ -614,6 +613,44 @@ static void ignore_page_map(struct kmemleak_tracker *t)
 		}
 	}
 }
+
+#ifdef CONFIG_S390
+static void ignore_table(struct kmemleak_tracker *t, unsigned long table)
+{
+	struct kmemleak_object block;
+
+	if (kmemleak_block_get(t, KMEMLEAK_PHYS, __pa(table), &block))
+		kmemleak_block_annotate(t, KMEMLEAK_PHYS, __pa(table), KMEMLEAK_NOTE_IGNORE);
+}
+
+/*
+ * The kernel's addresses are the physical ones here, so an entry of a page table looks
+ * like a reference to the page. Those for all memory are from memblock.
+ */
+static void ignore_page_tables(struct kmemleak_tracker *t)
+{
+	unsigned long addr;
+
+	for (addr = PAGE_OFFSET; addr < (unsigned long)high_memory; addr += PMD_SIZE) {
+		pgd_t *pgd = pgd_offset_k(addr);
+		p4d_t *p4d = pgd_none(*pgd) ? NULL : p4d_offset(pgd, addr);
+		pud_t *pud = !p4d || p4d_none(*p4d) ? NULL : pud_offset(p4d, addr);
+		pmd_t *pmd;
+
+		if (!pud)
+			continue;
+		ignore_table(t, (unsigned long)pud);
+		if (pud_none(*pud) || pud_leaf(*pud))
+			continue;
+		pmd = pmd_offset(pud, addr);
+		ignore_table(t, (unsigned long)pmd);
+		if (!pmd_none(*pmd) && !pmd_leaf(*pmd))
+			ignore_table(t, pmd_deref(*pmd));
+	}
+}
+#else
+static void ignore_page_tables(struct kmemleak_tracker *t) { }
+#endif
 
 static bool is_data(const char *p)
 {
@@ -663,6 +700,7 @@ void kmemleak_memory_start(struct kmemleak_tracker *t, const void *own, size_t s
 	leave_out_log(t);
 	leave_out_kfence(t);
 	ignore_page_map(t);
+	ignore_page_tables(t);
 	/* The boot task's stack is scanned like any other, live part only. */
 	remove_section(t, task_stack_page(&init_task), THREAD_SIZE);
 	setup_percpu(t);

@@ -21,6 +21,7 @@
 #include <linux/jiffies.h>
 #include <linux/kallsyms.h>
 #include <linux/kmemleak.h>
+#include <linux/kmemleak_owners.h>
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -226,7 +227,7 @@ static bool add_blocks(struct gone *range, struct xarray *seen)
 		more = next_traces(&cursor, &traces);
 		for (i = 0; i < traces.nr; i++)
 			add_trace_once(range, seen, traces.trace[i]);
-		cond_resched();
+		cond_resched_tasks_rcu_qs();
 	} while (more && !fatal_signal_pending(current));
 	return !more;
 }
@@ -240,7 +241,7 @@ static void add_published(struct gone *range, struct xarray *seen)
 		return;
 	list_for_each_entry(leak, &set->leaks.list, list) {
 		add_trace_once(range, seen, leak->trace);
-		cond_resched();
+		cond_resched_tasks_rcu_qs();
 	}
 	kmemleak_published_put(set);
 }
@@ -312,7 +313,7 @@ static void range_goes(const struct module *module, unsigned long start, unsigne
 	xa_init(&seen);
 	if (kind == RANGE_INIT) {
 		for (addr = start; addr < start + size; addr = add_name(range, addr))
-			cond_resched();
+			cond_resched_tasks_rcu_qs();
 	} else {
 		all = add_blocks(range, &seen);
 		add_published(range, &seen);
@@ -351,6 +352,8 @@ static struct loaded *find_loaded_locked(const struct module *module)
 static void module_goes(const struct module *module)
 {
 	struct loaded *it;
+	size_t size;
+	const void *text = module_text(module, false, &size);
 
 	mutex_lock(&modules_lock);
 	it = find_loaded_locked(module);
@@ -358,22 +361,22 @@ static void module_goes(const struct module *module)
 		list_del(&it->list);
 	mutex_unlock(&modules_lock);
 	kfree(it);
-	range_goes(module, (unsigned long)module->core_layout.base, module->core_layout.size,
-		   RANGE_CORE);
+	range_goes(module, (unsigned long)text, size, RANGE_CORE);
 }
 
 /* Once a module is live, its init section goes; if it fails to come, both go. */
 static int module_changes(struct notifier_block *nb, unsigned long state, void *data)
 {
 	const struct module *module = data;
+	size_t size;
+	const void *text = module_text(module, true, &size);
 
 	if (state == MODULE_STATE_COMING)
 		module_comes(module);
 	if (state == MODULE_STATE_GOING)
 		module_goes(module);
 	if (state == MODULE_STATE_GOING || state == MODULE_STATE_LIVE)
-		range_goes(module, (unsigned long)module->init_layout.base,
-			   module->init_layout.text_size, RANGE_INIT);
+		range_goes(module, (unsigned long)text, size, RANGE_INIT);
 	return NOTIFY_DONE;
 }
 

@@ -13,6 +13,7 @@
 #include <linux/gfp.h>
 #include <linux/hugetlb.h>
 #include <linux/kfence.h>
+#include <linux/kmemleak_owners.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
@@ -24,8 +25,6 @@
 #include <linux/vmalloc.h>
 #include <linux/xarray.h>
 
-#include "../internal.h"
-#include "../slab.h"
 #include "glue.h"
 #include "old.h"
 
@@ -234,13 +233,6 @@ void kmemleak_old_drop_percpu(const void __percpu *ptr, size_t size)
 		drop((unsigned long)per_cpu_ptr(ptr, cpu), size);
 }
 
-/* Size of a block of the slab allocator in its slot. */
-size_t kmemleak_old_object_size(const struct kmem_cache *s)
-{
-	/* SLAB's debugging shifts it. */
-	return IS_ENABLED(CONFIG_SLUB) ? s->object_size : s->size;
-}
-
 /**
  * kmemleak_old_freed() - a block that is not tracked is about to be freed
  * @addr: its first byte
@@ -264,10 +256,7 @@ void kmemleak_old_freed(unsigned long addr)
 		drop(addr, kfence_ksize((void *)addr));
 		return;
 	}
-	/* Of SLOB's blocks the size is not known here. */
-#ifndef CONFIG_SLOB
-	drop(addr, kmemleak_old_object_size(page_slab(page)->slab_cache));
-#endif
+	drop(addr, slab_block_size((void *)addr));
 }
 
 bool kmemleak_old_any(void)
@@ -289,30 +278,6 @@ unsigned long kmemleak_old_pages(void)
 
 /* ---------------------------------------------------------------- pages -- */
 
-/*
- * Pages without a reference are free, or the further ones of several that were
- * allocated together. Only the first of a free block says so.
- */
-static bool is_free(struct page *page, unsigned long pfn)
-{
-	unsigned int order;
-
-	if (page_count(page))
-		return false;
-	for (order = 0; order < MAX_ORDER; order++) {
-		struct page *first = page - (pfn & (BIT(order) - 1));
-		unsigned int size;
-
-		if (!PageBuddy(first))
-			continue;
-		/* Without the zone's lock that may be over, and this something else. */
-		size = buddy_order_unsafe(first);
-		if (size >= order && size < MAX_ORDER && PageBuddy(first))
-			return true;
-	}
-	return false;
-}
-
 /**
  * kmemleak_old_is_kernels() - does a page hold what the kernel keeps for itself?
  * @page: the page
@@ -325,12 +290,12 @@ bool kmemleak_old_is_kernels(struct page *page, unsigned long pfn)
 {
 	struct page *head = compound_head(page);
 
-	if (!kmemleak_page_readable(page) || is_free(page, pfn))
+	if (page_is_free(page) || !kmemleak_page_readable(page))
 		return false;
 	if (PageReserved(page) || PageSlab(head))
 		return true;
-	return !PageLRU(head) && !PageAnon(head) && !page_mapping(head) && !PageHuge(head) &&
-	       !PageTable(page) && page_private(page) != KMEMLEAK_OWN_PAGE;
+	return !PageLRU(head) && !PageAnon(head) && !folio_mapping(page_folio(page)) &&
+	       !PageHuge(head) && !PageTable(page) && page_private(page) != KMEMLEAK_OWN_PAGE;
 }
 
 /* Chunks that are freed between two pauses. */

@@ -5,7 +5,6 @@
 
 #include <linux/types.h>
 
-struct kmem_cache;
 struct page;
 
 int kmemleak_old_note_page(struct page *page, unsigned long pfn);
@@ -13,6 +12,5 @@ void kmemleak_old_note(const void *addr, size_t size);
 bool kmemleak_old_is_kernels(struct page *page, unsigned long pfn);
 int kmemleak_old_leave_out(void);
 unsigned int kmemleak_old_pages_per_chunk(void);
-size_t kmemleak_old_object_size(const struct kmem_cache *s);
 
 #endif /* _KMEMLEAK_OLD_H */

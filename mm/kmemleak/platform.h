@@ -33,8 +33,7 @@
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/types.h>
-
-#include <asm/unaligned.h>
+#include <linux/unaligned.h>
 
 /*
  * Size of one index region. PAGE_ALLOC_COSTLY_ORDER bounds the slabs that SLUB

@@ -22,9 +22,11 @@
  * How the pool asks for a page in a context it knows nothing about. The stock is used
  * up then, so the pool draws on the same memory as an atomic slab allocation. That
  * includes what the page allocator sets aside for atomic allocations of high orders,
- * which it does not give to who asks with __GFP_NOMEMALLOC; see ops->page_alloc().
+ * which it does not give to who asks with __GFP_NOMEMALLOC; see ops->page_alloc(). But
+ * it wakes nobody: the caller can hold a lock that this takes. ops->tend() sees to the
+ * rest.
  */
-#define GFP_ANY_CONTEXT	(GFP_ATOMIC | __GFP_NOWARN)
+#define GFP_ANY_CONTEXT	((GFP_ATOMIC & ~__GFP_KSWAPD_RECLAIM) | __GFP_NOWARN)
 
 #define ENTRIES_PER_PAGE	(PAGE_SIZE / sizeof(union kmemleak_entry) - 1)
 

@@ -13,6 +13,7 @@
 #include <linux/percpu.h>
 #include <linux/printk.h>
 #include <linux/rcupdate.h>
+#include <linux/slab.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -33,8 +34,8 @@ static void do_nothing(struct work_struct *work)
 }
 
 /*
- * Waits until the work that is queued on system_wq by now has begun: the workers of a CPU
- * begin one work after the other. The work need not have ended: when it sleeps, another
+ * Waits until the work that is queued on system_percpu_wq by now has begun: the workers of
+ * a CPU begin one work after the other. The work need not have ended: when it sleeps, another
  * worker begins the next one. That is enough: most work is short, does not sleep, and has
  * ended by then. Work that sleeps is in no queue any more, and what it has yet to free is
  * in use by the task that runs it.
@@ -44,15 +45,10 @@ static void flush_workers(void)
 	int cpu;
 
 	for_each_online_cpu(cpu)
-		queue_work_on(cpu, system_wq, per_cpu_ptr(&last_work, cpu));
+		queue_work_on(cpu, system_percpu_wq, per_cpu_ptr(&last_work, cpu));
 	for_each_possible_cpu(cpu)
 		flush_work(per_cpu_ptr(&last_work, cpu));
 }
-
-#ifndef CONFIG_TREE_RCU
-/* The small RCU has plain callbacks for them, which a barrier waits for. */
-static void kvfree_rcu_flush(void) { }
-#endif
 
 /* So often a callback can lead to work, and that to a callback, and so on. */
 #define TURNS	2
@@ -69,11 +65,11 @@ static void run_barrier(struct work_struct *work)
 	int turn;
 
 	for (turn = 0; turn < TURNS; turn++) {
-		kvfree_rcu_flush();
+		kvfree_rcu_barrier();
 		rcu_barrier();
 		flush_workers();
 	}
-	kvfree_rcu_flush();
+	kvfree_rcu_barrier();
 	/* Pairs with settled(): what the callbacks did is seen by the scan. */
 	smp_store_release(&done, n);
 	wake_up_all(&wait);
@@ -126,7 +122,7 @@ int kmemleak_rcu_settle(unsigned int limit_ms)
 		return 0;
 	WRITE_ONCE(asked, mine);
 	/* If it is running for an earlier scan, it will run once more. */
-	queue_work(system_unbound_wq, &barrier_work);
+	queue_work(system_dfl_wq, &barrier_work);
 	ret = wait_settled(mine, msecs_to_jiffies(limit_ms));
 	if (ret < 0)
 		return ret;

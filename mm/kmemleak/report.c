@@ -126,9 +126,9 @@ static void emit_frame(struct seq_file *m, const struct kmemleak_birth *birth, u
 	char name[KSYM_SYMBOL_LEN];
 
 	if (!core_kernel_text(addr) && kmemleak_modules_name(birth, addr, name, sizeof(name)))
-		emit(m, "    [<%p>] %s\n", (void *)addr, name);
+		emit(m, "    %s\n", name);
 	else
-		emit(m, "    [<%p>] %pS\n", (void *)addr, (void *)addr);
+		emit(m, "    %pS\n", (void *)addr);
 }
 
 static void emit_trace(struct seq_file *m, const struct kmemleak_birth *birth, u32 trace)
@@ -182,7 +182,7 @@ void kmemleak_texts_free(struct kmemleak_texts *texts)
 
 	xa_for_each(&texts->by_trace, trace, text) {
 		kfree(text);
-		cond_resched();
+		cond_resched_tasks_rcu_qs();
 	}
 	xa_destroy(&texts->by_trace);
 	texts->bytes = 0;
@@ -346,7 +346,7 @@ void kmemleak_report_log(const struct kmemleak_leaks *leaks)
 		kmemleak_report_leak(NULL, leak, NULL);
 		if (count) {
 			if (xa_to_value(count) > 1)
-				pr_warn("... and %lu more object(s) with the same backtrace\n",
+				pr_warn("  ... and %lu more object(s) with the same backtrace\n",
 					xa_to_value(count) - 1);
 			xa_store(&counts, leak->trace, xa_mk_value(0), KMEMLEAK_GFP);
 		}
@@ -364,33 +364,33 @@ static void flags_to_words(u16 flags, char *text, size_t size)
 			len += scnprintf(text + len, size - len, " %s", flag_names[i].name);
 }
 
-/**
- * kmemleak_report_object() - print all that is known of a block to the log
- * @addr: any address inside it, a kernel virtual or a per-cpu one
- *
- * Context: process.
- * Return: 0, or -EINVAL if no block that is known holds @addr.
- */
-int kmemleak_report_object(unsigned long addr)
+/* What stands before the address of a block in a report. */
+static const char *const space_names[] = {
+	[KMEMLEAK_VIRT] = "",
+	[KMEMLEAK_PHYS] = "(phys) ",
+	[KMEMLEAK_PERCPU] = "(percpu) ",
+};
+
+static_assert(ARRAY_SIZE(space_names) == KMEMLEAK_NR_SPACES);
+
+static bool report_in_space(enum kmemleak_space space, unsigned long addr)
 {
 	struct kmemleak_tracker *t = &kmemleak_tracker;
 	struct kmemleak_object object;
 	struct kmemleak_birth birth;
 	char comm[KMEMLEAK_COMM_LEN];
 	char words[128];
-	bool percpu;
 
-	percpu = !kmemleak_block_get(t, KMEMLEAK_VIRT, addr, &object);
-	if (percpu && !kmemleak_block_get(t, KMEMLEAK_PERCPU, addr, &object)) {
-		pr_warn("No known block holds 0x%08lx\n", addr);
-		return -EINVAL;
-	}
+	if (space != KMEMLEAK_PHYS)
+		addr = kmemleak_untag(addr);
+	if (!kmemleak_block_get(t, space, addr, &object))
+		return false;
 	birth = (struct kmemleak_birth){ object.born, object.stamp };
 	kmemleak_names_get(t, object.comm, object.pid, comm);
 	flags_to_words(object.flags, words, sizeof(words));
 
-	emit(NULL, "Object %s0x%08lx (size %zu):\n", percpu ? "(percpu) " : "",
-	     object.start, object.size);
+	emit(NULL, "Object %s0x%08lx (size %zu):\n", space_names[space], object.start,
+	     object.size);
 	emit_origin(NULL, object.flags, comm, object.pid, object.born);
 	emit_requested(NULL, object.size, object.size - kmemleak_object_slack(&object));
 	emit(NULL, "  min_count = %u, count = %u, epoch = %u%s\n", object.colour.min_count,
@@ -399,7 +399,27 @@ int kmemleak_report_object(unsigned long addr)
 	emit(NULL, "  flags = 0x%x%s\n", object.flags, words);
 	emit(NULL, "  backtrace:\n");
 	emit_trace(NULL, &birth, object.trace);
-	return 0;
+	return true;
+}
+
+/**
+ * kmemleak_report_object() - print all that is known of blocks at an address to the log
+ * @addr: any address inside them: a kernel virtual, a physical, or a per-cpu one
+ *
+ * Context: process.
+ * Return: 0, or -EINVAL if no block that is known holds @addr.
+ */
+int kmemleak_report_object(unsigned long addr)
+{
+	enum kmemleak_space space;
+	bool found = false;
+
+	for (space = 0; space < KMEMLEAK_NR_SPACES; space++)
+		found |= report_in_space(space, addr);
+	if (found)
+		return 0;
+	pr_warn("No known block holds 0x%08lx\n", addr);
+	return -EINVAL;
 }
 
 /* Numbers that need the metadata to stay where it is while they are read. */

@@ -15,10 +15,12 @@
 #include <linux/atomic.h>
 #include <linux/cpu.h>
 #include <linux/cpumask.h>
+#include <linux/jiffies.h>
 #include <linux/lockdep.h>
 #include <linux/math64.h>
 #include <linux/memory_hotplug.h>
 #include <linux/nmi.h>
+#include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/sched/cputime.h>
 #include <linux/smp.h>
@@ -26,6 +28,7 @@
 #include <linux/stop_machine.h>
 #include <linux/string.h>
 #include <linux/timekeeping.h>
+#include <linux/wait.h>
 
 #include "glue.h"
 
@@ -68,8 +71,8 @@ static struct snapshot {
 } snapshot;
 
 /*
- * How long it took: the last one, and the longest; and what the last one that was wanted
- * would have taken. Read at any time.
+ * Microseconds of the last standstill, of the longest one, and of the last one that was
+ * wanted, had there been time for all of it. Read at any time.
  */
 static unsigned long last_us, max_us, needed_us;
 
@@ -334,6 +337,41 @@ static void note_times(u64 took, unsigned long pieces, int ret)
 	WRITE_ONCE(needed_us, us);
 }
 
+/* No standstill if a CPU runs with preemption off for longer. */
+#define ANSWER_MS	1000
+
+/*
+ * A CPU that does not answer would hold up stop_machine(), and with it all CPUs, for as
+ * long as it likes. So each is asked before, while the others go on. A request stays
+ * queued until it is answered.
+ */
+static DEFINE_PER_CPU(struct cpu_stop_work, request);
+static atomic_t unanswered;
+static DECLARE_WAIT_QUEUE_HEAD(answers);
+
+static int answer(void *unused)
+{
+	if (atomic_dec_and_test(&unanswered))
+		wake_up(&answers);
+	return 0;
+}
+
+static bool cpus_answer(void)
+{
+	unsigned int cpu;
+
+	if (num_online_cpus() == 1)
+		return true;
+	/* Of a scan before. */
+	if (atomic_read(&unanswered))
+		return false;
+	atomic_set(&unanswered, num_online_cpus());
+	for_each_online_cpu(cpu)
+		stop_one_cpu_nowait(cpu, answer, NULL, per_cpu_ptr(&request, cpu));
+	return wait_event_timeout(answers, !atomic_read(&unanswered),
+				  msecs_to_jiffies(ANSWER_MS));
+}
+
 /* Everybody stops, and goes on. */
 static int stop(struct snapshot *s, unsigned long pieces, u64 limit)
 {
@@ -342,6 +380,11 @@ static int stop(struct snapshot *s, unsigned long pieces, u64 limit)
 
 	stash_fill(s->t);
 	cpus_read_lock();
+	if (!cpus_answer()) {
+		cpus_read_unlock();
+		stash_empty(s->t);
+		return -EBUSY;
+	}
 	/* The roots cannot wait for it when nobody runs. */
 	get_online_mems();
 	s->leader = cpumask_first(cpu_online_mask);
@@ -365,8 +408,8 @@ static int stop(struct snapshot *s, unsigned long pieces, u64 limit)
  * @pieces: how much work the mark before was
  *
  * Context: process, may sleep, kmemleak_scan_mutex held.
- * Return: 0; -EBUSY if that would take too long; -ETIME if it did; -EOPNOTSUPP if this
- * kernel cannot.
+ * Return: 0; -EBUSY if that would take too long or a CPU does not answer; -ETIME if it
+ * did; -EOPNOTSUPP if this kernel cannot.
  */
 int kmemleak_snapshot_mark(struct kmemleak_tracker *t, struct kmemleak_marker *m,
 			   unsigned long pieces)

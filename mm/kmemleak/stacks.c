@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Stacks: which part of a task's stack holds live values, where its registers
- * are saved, and which pages of the per-cpu area are stacks without any.
+ * are saved, and which parts of the per-cpu area are stacks without any.
  */
 #include <linux/cpu.h>
 #include <linux/kmemleak.h>
+#include <linux/kmemleak_owners.h>
 #include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
-#include <linux/percpu.h>
-#include <linux/pgtable.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
+#include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -20,83 +20,57 @@
 #include <linux/smp.h>
 #include <linux/spinlock.h>
 #include <linux/vmalloc.h>
-#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
-#define HAVE_X86_STACKS		/* user-mode Linux on x86-64 has none of them */
-#include <asm/cpu_entry_area.h>
+#if defined(CONFIG_ARM64) && defined(CONFIG_VMAP_STACK)
+#define HAVE_IRQ_STACK_BLOCKS	/* those for interrupts are from vmalloc() */
+#include <asm/stacktrace.h>
+#elif defined(CONFIG_RISCV) && defined(CONFIG_IRQ_STACKS) && defined(CONFIG_VMAP_STACK)
+#define HAVE_IRQ_STACK_BLOCKS
+#include <asm/irq_stack.h>
 #endif
 
 #include "glue.h"
 
 /* -------------------------------------------------- interrupt stacks -- */
 
-#ifdef HAVE_X86_STACKS
-/*
- * The per-cpu area has the pages behind the stacks for interrupts and
- * exceptions; they run under other addresses, which are looked up here.
- */
-static void add_dead(struct kmemleak_dead_pages *dead, unsigned long start, unsigned long end)
+static bool is_in(const void *start, size_t size, unsigned long addr)
 {
-	unsigned long addr;
-	unsigned int level;
-
-	for (addr = start; addr < end; addr += PAGE_SIZE) {
-		pte_t *pte = lookup_address(addr, &level);
-
-		/* There are guard pages between them. */
-		if (!pte || !pte_present(*pte))
-			continue;
-		if (dead->nr < ARRAY_SIZE(dead->page))
-			dead->page[dead->nr++] = slow_virt_to_phys((void *)addr) >> PAGE_SHIFT;
-	}
+	return start && addr - (unsigned long)start < size;
 }
 
 /**
- * kmemleak_stacks_dead_pages() - per-cpu pages in which no live value is
- * @cpu: whose
- * @dead: filled in
+ * kmemleak_stacks_is_dead() - is there a stack on which no value is live?
+ * @cpu: a CPU
+ * @addr: an address in its per-cpu area, which has whole pages of the stacks for
+ *	interrupts and exceptions; they run under other addresses
+ */
+bool kmemleak_stacks_is_dead(int cpu, unsigned long addr)
+{
+	size_t size = 0;
+	const void *start = irq_stack_dead(cpu, &size);
+
+	if (is_in(start, size, addr))
+		return true;
+	start = exception_stacks_dead(cpu, &size);
+	return is_in(start, size, addr);
+}
+
+/**
+ * kmemleak_stacks_skip_irq() - do not scan a CPU's stack for interrupts
+ * @cpu: a CPU
  *
- * The interrupt stack is dead while no interrupt runs there: what it holds then
- * is left over. An interrupt that begins now has its pointers from elsewhere.
- * The stacks for exceptions and NMIs never own memory.
+ * For architectures where it is a block: what it holds is left over. What only an
+ * interrupt that runs now has on it is a suspect for the moment; in the standstill that
+ * confirms suspects no interrupt runs.
  */
-void kmemleak_stacks_dead_pages(int cpu, struct kmemleak_dead_pages *dead)
+void kmemleak_stacks_skip_irq(int cpu)
 {
-	unsigned long top = (unsigned long)per_cpu(hardirq_stack_ptr, cpu);
-	unsigned long estacks = (unsigned long)per_cpu(cea_exception_stacks, cpu);
-
-	dead->nr = 0;
-	if (top && !READ_ONCE(per_cpu(hardirq_stack_inuse, cpu)))
-		add_dead(dead, round_down(top, IRQ_STACK_SIZE), round_up(top, IRQ_STACK_SIZE));
-	if (estacks)
-		add_dead(dead, estacks, estacks + sizeof(struct cea_exception_stacks));
-}
-
-/**
- * kmemleak_stacks_is_dead() - is this address in one of these pages?
- * @dead: from kmemleak_stacks_dead_pages()
- * @addr: an address in the per-cpu area
- */
-bool kmemleak_stacks_is_dead(const struct kmemleak_dead_pages *dead, unsigned long addr)
-{
-	unsigned long pfn = slow_virt_to_phys((void *)addr) >> PAGE_SHIFT;
-	unsigned int i;
-
-	for (i = 0; i < dead->nr; i++)
-		if (dead->page[i] == pfn)
-			return true;
-	return false;
-}
-#else
-void kmemleak_stacks_dead_pages(int cpu, struct kmemleak_dead_pages *dead)
-{
-	dead->nr = 0;
-}
-
-bool kmemleak_stacks_is_dead(const struct kmemleak_dead_pages *dead, unsigned long addr)
-{
-	return false;
-}
+#ifdef HAVE_IRQ_STACK_BLOCKS
+	if (!kmemleak_still)
+		kmemleak_block_annotate(&kmemleak_tracker, KMEMLEAK_VIRT,
+					(unsigned long)per_cpu(irq_stack_ptr, cpu),
+					KMEMLEAK_NOTE_NO_SCAN);
 #endif
+}
 
 /* --------------------------------------------------------------- tasks -- */
 
@@ -109,6 +83,10 @@ static unsigned long saved_sp(struct task_struct *task)
 	return KSTK_ESP(task);
 #elif defined(CONFIG_ARM64)
 	return thread_saved_sp(task);
+#elif defined(CONFIG_RISCV)
+	return READ_ONCE(task->thread.sp);
+#elif defined(CONFIG_S390)
+	return READ_ONCE(task->thread.ksp);
 #else
 	return 0;
 #endif
@@ -286,12 +264,12 @@ static void visit_tasks(struct kmemleak_marker *m,
 		visit(m, task);
 		put_task_struct(task);
 		if (!kmemleak_still)
-			cond_resched();
+			cond_resched_tasks_rcu_qs();
 	}
 	for (task = get_next_reaped(NULL); task; task = get_next_reaped(task)) {
 		visit(m, task);
 		if (!kmemleak_still)
-			cond_resched();
+			cond_resched_tasks_rcu_qs();
 	}
 }
 
@@ -350,7 +328,11 @@ void kmemleak_stacks_leave_out(void)
 
 	visit_tasks(NULL, leave_out);
 	/* Of CPUs that were never there too, perhaps. */
-	for_each_possible_cpu(cpu)
+	for_each_possible_cpu(cpu) {
 		if (idle_task(cpu))
 			leave_out(NULL, idle_task(cpu));
+#ifdef HAVE_IRQ_STACK_BLOCKS
+		kmemleak_old_drop((unsigned long)per_cpu(irq_stack_ptr, cpu), IRQ_STACK_SIZE);
+#endif
+	}
 }

@@ -145,11 +145,18 @@ static unsigned long shrink_pages(struct shrinker *shrinker, struct shrink_contr
 	return min(sc->nr_to_scan, kmemleak_pool_surplus(&kmemleak_tracker));
 }
 
-static struct shrinker shrinker = {
-	.count_objects = count_pages,
-	.scan_objects = shrink_pages,
-	.seeks = DEFAULT_SEEKS,
-};
+static void __init start_shrinker(void)
+{
+	struct shrinker *shrinker = shrinker_alloc(0, "mm-kmemleak");
+
+	if (!shrinker) {
+		pr_warn("little memory, no shrinker\n");
+		return;
+	}
+	shrinker->count_objects = count_pages;
+	shrinker->scan_objects = shrink_pages;
+	shrinker_register(shrinker);
+}
 
 /**
  * kmemleak_tend_keep() - how many entries the pool is to keep for bad times
@@ -182,6 +189,5 @@ void __init kmemleak_tend_start(void)
 	WRITE_ONCE(wq, new);
 	/* The pool may have asked already. */
 	queue_delayed_work(wq, &tend_work, 0);
-	if (register_shrinker(&shrinker, "mm-kmemleak"))
-		pr_warn("little memory, no shrinker\n");
+	start_shrinker();
 }

@@ -59,8 +59,9 @@ static bool is_irq_entry(unsigned long addr)
  * interrupted. It needs no slot, for the function that switched stacks has no other
  * caller.
  */
-static bool add_entry(struct kmemleak_unwound *trace, const struct kmemleak_frame *frame,
-		      const unsigned long *slot, unsigned long entry)
+static bool __maybe_unused
+add_entry(struct kmemleak_unwound *trace, const struct kmemleak_frame *frame,
+	  const unsigned long *slot, unsigned long entry)
 {
 	unsigned long at = slot - frame->base;
 	bool last = is_irq_entry(entry);

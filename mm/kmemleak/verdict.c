@@ -226,10 +226,12 @@ static u8 times_white(const struct kmemleak_object *obj)
 	return min_t(int, kmemleak_colour(obj).unref + 1, U8_MAX);
 }
 
+/* Where more than one is wanted, the one that finds the object first does not count. */
 static bool often_enough(const struct judge *j, u8 times)
 {
-	return !rule_on(j->opt, KMEMLEAK_RULE_MIN_UNREF) ||
-	       times >= min_t(unsigned int, j->opt->min_unref_scans, U8_MAX);
+	unsigned int wanted = min_t(unsigned int, j->opt->min_unref_scans, U8_MAX - 1);
+
+	return !rule_on(j->opt, KMEMLEAK_RULE_MIN_UNREF) || times >= wanted + (wanted > 1);
 }
 
 /* Looks at an object that the mark has left, and remembers it if it looks lost. */

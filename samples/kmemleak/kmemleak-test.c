@@ -25,6 +25,7 @@
 #include <linux/err.h>
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>
+#include <linux/kasan.h>
 #include <linux/kernel.h>
 #include <linux/kmemleak.h>
 #include <linux/kthread.h>
@@ -98,16 +99,22 @@ enum verdict {
 
 static const char *recipe_name;
 
+/* As reports show it: without the tag that KASAN may keep in it. */
+static unsigned long shown(const void *ptr)
+{
+	return (unsigned long)kasan_reset_tag(ptr);
+}
+
 static noinline void announce(const void *ptr, size_t size, enum verdict verdict)
 {
 	pr_info("recipe=%s expect=%s addr=0x%lx size=%zu\n", recipe_name,
-		verdict == LEAK ? "leak" : "none", (unsigned long)ptr, size);
+		verdict == LEAK ? "leak" : "none", shown(ptr), size);
 }
 
 static noinline void announce_percpu(const void __percpu *ptr, size_t size)
 {
 	pr_info("recipe=%s expect=leak addr=0x%lx size=%zu percpu=1\n",
-		recipe_name, (__force unsigned long)ptr, size);
+		recipe_name, shown((__force const void *)ptr), size);
 }
 
 /* -------------------------------------------------------- plain losses -- */
@@ -130,7 +137,7 @@ static noinline int leak_cache_bulk(void)
 	void *ptrs[NR_BULK];
 	int i;
 
-	if (kmem_cache_alloc_bulk(cache, GFP_KERNEL, NR_BULK, ptrs) != NR_BULK)
+	if (!kmem_cache_alloc_bulk(cache, GFP_KERNEL, NR_BULK, ptrs))
 		return -ENOMEM;
 	for (i = 0; i < NR_BULK; i++) {
 		announce(ptrs[i], CACHE_SIZE, LEAK);
@@ -315,7 +322,7 @@ static noinline int leak_softirq(void)
 	reinit_completion(&timer_done);
 	mod_timer(&timer, jiffies + 1);
 	wait_for_completion(&timer_done);
-	del_timer_sync(&timer);
+	timer_delete_sync(&timer);
 	return announce_interrupt();
 }
 

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Scratch trees for tests: a kernel tree that has just the files that the
-series touches, and a copy of the project that a test may change."""
+series touches, and a copy of the project that a test may change; and a machine
+where a script stands for apt."""
 
+import contextlib
 import os
 import shutil
 import stat
 import subprocess
 import tempfile
 import unittest
+from unittest import mock
 
-from tooling import chains, tree
+from tooling import chains, sources, tree
 from tooling.work import ROOT, SCRIPTS
 
 BASE = os.environ["KMEMLEAK_BASE_TREE"]
@@ -21,10 +24,10 @@ def read_chains(root=ROOT):
     return chains.read_chains(os.path.join(root, "scripts", "series"), root)
 
 
-def base_chain():
+def base_chain(root=ROOT):
     """The chain that fits the base tree."""
     source = tree.Tree(BASE)
-    chain, _ = tree.choose_plan(read_chains(), ROOT, tree.Originals(source))
+    chain, _ = tree.choose_plan(read_chains(root), root, tree.Originals(source))
     source.close()
     return chain
 
@@ -46,6 +49,20 @@ def base_files():
     nodes = {path: original(path) for path in paths}
     source.close()
     return {path: node for path, node in nodes.items() if node.kind != "none"}
+
+
+class Memory:
+    """What tree.Originals() says of a tree with just these nodes."""
+
+    def __init__(self, nodes):
+        self.nodes = nodes
+
+    def __call__(self, path):
+        return self.nodes.get(path, tree.NOTHING)
+
+    def below(self, path):
+        return sorted(name for name in self.nodes
+                      if name == path or name.startswith(path + "/"))
 
 
 def snapshot(root, times=False, state=False):
@@ -111,6 +128,41 @@ class Scratch(unittest.TestCase):
         self.assertEqual(got, status, said)
         self.assertIn(text, said)
         return said
+
+
+class AptTest(unittest.TestCase):
+    """A Debian machine where a script, FAKE, stands for apt-get, apt-cache and dpkg-deb;
+    it writes to the file $CALLS how it was called."""
+    FAKE = ""
+
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="kmemleak-test-")
+        self.addCleanup(shutil.rmtree, self.dir)
+        self.out = os.path.join(self.dir, "out")
+        self.etc = os.path.join(self.dir, "etc")
+        self.calls = os.path.join(self.dir, "calls")
+        for path, text in (("etc/sources.list", "deb http://here/debian bookworm main\n"),
+                           ("os-release", 'VERSION_CODENAME="bookworm"\n'),
+                           *((f"bin/{name}", self.FAKE)
+                             for name in ("apt-get", "apt-cache", "dpkg-deb"))):
+            path = os.path.join(self.dir, path)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as out:
+                out.write(text)
+            os.chmod(path, 0o755)
+
+    @contextlib.contextmanager
+    def debian(self, **environ):
+        with mock.patch.object(sources, "ETC_APT", self.etc), \
+                mock.patch.object(sources, "OS_RELEASE", self.dir + "/os-release"), \
+                mock.patch.dict(os.environ, {
+                    "PATH": f"{self.dir}/bin:{os.environ['PATH']}",
+                    "CALLS": self.calls, **environ}):
+            yield
+
+    def called(self):
+        with open(self.calls, encoding="utf-8") as src:
+            return src.read().splitlines()
 
 
 class ScratchTest(Scratch):

@@ -7,13 +7,15 @@ import stat
 import subprocess
 import sys
 import tempfile
+import types
 import unittest
+from unittest import mock
 
-from tooling import guest
-from tooling.work import SCRIPTS
+from tooling import arches, guest, kernel
+from tooling.work import ROOT, SCRIPTS
 
 COMPARE = os.path.join(SCRIPTS, "guest", "compare.awk")
-AWKS = [[guest.BUSYBOX, "awk"]] if os.path.exists(guest.BUSYBOX) else []
+AWKS = [[arches.BUSYBOX, "awk"]] if os.path.exists(arches.BUSYBOX) else []
 ANNOUNCED = """\
 recipe=kmalloc expect=leak addr=0xffff888003f17000 size=64
 recipe=list expect=leak addr=0xffff888003f18000 size=128
@@ -82,6 +84,27 @@ class Compare(unittest.TestCase):
         self.check(1, "cannot read", announced=ANNOUNCED.replace("=leak", "=?", 1))
 
 
+@unittest.skipUnless(AWKS, "no busybox")
+class Verdicts(unittest.TestCase):
+    """The selftests' comparison: the size, or what was asked for."""
+
+    def test_size(self):
+        script = os.path.join(ROOT, guest.SELFTESTS, "verdicts.awk")
+        for more, status in (("(size 8):", 0), ("(size 128):\n  requested 8 bytes", 0),
+                             ("(size 128):\n  requested 9 bytes", 1), ("(size 128):", 1),
+                             ("(size 128):\n  requested at most 8 bytes", 1)):
+            with self.subTest(more), tempfile.TemporaryDirectory() as folder:
+                names = []
+                for name, text in (("a", "lost 0xff10 8\n"),
+                                   ("b", "unreferenced object 0xff10 " + more + "\n")):
+                    names.append(os.path.join(folder, name))
+                    with open(names[-1], "w", encoding="utf-8") as out:
+                        out.write(text)
+                got = subprocess.run([*AWKS[0], "-f", script, *names], check=False,
+                                     capture_output=True, text=True)
+                self.assertEqual(got.returncode, status, got.stdout)
+
+
 class Initramfs(unittest.TestCase):
     @unittest.skipUnless(AWKS, "no busybox")
     def test_unpacks(self):
@@ -93,7 +116,7 @@ class Initramfs(unittest.TestCase):
             path = os.path.join(folder, "cpio")
             archive.write(path)
             with open(path, "rb") as src:
-                subprocess.run([guest.BUSYBOX, "cpio", "-i"], stdin=src, check=True,
+                subprocess.run([arches.BUSYBOX, "cpio", "-i"], stdin=src, check=True,
                                cwd=folder, stderr=subprocess.DEVNULL)
             self.assertEqual(os.readlink(os.path.join(folder, "a/link")), "odd")
             with open(os.path.join(folder, "a/link"), encoding="utf-8") as src:
@@ -121,6 +144,16 @@ class Initramfs(unittest.TestCase):
                               (guest.deny_xstate, ["EIO", "ESRCH"])):
             child = guest.start([sys.executable, "-c", code], None, prepare)
             self.assertEqual(child.communicate()[0].decode().split(), said)
+
+    def test_registers_are_denied_to_older_trees(self):
+        for version, denied in (((6, 1), True), ((6, 12), True), ((6, 13), False),
+                                ((7, 3), False)):
+            with self.subTest(version), \
+                    mock.patch.object(kernel, "release", lambda _setup, now=version: now):
+                setup = types.SimpleNamespace(path=os.path.join)
+                line = guest.uml_command(setup, "uml-debug", "initrd", "quiet", "1G")
+                self.assertEqual(guest.PLAIN_LIBC in line, denied)
+                self.assertEqual(guest.takes_xstate(setup), not denied)
 
     def test_fault_shows_the_end_of_the_kernel_log(self):
         lines = [f"line {i}" for i in range(1, 41)] + [""]

@@ -63,6 +63,8 @@ class GitAm(ScratchTest):
                  (b"", b"x\n"), (b"x\n", b""), (b"a\r\nb\n", b"a\r\nc\n"),
                  (b"a\n" * 9 + b"b\n" + b"a\n" * 9, b"a\n" * 18),
                  (b"1\n2\n3\n4\n5\n6\n7\n8\n9\n", b"0\n1\n2\n3\n4\n5\n6\n7\n8\n"),
+                 # An insertion that ends like the lines that it follows.
+                 (b"a\n1\n2\n3\nb\n", b"0\na\n1\n2\n3\nnew\n1\n2\n3\nb\n"),
                  (None, b""), (None, b"x"), (b"x\ny\n", None), (b"", None)]
         shutil.rmtree(self.tree)
         os.makedirs(self.tree)

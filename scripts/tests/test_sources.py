@@ -4,12 +4,12 @@ of a tree that cannot be had. Nothing is fetched here; a script stands for apt."
 
 import contextlib
 import os
-import shutil
 import subprocess
 import tempfile
 import unittest
 from unittest import mock
 
+from scratch import AptTest
 from tooling import kernel, sources, work
 
 LIST = """# deb http://commented/out main main
@@ -212,30 +212,12 @@ esac
 """
 
 
-class Fetch(unittest.TestCase):
-    def setUp(self):
-        self.dir = tempfile.mkdtemp(prefix="kmemleak-test-")
-        self.addCleanup(shutil.rmtree, self.dir)
-        self.out = os.path.join(self.dir, "out")
-        self.etc = os.path.join(self.dir, "etc")
-        self.calls = os.path.join(self.dir, "calls")
-        for path, text in (("etc/sources.list", "deb http://here/debian bookworm main\n"),
-                           ("os-release", 'VERSION_CODENAME="bookworm"\n'),
-                           *((f"bin/{name}", FAKE)
-                             for name in ("apt-get", "apt-cache", "dpkg-deb"))):
-            path = os.path.join(self.dir, path)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "w", encoding="utf-8") as out:
-                out.write(text)
-            os.chmod(path, 0o755)
+class Fetch(AptTest):
+    FAKE = FAKE
 
     @contextlib.contextmanager
     def machine(self, known, version="7.3.4-1~bpo13+1"):
-        with installed(), mock.patch.object(sources, "ETC_APT", self.etc), \
-                mock.patch.object(sources, "OS_RELEASE", self.dir + "/os-release"), \
-                mock.patch.dict(os.environ, {
-                    "PATH": f"{self.dir}/bin:{os.environ['PATH']}", "KNOWN": known,
-                    "CALLS": self.calls, "DEB": version}), \
+        with installed(), self.debian(KNOWN=known, DEB=version), \
                 mock.patch("builtins.print"):
             yield setup(O=self.out, TREE="7.3")
 
@@ -246,8 +228,7 @@ class Fetch(unittest.TestCase):
             self.assertEqual(path, self.out + "/sources/linux-source-7.3_"
                              "7.3.4-1~bpo13+1.tar.xz")
             self.assertEqual(os.listdir(self.out + "/sources"), [os.path.basename(path)])
-            with open(self.calls, encoding="utf-8") as src:
-                calls = src.read().splitlines()
+            calls = self.called()
             # And not again.
             os.unlink(self.calls)
             self.assertEqual(kernel.find_tarball(asked), path)

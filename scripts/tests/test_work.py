@@ -10,12 +10,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+import types
 import unittest
 from unittest import mock
 
 from scratch import BASE, ScratchTest, snapshot
-from tooling import guest, kernel, ktap, stalls, tiers, tree, work
+from tooling import chains, guest, kernel, ktap, sources, stalls, tiers, tree, work
 from tooling.ktap import Counts
+from tooling.work import SCRIPTS
 
 
 class Lock(unittest.TestCase):
@@ -136,7 +138,11 @@ class Selftests(unittest.TestCase):
         self.assertGreater(len(self.names), 10)
         self.assertEqual(sorted(debug), sorted(set(self.names) - set(tiers.GUEST_ONLY)))
         self.assertLessEqual(set(tiers.GUEST_ONLY), set(self.names))
-        self.assertEqual(tiers.tests_of("guest", self.names), self.names)
+        self.assertLessEqual(set(tiers.TEXT_TESTS), set(tiers.UML_TESTS))
+        for environ, left in (({}, tiers.TEXT_TESTS), ({"FULL": "1"}, ())):
+            with mock.patch.dict(os.environ, environ):
+                self.assertEqual(tiers.tests_of("guest", self.names),
+                                 [name for name in self.names if name not in left])
         self.assertLessEqual(set(tiers.UML_TESTS), set(self.names))
         self.assertLessEqual({"uml", "debug"}, set(tiers.TIERS))
 
@@ -191,6 +197,43 @@ class Selftests(unittest.TestCase):
         self.assertEqual(got[1].split(), list(tiers.TIERS))
 
 
+class Configs(unittest.TestCase):
+    """Options of kernels, and what older trees have in their place."""
+
+    def test_files(self):
+        for version, folders in (((7, 3), []), ((6, 13), []), ((6, 12), ["6.12"]),
+                                 ((6, 6), ["6.12"]), ((6, 1), ["6.12", "6.1"])):
+            with self.subTest(version):
+                names = [os.path.join(SCRIPTS, "configs", folder, "guest.config")
+                         for folder in ["", *folders]]
+                self.assertEqual(kernel.config_files("guest.config", version), names)
+
+    def test_each_is_laid_over_one(self):
+        top = os.path.join(SCRIPTS, "configs")
+        for folder in chains.versions(top):
+            for name in os.listdir(os.path.join(top, folder)):
+                with self.subTest(folder + "/" + name):
+                    self.assertTrue(os.path.exists(os.path.join(top, name)))
+
+    def test_the_last_counts(self):
+        name = "CONFIG_PREEMPT_VOLUNTARY"
+        self.assertNotIn(name, kernel.fragment("guest", (7, 3)))
+        self.assertEqual(kernel.fragment("guest", (6, 1))[name], name + "=y")
+        self.assertEqual(kernel.fragment("debug", (6, 1))[name], f"# {name} is not set")
+
+    def test_release(self):
+        with tempfile.TemporaryDirectory() as folder:
+            setup = types.SimpleNamespace(linux=folder)
+            for text, want in (("# x\nVERSION = 7\nPATCHLEVEL = 13\nSUBLEVEL = 4\n", (7, 13)),
+                               ("VERSION = 7\n", None)):
+                with open(os.path.join(folder, "Makefile"), "w", encoding="utf-8") as out:
+                    out.write(text)
+                if want:
+                    self.assertEqual(kernel.release(setup), want)
+                else:
+                    self.assertRaises(work.Failed, kernel.release, setup)
+
+
 class Tiers(unittest.TestCase):
     def run_tiers(self, **results):
         def tier(value):
@@ -212,6 +255,12 @@ class Tiers(unittest.TestCase):
         self.assertEqual((status, last), (0, "5 passed, 0 failed, 1 skipped"))
         self.assertTrue(any(line.startswith("a: 2 passed") for line in said))
 
+    def test_what_failed_is_told_again_in_the_end(self):
+        bad = Counts(1, 1, 0, notes=["late.sh: not ok 3"])
+        _, last, said = self.run_tiers(a=bad, b=Counts(3, 0, 0))
+        self.assertEqual(said[-2:], ["  a: late.sh: not ok 3\n", last])
+        self.assertLess(said.index("  a: late.sh: not ok 3"), len(said) - 3)
+
     def test_failures(self):
         for bad in (Counts(2, 1, 0), Counts(), work.Failed("no gcc"),
                     OSError("no file")):
@@ -219,6 +268,59 @@ class Tiers(unittest.TestCase):
                 status, last, _ = self.run_tiers(a=Counts(2, 0, 0), b=bad)
                 self.assertEqual(status, 1)
                 self.assertIn(", 1 failed, ", last)
+
+
+class Trees(unittest.TestCase):
+    """The tier for Debian's other trees."""
+
+    def run_tier(self, tarball=None, built=None, environ=None):
+        done = []
+
+        def step(what):
+            def run(setup, flavor, *more):
+                done.append((what, setup.tree, *more[:1]))
+                if what == built:
+                    raise work.Failed("does not compile")
+                return Counts(2, 0, 0)
+            return run
+
+        with mock.patch.object(sources, "is_default", lambda name: name == "6.1"), \
+                mock.patch.object(kernel, "find_tarball",
+                                  side_effect=tarball, return_value="/x/y.tar.xz"), \
+                mock.patch.object(kernel, "build", step("build")), \
+                mock.patch.object(kernel, "compile_changed", step("compile")), \
+                mock.patch.object(tiers, "boot_selftests", step("boot")), \
+                mock.patch("builtins.print"):
+            counts = tiers.trees(work.Setup({"O": "/o", **(environ or {})}))
+        return counts, done
+
+    def test_each_other_tree(self):
+        counts, done = self.run_tier()
+        self.assertEqual(done, [("build", "7.3"), ("boot", "7.3", ["sample.sh", "graphs.sh"]),
+                                ("compile", "6.12")])
+        self.assertEqual((counts.passed, counts.failed, counts.skipped), (4, 0, 0))
+
+    def test_one_that_does_not_compile(self):
+        for built, passed in (("build", 1), ("compile", 3)):
+            counts, _ = self.run_tier(built=built)
+            self.assertEqual((counts.passed, counts.failed, counts.skipped), (passed, 1, 0))
+
+    def test_one_that_cannot_be_had(self):
+        counts, done = self.run_tier(tarball=work.Failed("TREE=x: no package"))
+        self.assertEqual((counts.passed, counts.failed, counts.skipped, done), (0, 0, 2, []))
+        self.assertEqual(counts.notes, ["SKIPPED: TREE=x: no package"] * 2)
+
+    def test_not_beside_another(self):
+        for name, value in (("TREE", "7.3"), ("KDIR", "/k"), ("BASE", "/b.tar")):
+            counts, done = self.run_tier(environ={name: value})
+            self.assertEqual((counts.skipped, counts.total(), done), (1, 1, []))
+
+    def test_what_is_compiled(self):
+        self.assertEqual(kernel.changed_folders([
+            "mm/slub.c", "mm/kmemleak/core.c", "mm/Makefile", "include/linux/mm.h",
+            "arch/x86/entry/entry_64.S", "arch/um/kernel/um_arch.c", "tools/x/y.c",
+            "kernel/exit.c", "kernel/rcu/tree.c"]),
+            ["arch/x86/entry/", "kernel/", "mm/"])
 
 
 class CopyOfKdir(ScratchTest):

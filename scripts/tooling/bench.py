@@ -12,7 +12,8 @@ import time
 from dataclasses import dataclass
 
 from . import figures, guest, kernel
-from .work import Failed, ROOT, Step, clean_environ, run_logged, say
+from .tree import Originals, choose_plan, write_node
+from .work import Failed, ROOT, Step, say
 
 MODULE = "tools/testing/kmemleak/bench"
 KO = "kmemleak-bench.ko"
@@ -138,19 +139,25 @@ BOOTS = (
 
 
 def copy_module(setup, flavor):
-    """The module's source where it can be built; returns the folder."""
+    """The module's source, as it is for the tree, where it can be built; returns the
+    folder."""
+    def plan(target):
+        return choose_plan(kernel.load_chains(), ROOT, Originals(target))[1]
+
     folder = setup.path(flavor, "kmemleak-bench")
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(os.path.join(ROOT, MODULE), folder)
+    os.makedirs(folder)
+    for path, node in kernel.with_tree(setup.linux, plan).target.items():
+        if os.path.dirname(path) == MODULE:
+            name = os.path.join(folder, os.path.basename(path))
+            write_node(name, node, name + ".part")
     return folder
 
 
 def build_module(setup, flavor):
     """The module for one kernel; returns its path."""
     folder = copy_module(setup, flavor)
-    run_logged(kernel.make_command(setup, setup.path(flavor), f"M={folder}", "modules",
-                                   target=kernel.arch(flavor)),
-               setup.log(flavor + "-module"), env=clean_environ())
+    kernel.build_module(setup, flavor, folder)
     return os.path.join(folder, KO)
 
 

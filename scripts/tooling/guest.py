@@ -17,21 +17,16 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 
-from . import kernel, stalls, tree
+from . import arches, kernel, sources, stalls, tree
 from .work import Failed, ROOT, SCRIPTS, clean_environ, full
 
-MEMORY = {"guest": "512M", "debug": "512M", "uml-debug": "512M"}
 BENCH_MEMORY = "2G"
-CPUS = 2
 # Seconds between looks at how much the host lets a guest run.
 SAMPLE = 0.5
-# All that QEMU can emulate, but under a name that does not make the kernel work
-# around an old erratum by idling through the slow timer and giving up the TSC.
-CPU = "max,la57=off,vendor=GenuineIntel,family=6,model=60,stepping=3"
-# BusyBox comes static from Debian; so it is the whole user space.
-BUSYBOX = "/bin/busybox"
 # How much of the kernel log a message about a guest that failed repeats.
 CONSOLE_LINES = 12
+# The first tree whose user-mode Linux takes extended registers of any size.
+ANY_XSTATE = (6, 13)
 # What goes with deny_xstate(): the C library is to leave the extended registers
 # alone, or the upper half of one is gone now and then, and 16 bytes of a string with
 # it. The kernel hands words with '=' that it does not know on to init.
@@ -125,12 +120,29 @@ def add_modules(archive, folder):
 
 
 def applets():
-    got = subprocess.run([BUSYBOX, "--list-full"], capture_output=True,
+    """The host's; what BusyBox of another machine has more or less is no matter."""
+    got = subprocess.run([arches.BUSYBOX, "--list-full"], capture_output=True,
                          text=True, check=True)
     return got.stdout.split()
 
 
-def pack(setup, flavor, path, main, environ=None, tests=(), files=()):
+def busybox(setup, machine):
+    try:
+        return arches.busybox(setup.out, machine)
+    except sources.Unavailable as err:
+        raise Failed(str(err)) from err
+
+
+def is_bench(flavor):
+    """A benchmark says itself whether the detector is on, and needs more memory."""
+    return flavor.startswith("bench")
+
+
+def memory_of(flavor):
+    return BENCH_MEMORY if is_bench(flavor) else kernel.FLAVORS[flavor].memory
+
+
+def pack(setup, flavor, path, main, environ, tests=(), files=(), placed=()):
     """Write the initramfs whose /guest/main is the given text or file."""
     archive = Archive()
     archive.folders("dev")
@@ -140,7 +152,8 @@ def pack(setup, flavor, path, main, environ=None, tests=(), files=()):
     for folder in ("proc", "sys", "tmp", "root", "bin", "sbin", "usr", "usr/bin",
                    "usr/sbin", "etc"):
         archive.folders(folder)
-    archive.file("bin/busybox", BUSYBOX, 0o755)
+    machine = kernel.FLAVORS[flavor]
+    archive.file("bin/busybox", busybox(setup, machine), 0o755)
     for name in applets():
         if name != "bin/busybox":
             archive.entry(name, stat.S_IFLNK | 0o777, b"/bin/busybox")
@@ -153,39 +166,42 @@ def pack(setup, flavor, path, main, environ=None, tests=(), files=()):
     else:
         archive.entry("guest/main", stat.S_IFLNK | 0o777, main.encode())
     # For the reason that command() gives, again.
-    environ = {"KMEMLEAK_TEST_SLOW": "1" if flavor == "debug" else "0",
+    environ = {"KMEMLEAK_TEST_SLOW": "1" if machine.slow else "0",
                "KMEMLEAK_TEST_ONE_CPU": "1" if setup.accel == "tcg" else "0",
                "KMEMLEAK_TEST_FULL": full(), "KMEMLEAK_TEST_HOSTED": "1",
-               **(environ or {})}
+               **environ}
     archive.text("guest/env", "".join(
         f"export {k}='{v}'\n" for k, v in sorted(environ.items())))
     archive.text("guest/motd", "kmemleak is in /sys/kernel/debug/kmemleak, the "
                  "selftests in /kselftest/kmemleak;\n`modprobe kmemleak-test` "
                  "leaks, `exit` ends the guest.\n")
     archive.text("guest/tests", "".join(name + "\n" for name in tests))
-    for name in tree.files_below(ROOT, SELFTESTS):
+    for name in tree.files_below(setup.linux, SELFTESTS):
         archive.file("kselftest/kmemleak/" + os.path.relpath(name, SELFTESTS),
-                     os.path.join(ROOT, name))
+                     os.path.join(setup.linux, name))
     for name in files:
         archive.file("root/" + os.path.basename(name), name)
+    for name, source in dict(placed).items():
+        archive.file(name, source)
     add_modules(archive, setup.path(flavor))
     archive.write(path)
 
 
 def command(setup, flavor, initrd, append, serial):
-    if not shutil.which("qemu-system-x86_64"):
-        raise Failed("no qemu-system-x86_64")
-    cpu = "host" if setup.accel == "kvm" else CPU
+    machine = kernel.FLAVORS[flavor]
+    if not shutil.which(machine.qemu):
+        raise Failed(f"no {machine.qemu}")
     # The other CPUs come later, see /init: QEMU before 8.1 can lose a change that
     # one CPU makes to code which another one runs for the first time, and at the
     # end of the boot the kernel makes such a change to the path out of idle.
-    # A benchmark says itself whether the detector is on.
-    words = ["kmemleak=on"] if flavor in MEMORY and "kmemleak=" not in append else []
-    words += ["console=ttyS0", "panic=-1", "tsc=reliable", "maxcpus=1"]
+    words = [] if is_bench(flavor) or "kmemleak=" in append else ["kmemleak=on"]
+    words += [*machine.append, "panic=-1", "maxcpus=1"]
     ports = (["-serial", "mon:stdio"] if serial == "shell"
-             else ["-serial", "file:" + serial, "-serial", "stdio"])
-    return ["qemu-system-x86_64", "-accel", setup.accel, "-cpu", cpu,
-            "-m", MEMORY.get(flavor, BENCH_MEMORY), "-smp", str(CPUS), "-nodefaults",
+             else ["-serial", "file:" + serial, *machine.output])
+    # Of the same name, the last one counts.
+    host = ["-cpu", "host"] if setup.accel == "kvm" else []
+    return [machine.qemu, "-accel", setup.accel, *machine.words, *host,
+            "-m", memory_of(flavor), "-smp", str(machine.cpus), "-nodefaults",
             "-no-user-config", "-no-reboot", "-display", "none", *ports,
             "-kernel", kernel.image(setup, flavor),
             "-initrd", initrd,
@@ -196,13 +212,17 @@ def uml_command(setup, flavor, initrd, append, memory):
     """The kernel is the program: its log goes to stderr, /dev/tty1 to stdout."""
     return [kernel.image(setup, flavor), f"mem={memory}", f"initrd={initrd}",
             "con0=null,fd:2", "con1=null,fd:1", "con=null", "panic=-1",
-            PLAIN_LIBC, *append.split()]
+            *([] if takes_xstate(setup) else [PLAIN_LIBC]), *append.split()]
+
+
+def takes_xstate(setup):
+    return kernel.release(setup) >= ANY_XSTATE
 
 
 def deny_xstate():
     """Make ptrace(PTRACE_GETREGSET) fail in this process and its children.
 
-    User-mode Linux of 6.1 has room for 2696 bytes of extended registers. Where
+    User-mode Linux up to 6.12 has room for 2696 bytes of extended registers. Where
     the host's CPU has another number it cannot start any program; where it is
     refused them altogether, it does with the classic ones."""
     # struct sock_filter {code, jt, jf, k}; the system call's number and its first
@@ -222,28 +242,29 @@ def deny_xstate():
         raise OSError(ctypes.get_errno(), "seccomp")
 
 
-def boot(setup, flavor, main, *, name, limit, append="", show=None, environ=None,
-         tests=(), files=(), memory=None, extra=(), stall_limits=None):
+def boot(setup, flavor, main, *, name, limit, append="", show=None, tests=(),
+         files=(), placed=(), memory=None, extra=(), stall_limits=None):
     """Run main in a guest until it ends, at most limit seconds.
 
     show(line) is called for each line of the program's output as it comes.
-    memory is for user-mode Linux, extra are more words for QEMU; stall_limits are
-    for a guest that does not complain of stalls when others do."""
+    placed are more files, by their path in the guest; memory is for user-mode Linux,
+    extra are more words for QEMU; stall_limits are for a guest that does not complain
+    of stalls when others do."""
     uml = flavor in kernel.UML
-    environ = {"GUEST_MODE": "run", **(environ or {})}
+    environ = {"GUEST_MODE": "run", "GUEST_PORT": kernel.FLAVORS[flavor].port}
     if uml:
-        environ |= {"GUEST_PORT": "/dev/tty1", "GUEST_END": "poweroff"}
+        environ["GUEST_END"] = "poweroff"
     initrd = setup.path(flavor, "initramfs.cpio")
-    pack(setup, flavor, initrd, main, environ, tests, files)
+    pack(setup, flavor, initrd, main, environ, tests, files, placed)
     console = setup.log(name + "-console")
     if os.path.exists(console):
         os.unlink(console)
     result = Result()
     if uml:
         line = uml_command(setup, flavor, initrd, append,
-                           memory or MEMORY.get(flavor, BENCH_MEMORY))
+                           memory or memory_of(flavor))
         with open(console, "wb") as errors:
-            qemu = start(line, errors, deny_xstate)
+            qemu = start(line, errors, None if takes_xstate(setup) else deny_xstate)
     else:
         qemu = start([*command(setup, flavor, initrd, append, console), *extra],
                      subprocess.STDOUT)

@@ -7,25 +7,34 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
-from . import chains, series, sources, tree
+from . import arches, chains, series, sources, tree
 from .work import (Failed, ROOT, SCRIPTS, Step, clean_environ, digest, read_stamp,
                    run_logged, say, write_stamp)
 
 KUNITCONFIG = "mm/kmemleak/tests/.kunitconfig"
+GUEST = ("guest.config", "arch/x86-64.config")
+UML_MACHINE = arches.Machine(configs=(), arch="um", image="linux", port="/dev/tty1")
+# Each with the machine that it is for, whose configs are its own. The kinds of machines
+# are flavors as well.
 FLAVORS = {
-    "guest": ["guest.config", "selftests.config"],
-    "debug": ["guest.config", "selftests.config", "debug.config"],
-    "lint": ["guest.config", "selftests.config", "lint.config"],
-    "off": ["guest.config", "off.config"],
-    "uml-debug": [KUNITCONFIG, "uml-debug.config"],
-    "bench-uml": ["bench-uml.config"],
-    "bench-out": ["bench-uml.config", "bench-out.config"],
-    "bench-guest": ["guest.config", "bench-guest.config"],
-    "bench-guest-out": ["guest.config", "bench-guest.config", "bench-out.config"],
+    "guest": arches.X86,
+    # Under KASAN QEMU's way into a plain vmlinux faults, as it runs before there is
+    # shadow memory.
+    "debug": arches.over(arches.X86, "debug.config", image="arch/x86/boot/bzImage",
+                         slow=True),
+    "lint": arches.over(arches.X86, "lint.config"),
+    "off": replace(arches.X86, configs=(*GUEST, "off.config")),
+    "uml-debug": arches.over(UML_MACHINE, KUNITCONFIG, "uml-debug.config"),
+    "bench-uml": arches.over(UML_MACHINE, "bench-uml.config"),
+    "bench-out": arches.over(UML_MACHINE, "bench-uml.config", "bench-out.config"),
+    "bench-guest": replace(arches.X86, configs=(*GUEST, "bench-guest.config")),
+    "bench-guest-out": replace(arches.X86, configs=(*GUEST, "bench-guest.config",
+                                                    "bench-out.config")),
+    **arches.KINDS,
 }
-# Flavors that are not for x86 hardware: user-mode Linux.
-UML = ("uml-debug", "bench-uml", "bench-out")
+UML = [name for name, machine in FLAVORS.items() if machine.arch == "um"]
 # What a kernel is made of; the rest of the project needs no new build.
 KERNEL_PARTS = ("mm", "include", "lib", "samples", "kernel")
 # Left out of a copy of the user's tree: what an in-tree build leaves makes
@@ -177,9 +186,9 @@ def prepare_tree(setup):
         say(f"{setup.linux}: {done}")
 
 
-def source_hash(setup):
+def source_hash(setup, gcc="gcc"):
     """Everything that decides what a kernel built from the tree contains."""
-    parts = [read_stamp(setup.path("linux.stamp")), gcc_version()]
+    parts = [read_stamp(setup.path("linux.stamp")), gcc_version(gcc)]
     if setup.stock:
         return digest(*parts)
     for top in (*KERNEL_PARTS, "scripts/series"):
@@ -189,18 +198,39 @@ def source_hash(setup):
     return digest(*parts)
 
 
-def gcc_version():
-    got = subprocess.run(["gcc", "-dumpfullversion"], capture_output=True,
-                         text=True, check=False)
+def gcc_version(gcc):
+    got = subprocess.run([gcc, "-dumpfullversion"], capture_output=True,
+                         text=True, check=False, env=clean_environ())
     return got.stdout.strip()
 
 
-def fragment(flavor):
+def release(setup):
+    """(7, 3) for a tree 7.3.4."""
+    with open(os.path.join(setup.linux, "Makefile"), encoding="utf-8") as src:
+        got = re.search(r"^VERSION = (\d+)\nPATCHLEVEL = (\d+)$", src.read(), re.M)
+    if not got:
+        raise Failed(f"{setup.linux}/Makefile: does not say which version it is")
+    return int(got[1]), int(got[2])
+
+
+def config_files(name, version):
+    """Where the options of a file in scripts/configs/ are: there, and what older trees
+    have in its place in files of the same name in folders like 6.12/, which are for
+    trees up to that one. The newest tree's come first, later ones count."""
+    if name == KUNITCONFIG:
+        return [os.path.join(ROOT, name)]
+    top = os.path.join(SCRIPTS, "configs")
+    older = [os.path.join(top, folder, name) for folder in chains.versions(top)
+             if version <= sources.number(folder)]
+    return [os.path.join(top, name), *filter(os.path.exists, older)]
+
+
+def fragment(flavor, version):
     """The flavor's options, later files over earlier ones: {name: line}."""
     lines = {}
-    for name in FLAVORS[flavor]:
-        folder = ROOT if "/" in name else os.path.join(SCRIPTS, "configs")
-        with open(os.path.join(folder, name), encoding="utf-8") as src:
+    for path in [path for name in FLAVORS[flavor].configs
+                 for path in config_files(name, version)]:
+        with open(path, encoding="utf-8") as src:
             for line in src:
                 got = re.match(r"(?:# )?(CONFIG_\w+)[ =]", line)
                 if got:
@@ -219,25 +249,31 @@ def ticks(setup, flavor):
     return int(re.search(r"^CONFIG_HZ=(\d+)$", config(setup, flavor), re.M)[1])
 
 
-def arch(flavor):
-    return "um" if flavor in UML else "x86"
+def prefix(setup, flavor):
+    """What the names of the flavor's compiler and its tools begin with."""
+    try:
+        return arches.compiler(setup.out, FLAVORS[flavor])
+    except sources.Unavailable as err:
+        raise Failed(str(err)) from err
 
 
-def make_command(setup, folder, *goals, target="x86"):
-    return ["make", "-C", setup.linux, f"O={folder}", f"ARCH={target}",
-            "CC=gcc", "HOSTCC=gcc", f"-j{setup.jobs}", *goals]
+def make_command(setup, folder, *goals, flavor="guest"):
+    tools = prefix(setup, flavor)
+    return ["make", "-C", setup.linux, f"O={folder}", f"ARCH={FLAVORS[flavor].arch}",
+            *([f"CROSS_COMPILE={tools}"] if tools else []), f"CC={tools}gcc",
+            "HOSTCC=gcc", f"-j{setup.jobs}", *goals]
 
 
 def configure(setup, flavor):
     """The flavor's .config: allnoconfig with the fragment, and every line of
     the fragment checked against the result."""
     folder = setup.path(flavor)
-    want = fragment(flavor)
+    want = fragment(flavor, release(setup))
     allconfig = os.path.join(folder, "fragment.config")
     os.makedirs(folder, exist_ok=True)
     with open(allconfig, "w", encoding="utf-8") as out:
         out.write("\n".join(want.values()) + "\n")
-    run_logged(make_command(setup, folder, "allnoconfig", target=arch(flavor)),
+    run_logged(make_command(setup, folder, "allnoconfig", flavor=flavor),
                setup.log(flavor + "-config"),
                env={**clean_environ(), "KCONFIG_ALLCONFIG": allconfig})
     with open(os.path.join(folder, ".config"), encoding="utf-8") as src:
@@ -250,17 +286,8 @@ def configure(setup, flavor):
                      + "\n  ".join(lost))
 
 
-# What QEMU boots. It enters a plain vmlinux through PVH, which saves unpacking
-# it; under KASAN that entry faults, as it runs before there is shadow memory.
-IMAGES = {"guest": "vmlinux", "debug": "arch/x86/boot/bzImage",
-          "off": "vmlinux", "uml-debug": "linux", "bench-uml": "linux",
-          "bench-out": "linux",
-          "bench-guest": "vmlinux", "bench-guest-out": "vmlinux"}
-GOALS = ("vmlinux", "bzImage", "linux", "modules")
-
-
 def image(setup, flavor):
-    return os.path.join(setup.path(flavor), IMAGES[flavor])
+    return os.path.join(setup.path(flavor), FLAVORS[flavor].image)
 
 
 def count_files(command):
@@ -272,14 +299,14 @@ def count_files(command):
     return len(ONE_FILE_DRY.findall(got.stdout))
 
 
-def run_make(setup, title, name, *command):
+def run_make(setup, title, name, command, goals):
     """One long make with progress; its count is asked for beforehand."""
-    prepare = [part for part in command if part not in GOALS]
+    prepare = [part for part in command if part not in goals]
     with Step(title) as step:
         run_logged(prepare + ["prepare"], setup.log(name + "-prepare"), step,
                    env=clean_environ())
-        step.total = count_files(list(command))
-        run_logged(list(command), setup.log(name + "-build"), step,
+        step.total = count_files(command)
+        run_logged(command, setup.log(name + "-build"), step,
                    counts=ONE_FILE.match, env=clean_environ())
         step.total = step.done
 
@@ -289,14 +316,41 @@ def build(setup, flavor):
     prepare_tree(setup)
     folder = setup.path(flavor)
     stamp = os.path.join(folder, "build.stamp")
-    value = digest(source_hash(setup), repr(fragment(flavor)))
+    value = digest(source_hash(setup, prefix(setup, flavor) + "gcc"),
+                   repr(fragment(flavor, release(setup))))
     if read_stamp(stamp) == value and os.path.exists(image(setup, flavor)):
         return
     if os.path.exists(stamp):
         os.unlink(stamp)
     configure(setup, flavor)
     title = f"build the {'stock ' * setup.stock}{flavor} kernel"
-    run_make(setup, title, flavor,
-             *make_command(setup, folder, os.path.basename(IMAGES[flavor]),
-                           "modules", target=arch(flavor)))
+    goals = (os.path.basename(FLAVORS[flavor].image), "modules")
+    run_make(setup, title, flavor, make_command(setup, folder, *goals, flavor=flavor),
+             goals)
     write_stamp(stamp, value)
+
+
+def build_module(setup, flavor, folder):
+    """A module of a folder outside of the tree, for a kernel that was built."""
+    run_logged(make_command(setup, setup.path(flavor), f"M={folder}", "modules",
+                            flavor=flavor),
+               setup.log(flavor + "-module"), env=clean_environ())
+
+
+def changed_folders(paths):
+    """Of a kernel for x86 hardware, the folders with sources among these paths, without
+    those that are below another one."""
+    found = {os.path.dirname(path) for path in paths if path.endswith((".c", ".S"))
+             and not path.startswith("tools/")
+             and (not path.startswith("arch/") or path.startswith("arch/x86/"))}
+    return sorted(folder + "/" for folder in found
+                  if not any(folder.startswith(other + "/") for other in found))
+
+
+def compile_changed(setup, flavor):
+    """Compiles what the project brings to the tree and changes there, and links nothing."""
+    prepare_tree(setup)
+    configure(setup, flavor)
+    goals = changed_folders(with_tree(setup.linux, lambda target: list(target.files)))
+    run_make(setup, f"compile {' '.join(goals)}", flavor,
+             make_command(setup, setup.path(flavor), *goals, flavor=flavor), goals)

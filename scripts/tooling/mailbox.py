@@ -20,8 +20,10 @@ def split_lines(data):
 
 
 def hunks(old, new):
-    """Unified hunks of two lists of lines, equal ends trimmed beforehand:
-    the differ takes the square of what it is given."""
+    """Unified hunks of two lists of lines. The differ takes the square of what it is
+    given, so it does not get their equal ends."""
+    if old == new:
+        return
     head = 0
     while head < min(len(old), len(new)) and old[head] == new[head]:
         head += 1
@@ -29,14 +31,16 @@ def hunks(old, new):
     while (tail < min(len(old), len(new)) - head
            and old[-1 - tail] == new[-1 - tail]):
         tail += 1
-    skip = max(0, head - CONTEXT)
-    keep = max(0, tail - CONTEXT)
-    old, new = old[skip:len(old) - keep], new[skip:len(new) - keep]
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    end, new_end = len(old) - tail, len(new) - tail
+    matcher = difflib.SequenceMatcher(None, old[head:end], new[head:new_end],
+                                      autojunk=False)
+    matcher.opcodes = [("equal", 0, head, 0, head),
+                       *((tag, i1 + head, i2 + head, j1 + head, j2 + head)
+                         for tag, i1, i2, j1, j2 in matcher.get_opcodes()),
+                       ("equal", end, len(old), new_end, len(new))]
     for group in matcher.get_grouped_opcodes(CONTEXT):
         first, last = group[0], group[-1]
-        yield "@@ -%s +%s @@\n" % (span(first[1], last[2], skip),
-                                   span(first[3], last[4], skip))
+        yield "@@ -%s +%s @@\n" % (span(first[1], last[2]), span(first[3], last[4]))
         for tag, i1, i2, j1, j2 in group:
             if tag == "equal":
                 yield from marked(" ", old[i1:i2])
@@ -45,9 +49,9 @@ def hunks(old, new):
             yield from marked("+", new[j1:j2])
 
 
-def span(start, end, skip):
+def span(start, end):
     count = end - start
-    return f"{start + skip + (1 if count else 0)},{count}"
+    return f"{start + (1 if count else 0)},{count}"
 
 
 def marked(sign, lines):

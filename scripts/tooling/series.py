@@ -249,8 +249,15 @@ def nearest(text, want, low, high):
 
 
 def places(text, want, low, high):
-    return [pos for pos in range(low, high - len(want) + 1)
-            if text.lines[pos:pos + len(want)] == want]
+    """Where these lines begin. index() looks for the first much faster than a loop."""
+    found, end = [], max(low, high - len(want) + 1)
+    try:
+        while True:
+            low = text.lines.index(want[0], low, end) + 1
+            if text.lines[low - 1:low - 1 + len(want)] == want:
+                found.append(low - 1)
+    except ValueError:
+        return found
 
 
 def find(text, edit, key, low, high, unique=True):

@@ -176,63 +176,95 @@ def tarball(build, tree):
         os.path.join(build, "sources", "*.tar.*")), tree)
 
 
+class Apt:
+    """apt with nothing but lists and a state of its own, in a folder; what it is to get
+    is wanted. The architecture is the machine's, unless another is named."""
+
+    def __init__(self, folder, wanted, suites, architecture=""):
+        self.folder, self.wanted, self.suites = folder, wanted, suites
+        self.mirrors = mirrors(configured(), codename())
+        if not self.mirrors:
+            raise Unavailable(f"{wanted}: {ETC_APT} names no mirror of this release "
+                              "to fetch it from")
+        dirs = {"Etc::SourceList": folder + "/ours.sources",
+                "Etc::SourceParts": "/dev/null", "Etc::Preferences": "/dev/null",
+                "Etc::PreferencesParts": "/dev/null", "State": folder + "/state",
+                "State::Lists": folder + "/state/lists", "State::Status": "/dev/null",
+                "Cache": folder + "/cache"}
+        self.options = [f"-oDir::{name}={value}" for name, value in dirs.items()]
+        self.options.append("-oAcquire::Languages=none")
+        if architecture:
+            self.options += [f"-oAPT::Architecture={architecture}",
+                             f"-oAPT::Architectures={architecture}"]
+        shutil.rmtree(folder, ignore_errors=True)
+        for name in ("state/lists/partial", "cache/archives/partial", "package"):
+            os.makedirs(os.path.join(folder, name), exist_ok=True)
+        with open(os.path.join(folder, "ours.sources"), "w", encoding="utf-8") as out:
+            out.write(stanzas(self.mirrors, suites))
+        # This fails if a suite does not exist, yet or any more, but gets the lists of
+        # the others. Go on if these have the package.
+        self.run("apt-get", "-q", "update", check=False)
+
+    def run(self, program, *args, check=True):
+        """Runs a program in the folder package/ and returns its output."""
+        options = self.options if program.startswith("apt") else []
+        with open(os.path.join(self.folder, "log"), "a", encoding="utf-8") as log:
+            log.write(f"$ {program} {' '.join(args)}\n")
+            log.flush()
+            try:
+                got = subprocess.run([program, *options, *args], stdin=subprocess.DEVNULL,
+                                     stdout=subprocess.PIPE, stderr=log, text=True,
+                                     cwd=os.path.join(self.folder, "package"),
+                                     check=False)
+            except FileNotFoundError as err:
+                raise Unavailable(f"no {program} here, this is no Debian") from err
+            log.write(got.stdout)
+        if check and got.returncode:
+            raise Unavailable(f"{program} failed ({got.returncode}), "
+                              f"see {self.folder}/log")
+        return got.stdout
+
+    def missing(self, what):
+        return Unavailable(f"{self.wanted}: no {what} in {', '.join(self.suites)} of "
+                           f"{', '.join(self.mirrors)}, see {self.folder}/log")
+
+    def unpack(self, *packages):
+        """Downloads packages; what they have is in the folder returned then."""
+        self.run("apt-get", "-q", "download", *packages)
+        for deb in glob.glob(os.path.join(self.folder, "package", "*.deb")):
+            self.run("dpkg-deb", "-x", deb, "unpacked")
+        return os.path.join(self.folder, "package", "unpacked")
+
+
 def fetch(build, tree):
     """Downloads and unpacks the package of a tree; returns its tarball, which is in
     sources/ of the build folder."""
     top = os.path.join(build, "sources")
-    folder = os.path.join(top, "apt-" + tree)
-    found = mirrors(configured(), codename())
-    if not found:
-        raise Unavailable(f"TREE={tree}: {ETC_APT} names no mirror of this release "
-                          "to fetch it from")
-    shutil.rmtree(folder, ignore_errors=True)
-    for name in ("state/lists/partial", "cache/archives/partial", "package"):
-        os.makedirs(os.path.join(folder, name), exist_ok=True)
-    with open(os.path.join(folder, "ours.sources"), "w", encoding="utf-8") as out:
-        out.write(stanzas(found, TREES[tree]))
-    # This fails if a suite does not exist, yet or any more, but gets the lists of the
-    # others. Go on if these have the package.
-    apt(folder, "apt-get", "-q", "update", check=False)
-    known = apt(folder, "apt-cache", "search", "--names-only", "^linux-source-")
+    apt = Apt(os.path.join(top, "apt-" + tree), f"TREE={tree}", TREES[tree])
+    known = apt.run("apt-cache", "search", "--names-only", "^linux-source-")
     names = [line.split()[0] for line in known.splitlines() if line]
     package = newest([name for name in names if PACKAGE.fullmatch(name)], tree)
     if not package:
-        raise Unavailable(f"TREE={tree}: no linux-source package of it in "
-                          f"{', '.join(TREES[tree])} of {', '.join(found)}, "
-                          f"see {folder}/log")
-    apt(folder, "apt-get", "-q", "download", package)
-    deb, = glob.glob(os.path.join(folder, "package", "*.deb"))
-    apt(folder, "dpkg-deb", "-x", deb, "unpacked")
-    path, = glob.glob(os.path.join(folder, "package", "unpacked", "usr", "src",
+        raise apt.missing("linux-source package of it")
+    path, = glob.glob(os.path.join(apt.unpack(package), "usr", "src",
                                    "linux-source-*.tar.*"))
+    deb, = glob.glob(os.path.join(apt.folder, "package", "*.deb"))
     kept = os.path.join(top, os.path.basename(deb).removesuffix("_all.deb") + ".tar."
                         + path.rpartition(".tar.")[2])
     os.replace(path, kept)
-    shutil.rmtree(folder)
+    shutil.rmtree(apt.folder)
     return kept
 
 
-def apt(folder, program, *args, check=True):
-    """Runs a program in the folder package/, apt with nothing but our lists and
-    state, and returns its output."""
-    dirs = {"Etc::SourceList": folder + "/ours.sources", "Etc::SourceParts": "/dev/null",
-            "Etc::Preferences": "/dev/null", "Etc::PreferencesParts": "/dev/null",
-            "State": folder + "/state", "State::Lists": folder + "/state/lists",
-            "State::Status": "/dev/null", "Cache": folder + "/cache"}
-    options = [f"-oDir::{name}={value}" for name, value in dirs.items()]
-    options.append("-oAcquire::Languages=none")
-    if not program.startswith("apt"):
-        options = []
-    with open(os.path.join(folder, "log"), "a", encoding="utf-8") as log:
-        log.write(f"$ {program} {' '.join(args)}\n")
-        log.flush()
-        try:
-            got = subprocess.run([program, *options, *args], stdin=subprocess.DEVNULL,
-                                 stdout=subprocess.PIPE, stderr=log, text=True,
-                                 cwd=os.path.join(folder, "package"), check=False)
-        except FileNotFoundError as err:
-            raise Unavailable(f"no {program} here, this is no Debian") from err
-        log.write(got.stdout)
-    if check and got.returncode:
-        raise Unavailable(f"{program} failed ({got.returncode}), see {folder}/log")
-    return got.stdout
+def fetch_packages(kept, wanted, architecture, suites, package, names):
+    """Unpacks in a folder a package and those that it depends on, as far as the pattern
+    names has theirs."""
+    apt = Apt(kept + ".apt", wanted, suites, architecture)
+    known = apt.run("apt-cache", "depends", "--recurse", "--important", package,
+                    check=False)
+    found = {name for name in re.findall(r"^[ |]*(?:\w+: )?([^\s<>]+)$", known, re.M)
+             if re.fullmatch(names, name)}
+    if package not in found:
+        raise apt.missing(f"package {package}")
+    os.rename(apt.unpack(*sorted(found)), kept)
+    shutil.rmtree(apt.folder)

@@ -8,19 +8,21 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from . import guest, kernel, ktap, stalls
-from .work import Failed, ROOT, SCRIPTS, clean_environ, full
+from . import arches, guest, kernel, ktap, mainline, sources, stalls
+from .work import Failed, ROOT, SCRIPTS, Setup, clean_environ, full
 
 # Seconds until a guest is given up; LIMIT= overrides. Far above what is needed, since
 # no test judges the time, but all of them together end within what CI gives.
-LIMITS = {"run": 600, "guest": 2400, "debug": 3000, "uml-debug": 1800, "kunit": 600}
+LIMITS = {"run": 600, "guest": 2400, "debug": 3000, "uml-debug": 1800, "kunit": 600,
+          "arch": 3000}
 LONG = 4        # times as long with FULL=1
 HOST_TESTS = "tools/testing/kmemleak"
 
 
 def limit(name):
     return int(os.environ.get("LIMIT")
-               or LIMITS[name] * (LONG if full() == "1" else 1))
+               or LIMITS["arch" if name in arches.KINDS else name]
+               * (LONG if full() == "1" else 1))
 
 
 def clock(seconds):
@@ -130,13 +132,15 @@ def selftest_names(setup):
 # knows where a stack ends: under KASAN and lockdep they run in user-mode Linux, at
 # native speed. All others but GUEST_ONLY do in the debug guest.
 UML_TESTS = ("sample.sh", "annotations.sh", "commands.sh", "graphs.sh", "interface.sh",
-             "pool.sh", "pressure.sh", "thread.sh")
+             "pool.sh", "pressure.sh", "shortage.sh", "thread.sh", "z_off.sh")
+# Those of them that test texts, which are the same on every machine. Emulated they take
+# two minutes, so only the long form runs them in the guest.
+TEXT_TESTS = ("commands.sh", "interface.sh")
 # In the debug kernel, numbers are often small per-cpu addresses, and probes take long.
 GUEST_ONLY = ("forget.sh",)
-# What a kernel can do that was booted with the detector off; the other one has done it
-# more often by then.
+# What a kernel that was booted with the detector off is to do. Emulated it takes one or
+# two minutes, which only the long form has.
 OFF_AT_BOOT = ["live.sh"]
-OFF_TURNS = {"0": "1", "1": "3"}     # by full()
 
 
 def tests_of(flavor, names):
@@ -145,7 +149,10 @@ def tests_of(flavor, names):
         return [name for name in names if name in UML_TESTS]
     if flavor == "debug":
         return [name for name in names if name not in UML_TESTS + GUEST_ONLY]
-    return names
+    if flavor == "guest" and full() == "0":
+        return [name for name in names if name not in TEXT_TESTS]
+    return [name for name in names
+            if not kernel.FLAVORS[flavor].tests or name in kernel.FLAVORS[flavor].tests]
 
 
 def judge_log(counts, result):
@@ -156,7 +163,8 @@ def judge_log(counts, result):
                             "the host did not let the guest run")
 
 
-def boot_selftests(setup, flavor, names, name, append="", environ=None):
+def boot_selftests(setup, flavor, names, name, append="", program="run-selftests",
+                   placed=()):
     began = time.monotonic()
 
     def show(line):
@@ -164,14 +172,13 @@ def boot_selftests(setup, flavor, names, name, append="", environ=None):
             print(f"  {name}: {clock(time.monotonic() - began)} {line.split()[-1]}",
                   flush=True)
 
-    result = guest.boot(setup, flavor, "run-selftests", name=name, append=append,
-                        limit=limit(flavor), tests=names, show=show,
-                        environ=environ)
+    result = guest.boot(setup, flavor, program, name=name, append=append,
+                        limit=limit(flavor), tests=names, placed=placed, show=show)
     counts = ktap.read_selftests(result.lines, names)
     if result.fault:
         counts.fail(result.fault)
     elif result.status != 0:
-        counts.fail(f"run-selftests: exit status {result.status}")
+        counts.fail(f"{program}: exit status {result.status}")
     if "debug" in flavor and result.lockdep != "1" and not result.fault:
         counts.fail("lockdep was not on in the end")
     if not result.console:
@@ -222,12 +229,15 @@ def selftests(setup, flavor):
     kernel.build(setup, flavor)
     names = selftest_names(setup)
     counts = boot_selftests(setup, flavor, tests_of(flavor, names), flavor)
-    if flavor not in kernel.UML:
+    if flavor in kernel.UML or full() == "1":
         counts.add(boot_selftests(setup, flavor, OFF_AT_BOOT, flavor + "-off",
-                                  "kmemleak=off",
-                                  {"KMEMLEAK_TEST_TURNS": OFF_TURNS[full()]}))
+                                  "kmemleak=off"))
     if flavor == "guest":
         counts.add(real_stall(setup, flavor))
+        if mainline.scripts(setup):
+            counts.add(boot_selftests(setup, flavor, mainline.names(setup),
+                                      flavor + "-mainline", program="run-mainline",
+                                      placed=mainline.files(setup, flavor)))
     if flavor == "uml-debug":
         fail_lost_tests(counts, names)
     return counts
@@ -241,6 +251,70 @@ def fail_lost_tests(counts, names):
             counts.fail(f"{script}: runs in no debug kernel: {test}")
 
 
+def kind(setup, name):
+    """`make test-arch`: the sample's leaks, and the kind's selftests."""
+    machine = arches.KINDS[name]
+    kernel.build(setup, name)
+    counts = ktap.Counts()
+    result = boot_sample(setup, name, show=lambda line: None)
+    counts.notes += [line for line in result.lines if line.startswith("run: ")]
+    if result.fault or result.status:
+        counts.fail(result.fault or f"the sample: exit status {result.status}, see "
+                    + setup.log(name + "-run-output"))
+    else:
+        counts.passed += 1
+    judge_log(counts, result)
+    names = tests_of(name, selftest_names(setup))
+    if machine.tests:
+        counts.notes.append(f"runs {', '.join(names)} only: {machine.lacks}")
+    counts.add(boot_selftests(setup, name, names, name))
+    if not machine.tests:
+        counts.add(boot_selftests(setup, name, OFF_AT_BOOT, name + "-off", "kmemleak=off"))
+    return counts
+
+
+# With the newest tree's kernel; the others are compiled only.
+NEWEST, *_ = sources.TREES
+NEWEST_TESTS = ["sample.sh", "graphs.sh"]
+
+
+def other_tree(name):
+    """A tree that is built with TREE= only: a chain of the series fits it, and what that
+    brings and changes compiles."""
+    counts, setup = ktap.Counts(), Setup({**os.environ, "TREE": name})
+    try:
+        print(f"  TREE={name}: {os.path.basename(kernel.find_tarball(setup))}", flush=True)
+    except Failed as err:
+        counts.skipped += 1
+        counts.notes.append(f"SKIPPED: {err}")
+        return counts
+    try:
+        if name == NEWEST:
+            kernel.build(setup, "guest")
+        else:
+            kernel.compile_changed(setup, "guest")
+    except Failed as err:
+        counts.fail(f"TREE={name}: {err}")
+        return counts
+    counts.passed += 1
+    if name == NEWEST:
+        counts.add(boot_selftests(setup, "guest", NEWEST_TESTS, "guest-newest"))
+    return counts
+
+
+def trees(setup):
+    """Debian's other trees, where the tree is the machine's own."""
+    counts = ktap.Counts()
+    if setup.tree or setup.kdir or setup.base:
+        counts.skipped += 1
+        counts.notes.append("SKIPPED: runs beside the default tree only")
+        return counts
+    for name in sources.TREES:
+        if not sources.is_default(name):
+            counts.add(other_tree(name))
+    return counts
+
+
 TIERS = {
     "host": host,
     "tools": tools,
@@ -248,6 +322,7 @@ TIERS = {
     "uml": lambda setup: selftests(setup, "uml-debug"),
     "guest": lambda setup: selftests(setup, "guest"),
     "debug": lambda setup: selftests(setup, "debug"),
+    "trees": trees,
 }
 
 
@@ -255,7 +330,7 @@ def run_one(setup, name):
     """(Counts, seconds) of a tier, whatever happens in it."""
     start = time.monotonic()
     try:
-        counts = TIERS[name](setup)
+        counts = kind(setup, name) if name in arches.KINDS else TIERS[name](setup)
     except (Failed, OSError, subprocess.SubprocessError) as err:
         counts = ktap.Counts()
         counts.fail(f"the tier did not run: {err}")
@@ -287,7 +362,7 @@ def await_cpus(setup, side, flavor):
     these CPUs as well, they hold each other up and take longer than one after the other.
     So the second one waits for a quiet host, or until the first has ended. What can be
     built meanwhile is built."""
-    if setup.jobs >= 2 * guest.CPUS:
+    if setup.jobs >= 2 * kernel.FLAVORS["guest"].cpus:
         return
     try:
         kernel.build(setup, flavor)
@@ -297,9 +372,14 @@ def await_cpus(setup, side, flavor):
         pass
 
 
+# Notes of a failed tier that are told again in the end: often only the last lines of the
+# output are kept.
+RETOLD = 16
+
+
 def run(setup, names):
-    """Run tiers, print a line for each and the sum alone in the end."""
-    total = ktap.Counts()
+    """Run tiers, print a line for each, in the end what failed and the sum alone."""
+    total, failed = ktap.Counts(), []
     with ThreadPoolExecutor(1) as pool:
         side = start_beside(setup, pool, names, "debug")
         for name in names:
@@ -313,17 +393,26 @@ def run(setup, names):
                 print(f"  {name}: {note}")
             print(f"{name}: {counts.line()} ({clock(took)})", flush=True)
             total.add(counts)
+            if counts.failed:
+                failed += [f"  {name}: {note}" for note in counts.notes[:RETOLD]]
+    if len(names) > 1:
+        print("".join(line + "\n" for line in failed), end="")
     print(total.line(), flush=True)
     return 1 if total.failed else 0
+
+
+def boot_sample(setup, flavor, show):
+    # Zeroed memory holds no old addresses, of which one may hide a lost block:
+    # the manual recommends it where an exact answer is wanted.
+    return guest.boot(setup, flavor, "run-sample", limit=limit("run"), show=show,
+                      name="run" if flavor == "guest" else flavor + "-run",
+                      append="init_on_alloc=1")
 
 
 def sample(setup):
     """`make run`: the sample's leaks, all of them and nothing else."""
     kernel.build(setup, "guest")
-    # Zeroed memory holds no old addresses, of which one may hide a lost block:
-    # the manual recommends it where an exact answer is wanted.
-    result = guest.boot(setup, "guest", "run-sample", name="run",
-                        limit=limit("run"), show=print, append="init_on_alloc=1")
+    result = boot_sample(setup, "guest", print)
     if result.fault:
         raise Failed(result.fault)
     found = ktap.splats(result.console, result.forgiven)

@@ -12,12 +12,12 @@ import subprocess
 import sys
 import time
 
-from . import sources
+from . import arches, sources
 
 SCRIPTS = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 ROOT = os.path.dirname(SCRIPTS)
 QUIET_EVERY = 20        # seconds between lines where there is no terminal
-COMPILERS = ("gcc", "clang")
+COMPILERS = ("gcc", "clang", *arches.COMPILERS)
 TAIL = 25               # lines of a failed step's log that are shown
 
 
@@ -103,7 +103,7 @@ def clean_environ():
     Makefile must not reach theirs, where O= and KDIR= mean something else."""
     gone = {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKEFILES",
             "O", "KDIR", "JOBS", "ACCEL", "CMD", "FLAVOR", "BASE", "APPEND",
-            "ROUNDS", "QUICK", "FULL", "LIMIT", "FILES", "TREE"}
+            "ROUNDS", "QUICK", "FULL", "LIMIT", "FILES", "TREE", "ARCH"}
     clean = {k: v for k, v in os.environ.items() if k not in gone}
     # So that ccache knows a file again in another clone's build folder.
     out = os.path.abspath(os.environ.get("O") or os.path.join(ROOT, "build"))
@@ -111,7 +111,7 @@ def clean_environ():
     clean.setdefault("CCACHE_NOHASHDIR", "1")
     clean["PATH"] = cached_compilers(os.path.join(out, "ccache"),
                                      clean.get("PATH") or os.defpath)
-    return clean
+    return arches.environ(out, clean)
 
 
 def cached_compilers(folder, path):

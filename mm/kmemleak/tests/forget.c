@@ -286,7 +286,6 @@ static const struct file_operations command_fops = {
 	.owner = THIS_MODULE,
 	.open = simple_open,
 	.write = command_write,
-	.llseek = no_llseek,
 };
 
 static int result_show(struct seq_file *m, void *v)

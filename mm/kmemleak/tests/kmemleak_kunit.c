@@ -450,6 +450,7 @@ static void rule_min_unref(struct kunit *test)
 
 	add(w, at(0), 64, 1);
 	KUNIT_EXPECT_EQ(test, reported_with(test, rule, 0, 2), 0U);
+	KUNIT_EXPECT_EQ(test, reported_with(test, rule, 0, 2), 0U);
 	KUNIT_EXPECT_EQ(test, reported_with(test, rule, 0, 2), 1U);
 	add(w, at(1), 64, 1);
 	KUNIT_EXPECT_EQ(test, reported_with(test, 0, 0, 2), 3U);
@@ -615,8 +616,10 @@ static void commands(struct kunit *test)
 		{ "clear", 0, KMEMLEAK_CMD_CLEAR },
 		{ "off", 0, KMEMLEAK_CMD_OFF },
 		{ "on", 0, KMEMLEAK_CMD_ON },
+		{ "scan=1 ", 0, KMEMLEAK_CMD_SCAN_SECS, 1 },
+		{ "scan\r\n", 0, KMEMLEAK_CMD_SCAN },
 		{ "", -EINVAL }, { "scanner", -EINVAL }, { "scan=-1", -EINVAL },
-		{ "scan=1 ", -EINVAL }, { "dump=", -EINVAL }, { "scan\n\n", -EINVAL },
+		{ "dump=", -EINVAL }, { "scan\nclear\n", -EINVAL },
 		{ "scan=99999999999999999999999", -ERANGE },
 	};
 	unsigned int i;
@@ -1581,7 +1584,7 @@ static void live_areas_in_use(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, missed, 0U);
 	for (i = 0; i < NR_AREAS; i++)
 		drop_area(i);
-	vm_unmap_aliases();
+	vmap_area_settle();
 }
 
 static bool is_among(const struct free_areas *list, const struct vmap_area *va)
@@ -1616,10 +1619,10 @@ static void join_free(unsigned long next)
 	for (i = 0; i < NR_AREAS; i++)
 		if (areas[i] && (unsigned long)areas[i]->addr == next)
 			drop_area(i);
-	vm_unmap_aliases();
+	vmap_area_settle();
 	if (last)
 		free_vm_area(last);
-	vm_unmap_aliases();
+	vmap_area_settle();
 }
 
 /* A free area can grow downwards, to where the walk has been. */
@@ -1632,7 +1635,7 @@ static void live_areas_free(struct kunit *test)
 		areas[i] = get_vm_area(PAGE_SIZE, VM_MAP);
 	for (i = 0; i < NR_AREAS; i += 2)
 		drop_area(i);
-	vm_unmap_aliases();
+	vmap_area_settle();
 	see_all_free(&before);
 	walked.nr = 0;
 	visiting = &walked;
@@ -1650,7 +1653,7 @@ static void live_areas_free(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, missed, 0U);
 	for (i = 0; i < NR_AREAS; i++)
 		drop_area(i);
-	vm_unmap_aliases();
+	vmap_area_settle();
 }
 #endif
 

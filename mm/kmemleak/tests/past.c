@@ -19,6 +19,7 @@
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/kasan.h>
 #include <linux/kernel.h>
 #include <linux/kfifo.h>
 #include <linux/kref.h>
@@ -277,7 +278,7 @@ static noinline __noclone int past_replace_headless(void)
 
 	if (!node)
 		return -ENOMEM;
-	kvfree_rcu(node);
+	kvfree_rcu_mightsleep(node);
 	return 0;
 }
 
@@ -289,7 +290,7 @@ static noinline __noclone int past_replace_table(void)
 		return -ENOMEM;
 	table[7] = kzalloc(sizeof(*table[7]), GFP_KERNEL);
 	LOST(table[7], sizeof(*table[7]));
-	kvfree_rcu(table);
+	kvfree_rcu_mightsleep(table);
 	return 0;
 }
 
@@ -396,7 +397,7 @@ static noinline __noclone int past_arm_timer(void)
 	timer_setup(&node->timer, past_timeout, 0);
 	mod_timer(&node->timer, jiffies);
 	wait_for_completion(&node->done);
-	del_timer_sync(&node->timer);
+	timer_delete_sync(&node->timer);
 	return 0;
 }
 
@@ -627,7 +628,6 @@ static const struct file_operations leak_fops = {
 	.owner = THIS_MODULE,
 	.open = simple_open,
 	.write = leak_write,
-	.llseek = no_llseek,
 };
 
 /* Where kernel threads keep dead values in registers, blocks of past_spawn() are hidden. */
@@ -654,7 +654,8 @@ static int result_show(struct seq_file *m, void *v)
 	for (i = 0; i < nr_lost; i++)
 		seq_printf(m, "%slost 0x%lx %zu trace=%s\n",
 			   lost[i].kind == BY_FREE_PERCPU ? "percpu " : "",
-			   lost[i].veiled ^ VEIL, lost[i].size, lost[i].function);
+			   (unsigned long)kasan_reset_tag((void *)(lost[i].veiled ^ VEIL)),
+			   lost[i].size, lost[i].function);
 	mutex_unlock(&past_mutex);
 	return 0;
 }
@@ -668,7 +669,7 @@ static struct dentry *dir;
 static int __init past_init(void)
 {
 	cache = kmem_cache_create("kmemleak_past", sizeof(struct node), 0, 0, NULL);
-	wq = alloc_workqueue("kmemleak_past", WQ_MEM_RECLAIM, 0);
+	wq = alloc_workqueue("kmemleak_past", WQ_PERCPU | WQ_MEM_RECLAIM, 0);
 	if (!cache || !wq) {
 		kmem_cache_destroy(cache);
 		if (wq)

@@ -36,6 +36,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/io.h>
+#include <linux/kasan.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -452,7 +453,7 @@ static const struct command {
 	{ "named", false, torture_named },
 	{ "old", true, torture_old },
 	{ "peak", false, torture_peak },
-	{ "rcu", false, torture_rcu },
+	{ "rcu", true, torture_rcu },
 	{ "registers", false, torture_registers },
 	{ "shortage", false, torture_shortage },
 	{ "starve", false, torture_starve },
@@ -609,7 +610,6 @@ static const struct file_operations command_fops = {
 	.owner = THIS_MODULE,
 	.open = simple_open,
 	.write = command_write,
-	.llseek = no_llseek,
 };
 
 /* --------------------------------------------------------------- result -- */
@@ -644,7 +644,7 @@ static int result_show(struct seq_file *m, void *v)
 	a = &answers[pos - 1];
 	seq_printf(m, "%s%s 0x%lx %u", a->percpu ? "percpu " : "",
 		   a->verdict == TORTURE_LOST ? "lost" : "live",
-		   a->veiled ^ TORTURE_VEIL, a->size);
+		   (unsigned long)kasan_reset_tag((void *)(a->veiled ^ TORTURE_VEIL)), a->size);
 	if (a->function)
 		seq_printf(m, " trace=%s", a->function);
 	seq_putc(m, '\n');

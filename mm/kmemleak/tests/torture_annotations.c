@@ -43,7 +43,13 @@ static noinline int pair_requested(bool on)
 	return 0;
 }
 
-/* As build_skb(): to the end of what ksize() says. */
+/* KASAN is told by krealloc() only that a block is used to its end. */
+static noinline __no_sanitize_address void set_last(void *ptr, size_t size, void *child)
+{
+	((void **)(ptr + size))[-1] = child;
+}
+
+/* To the end of what ksize() says. */
 static noinline int hold_at_end(void *ptr, unsigned int slot, bool on)
 {
 	size_t size = ksize(ptr);
@@ -53,7 +59,7 @@ static noinline int hold_at_end(void *ptr, unsigned int slot, bool on)
 		return -ENOMEM;
 	*torture_slot(slot) = ptr;
 	if (on)
-		((void **)(ptr + size))[-1] = child;
+		set_last(ptr, size, child);
 	torture_expect(ptr, size, TORTURE_LIVE);
 	torture_expect(child, SIZE, lost_if(!on));
 	return 0;
@@ -455,14 +461,25 @@ static int pair_free_part_phys(bool on)
 	return phys_block(true, on, on ? free_first_page : NULL);
 }
 
-/* Frees a page as boot's memory is freed, and gets it back: the one freed last comes first. */
-static bool free_and_get(struct page *page)
+/* As boot's memory is freed. */
+static void free_reserved(struct page *page)
+{
+	mark_page_reserved(page);
+	free_reserved_page(page);
+}
+
+static void free_usual(struct page *page)
+{
+	__free_page(page);
+}
+
+/* Frees a page and gets it back: the one freed last comes first. */
+static bool free_and_get(struct page *page, void (*free)(struct page *page))
 {
 	struct page *got;
 
 	preempt_disable();
-	mark_page_reserved(page);
-	free_reserved_page(page);
+	free(page);
 	got = alloc_page(GFP_ATOMIC | __GFP_ZERO);
 	preempt_enable();
 	if (got && got != page)
@@ -470,25 +487,63 @@ static bool free_and_get(struct page *page)
 	return got == page;
 }
 
-/* A page from boot that became free: what it holds by now is no reference. */
-static int pair_free_reserved(bool on)
+/*
+ * A page that its first owner has marked; with @again one that was freed since, and that
+ * was allocated once more. NULL if there is none.
+ */
+static struct page *marked_page(bool again, void *child,
+				void (*mark)(struct page *page, void *child),
+				void (*free)(struct page *page))
 {
-	void *child = torture_kzalloc(SIZE);
 	unsigned int tries = 0;
 	struct page *page;
-	void **root;
 
 	do {
 		page = child && tries++ < 16 ? alloc_page(GFP_KERNEL | __GFP_ZERO) : NULL;
 		if (!page)
-			return -ENOMEM;
-		kmemleak_alloc_phys(page_to_phys(page), PAGE_SIZE, GFP_KERNEL);
-	} while (on && !free_and_get(page));
+			return NULL;
+		mark(page, child);
+	} while (again && !free_and_get(page, free));
+	return page;
+}
+
+static void mark_as_boot(struct page *page, void *child)
+{
+	kmemleak_alloc_phys(page_to_phys(page), PAGE_SIZE, GFP_KERNEL);
+}
+
+/* A page that boot had reserved is no root once it was freed. */
+static int pair_free_reserved(bool on)
+{
+	void *child = torture_kzalloc(SIZE);
+	struct page *page = marked_page(on, child, mark_as_boot, free_reserved);
+	void **root;
+
+	if (!page)
+		return -ENOMEM;
 	root = page_address(page);
 	root[2] = child;
 	torture_own(root, PAGE_SIZE, TORTURE_PAGES);
 	if (!on)
 		torture_own(root, PAGE_SIZE, TORTURE_TOLD_PHYS);
+	torture_expect(child, SIZE, lost_if(on));
+	return 0;
+}
+
+static void mark_index(struct page *page, void *child)
+{
+	page_folio(page)->index = (unsigned long)child;
+}
+
+/* What a page's index held for an earlier owner is no reference. */
+static int pair_page_index(bool on)
+{
+	void *child = torture_kzalloc(SIZE);
+	struct page *page = marked_page(on, child, mark_index, free_usual);
+
+	if (!page)
+		return -ENOMEM;
+	torture_own(page_address(page), PAGE_SIZE, TORTURE_PAGES);
 	torture_expect(child, SIZE, lost_if(on));
 	return 0;
 }
@@ -529,6 +584,7 @@ const struct torture_pair torture_annotations[] = {
 	{ "ignore_phys", pair_ignore_phys },
 	{ "free_part_phys", pair_free_part_phys },
 	{ "free_reserved", pair_free_reserved },
+	{ "page_index", pair_page_index },
 	{ "not_leak_phys", pair_not_leak_phys },
 	{ }
 };

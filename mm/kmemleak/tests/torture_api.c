@@ -514,7 +514,9 @@ int torture_mistakes(int argc, char **argv)
 		return argc ? -EINVAL : -ENOMEM;
 	raw_spin_lock_irqsave(&lock, flags);
 	pr_info("kmemleak_torture: mistakes begin\n");
+	/* This may be said of any block. */
 	call_not_leak(addr, 0);
+	call_no_scan(addr, 0);
 	call_alloc(addr, PAGE_SIZE - addr);
 	call_alloc(addr, BLOCK);
 	call_alloc(addr, BLOCK);

@@ -183,7 +183,7 @@ static noinline void queue_with_child(struct churn *c)
 
 static noinline void queue_headless(struct churn *c)
 {
-	kvfree_rcu(new_block());
+	kvfree_rcu_mightsleep(new_block());
 }
 
 static noinline void move_xarray(struct churn *c)

@@ -60,7 +60,7 @@ static void in_softirq_now(struct tasklet_struct *unused)
 
 static int lose_in_hardirq(unsigned int nr)
 {
-	static struct irq_work work = IRQ_WORK_INIT_HARD(in_hardirq_now);
+	static struct irq_work work = IRQ_WORK_INIT(in_hardirq_now);
 
 	for (wanted = nr, failed = 0; wanted && !failed; cond_resched()) {
 		irq_work_queue(&work);

@@ -129,7 +129,7 @@ static int queue_in_front(void)
 
 		if (!block)
 			return -ENOMEM;
-		kvfree_rcu(block);
+		kvfree_rcu_mightsleep(block);
 	}
 	return 0;
 }
@@ -159,7 +159,7 @@ static noinline int leave_ghosts(void)
 	ret = ret ?: queue_in_front();
 	for (i = 0; i < NR_GHOSTS; i++) {
 		kfree(stale[i]);
-		kvfree_rcu(torture_unveil(ghosts[i]));
+		kvfree_rcu_mightsleep(torture_unveil(ghosts[i]));
 	}
 	memzero_explicit(stale, sizeof(stale));
 	schedule_timeout_uninterruptible(QUEUED_FOR);

@@ -125,7 +125,7 @@ static noinline int queue_parent(bool with_head)
 	if (with_head)
 		kfree_rcu(queued, rcu);
 	else
-		kvfree_rcu(queued);
+		kvfree_rcu_mightsleep(queued);
 	return 0;
 }
 
@@ -138,6 +138,8 @@ int torture_rcu(int argc, char **argv)
 
 	if (argc != 1 || kstrtouint(argv[0], 0, &hold_ms) || hold_ms > MAX_HOLD_MS)
 		return -EINVAL;
+	if (reader)
+		return -EBUSY;
 	/* The only CPU could not scan meanwhile. */
 	if (num_online_cpus() == 1)
 		return -EOPNOTSUPP;

@@ -49,7 +49,7 @@ static void irq_handler(struct irq_work *work)
 	put_on_shelf(jiffies, kmalloc(72, GFP_ATOMIC | __GFP_NOWARN));
 }
 
-static struct irq_work irq_work = IRQ_WORK_INIT_HARD(irq_handler);
+static struct irq_work irq_work = IRQ_WORK_INIT(irq_handler);
 
 static bool timer_stop;
 
@@ -96,14 +96,13 @@ static noinline void do_cache(struct rnd_state *rnd)
 	void *ptrs[NR_BULK];
 	struct kmem_cache *cache;
 	char name[32];
-	int nr;
 
 	scnprintf(name, sizeof(name), "kmemleak_storm_%u", atomic_inc_return(&serial));
 	cache = kmem_cache_create(name, 8 + prandom_u32_state(rnd) % 500, 0, 0, NULL);
 	if (!cache)
 		return;
-	nr = kmem_cache_alloc_bulk(cache, GFP_STORM, NR_BULK, ptrs);
-	kmem_cache_free_bulk(cache, nr, ptrs);
+	if (kmem_cache_alloc_bulk(cache, GFP_STORM, NR_BULK, ptrs))
+		kmem_cache_free_bulk(cache, NR_BULK, ptrs);
 	kmem_cache_destroy(cache);
 }
 
@@ -288,7 +287,7 @@ int torture_storm(int argc, char **argv)
 	msleep(seconds * MSEC_PER_SEC);
 	stop_workers();
 	WRITE_ONCE(timer_stop, true);
-	del_timer_sync(&timer);
+	timer_delete_sync(&timer);
 	irq_work_sync(&irq_work);
 	for (i = 0; i < NR_SHELVES; i++)
 		put_on_shelf(i, NULL);

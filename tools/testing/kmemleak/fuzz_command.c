@@ -23,7 +23,11 @@ static int parse(const u8 *data, size_t len, enum kmemleak_command *cmd, unsigne
 		REQUIRE(*cmd == 99 && *arg == 0x5a5a5a5a);
 	} else {
 		REQUIRE(*cmd <= KMEMLEAK_CMD_SCAN_SECS);
-		REQUIRE(len && len < KMEMLEAK_CMD_MAX && !memchr(data, 0, len));
+		REQUIRE(len && len < KMEMLEAK_CMD_MAX);
+		/* Finds a NUL, too. */
+		while (len && strchr(" \t\r\n", data[len - 1]))
+			len--;
+		REQUIRE(len && !memchr(data, 0, len));
 		REQUIRE(*cmd == KMEMLEAK_CMD_DUMP || *cmd == KMEMLEAK_CMD_SCAN_SECS || !*arg);
 	}
 	return ret;
@@ -32,9 +36,11 @@ static int parse(const u8 *data, size_t len, enum kmemleak_command *cmd, unsigne
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 {
 	static const char *const prefix[] = { "", "scan", "scan=", "dump=", "stack=", "o", "c" };
+	static const char ends[] = { ' ', '\t', '\r', '\n', '\0' };
 	enum kmemleak_command cmd, cmd2;
 	unsigned long arg, arg2;
 	u8 text[600];
+	unsigned int i;
 	size_t n;
 	int ret;
 
@@ -46,14 +52,13 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 	memcpy(text + n, data + 1, len - 1);
 	n += len - 1;
 	ret = parse(text, n, &cmd, &arg);
-	if (!n || text[n - 1] == '\n' || n + 1 >= KMEMLEAK_CMD_MAX)
+	if (!n || n + 1 >= KMEMLEAK_CMD_MAX)
 		return 0;
-	/* With or without a newline at its end, it is the same. */
-	text[n] = '\n';
-	REQUIRE(parse(text, n + 1, &cmd2, &arg2) == ret);
-	REQUIRE(cmd == cmd2 && arg == arg2);
-	/* A NUL behind it is not. */
-	text[n] = 0;
-	REQUIRE(parse(text, n + 1, &cmd2, &arg2) == -EINVAL);
+	/* With or without a blank or a NUL at its end, it is the same. */
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		text[n] = ends[i];
+		REQUIRE(parse(text, n + 1, &cmd2, &arg2) == ret);
+		REQUIRE(cmd == cmd2 && arg == arg2);
+	}
 	return 0;
 }

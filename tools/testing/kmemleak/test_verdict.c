@@ -640,7 +640,7 @@ static void test_confirmed_how(void)
 	CHECK_EQ(reported(h, &opt), 1);
 	opt.rules = KMEMLEAK_ALL_RULES;
 	/* As long as it cannot be reported, nothing is stopped for it. */
-	opt.min_unref_scans = 4;
+	opt.min_unref_scans = 3;
 	CHECK_EQ(reported(h, &opt), 0);
 	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_SNAPSHOTS), 0);
 	CHECK_EQ(reported(h, &opt), 1);
@@ -760,12 +760,15 @@ static void test_min_unref(void)
 
 	opt.min_unref_scans = 3;
 	host_store(h, HOST_IMAGE, at(0));
+	/* The first does not count. */
+	CHECK_EQ(reported(h, &opt), 0);
 	CHECK_EQ(reported(h, &opt), 0);
 	CHECK_EQ(reported(h, &opt), 0);
 	CHECK_EQ(reported(h, &opt), 2);
 	CHECK_EQ(reported(h, &opt), 2);
 	/* In a row, that is: a reference in between starts it anew. */
 	host_store(h, HOST_IMAGE, 0);
+	CHECK_EQ(reported(h, &opt), 2);
 	CHECK_EQ(reported(h, &opt), 2);
 	CHECK_EQ(reported(h, &opt), 2);
 	host_store(h, HOST_IMAGE, at(0));
@@ -775,6 +778,18 @@ static void test_min_unref(void)
 	host_store(h, HOST_IMAGE + WORD, 0);
 	CHECK_EQ(reported(h, &opt), 0);
 	CHECK_EQ(reported(h, &opt), 0);
+	CHECK_EQ(reported(h, &opt), 0);
+	CHECK_EQ(reported(h, &opt), 3);
+	/* With 1 there is nothing to wait for, with 2 there are two more scans. */
+	opt.min_unref_scans = 1;
+	kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, at(0));
+	host_block(h, at(0), 64);
+	CHECK_EQ(reported(h, &opt), 3);
+	opt.min_unref_scans = 2;
+	kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, at(0));
+	host_block(h, at(0), 64);
+	CHECK_EQ(reported(h, &opt), 2);
+	CHECK_EQ(reported(h, &opt), 2);
 	CHECK_EQ(reported(h, &opt), 3);
 	/* More than can be counted is still a number. */
 	opt.min_unref_scans = 1000;
@@ -808,11 +823,13 @@ static void test_min_unref_confirm(void)
 	h->in_roots = move_pointer;
 	kmemleak_block_annotate(&h->t, KMEMLEAK_VIRT, at(0), KMEMLEAK_NOTE_NOT_LEAK);
 	CHECK_EQ(reported(h, &opt), 0);
+	CHECK_EQ(reported(h, &opt), 0);
 	host_store(h, at(0), at(1));
 	moved = false;
 	CHECK_EQ(reported(h, &opt), 0);
 	CHECK(moved);
 	host_store(h, HOST_IMAGE + 64, 0);
+	CHECK_EQ(reported(h, &opt), 0);
 	CHECK_EQ(reported(h, &opt), 0);
 	CHECK_EQ(reported(h, &opt), 2);
 	host_free(h);

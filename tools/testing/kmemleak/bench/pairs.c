@@ -476,7 +476,7 @@ static int bulk_pairs(struct worker *worker)
 	void *p[BULK];
 
 	for (i = 0; i < worker->pairs / BULK; i++) {
-		if (kmem_cache_alloc_bulk(worker->cache, GFP_KERNEL, BULK, p) != BULK)
+		if (!kmem_cache_alloc_bulk(worker->cache, GFP_KERNEL, BULK, p))
 			return -ENOMEM;
 		kmem_cache_free_bulk(worker->cache, BULK, p);
 	}

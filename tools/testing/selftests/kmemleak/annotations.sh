@@ -13,7 +13,7 @@ pairs="not_leak not_leak_child ignore transient_leak no_scan scan_area
 scan_area_rest erase update_trace alloc free min_count_0 min_count_1 min_count_2
 min_count_2_met vmalloc free_part_head free_part_middle free_part_tail
 free_part_all alloc_percpu ignore_percpu alloc_phys ignore_phys free_part_phys
-free_reserved not_leak_phys requested grown"
+free_reserved page_index not_leak_phys requested grown"
 
 all_pairs_listed() {
 	# shellcheck disable=SC2086

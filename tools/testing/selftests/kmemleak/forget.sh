@@ -19,7 +19,7 @@
 . "$(dirname "$0")/kmemleak_lib.sh"
 
 KM_FORGET=$KM_DEBUG/kmemleak_forget
-KM_TRACING=$KM_DEBUG/tracing
+KM_TRACING=/sys/kernel/tracing
 TIMES=$(km_amount 10 10 5)
 # The longest wait for callbacks and work that end in the mistake, in tenths of seconds.
 PATIENCE=600
@@ -35,20 +35,20 @@ leaks() {
 	pipe		array		kfree		free_pipe_info		alloc_pipe_info
 	bad_module	error_path	vfree		kernel_read_file	kernel_read_file
 	open_tty	vmalloc		vfree		n_tty_close		n_tty_open
-	mount_tmpfs	string		kfree		put_fs_context		vfs_parse_fs_string,shmem_init_fs_context
+	mount_tmpfs	string		kfree		put_fs_context		vfs_parse_fs_string,vfs_parse_fs_qstr,shmem_init_fs_context
 	mount_tmpfs	rcu_string	kfree		free_vfsmnt,delayed_free_vfsmnt	alloc_vfsmnt
 	mount_tmpfs	rcu_percpu	free_percpu	free_vfsmnt,delayed_free_vfsmnt	alloc_vfsmnt
-	mount_tmpfs	percpu		free_percpu	percpu_counter_destroy	shmem_fill_super
-	mount_tmpfs	rcu_percpu	free_percpu	percpu_free_rwsem	alloc_super
+	mount_tmpfs	percpu		free_percpu	percpu_counter_destroy,percpu_counter_destroy_many	shmem_fill_super,mm_init
+	mount_tmpfs	rcu_percpu	free_percpu	percpu_free_rwsem	alloc_super,sget_fc
 	symbolic_link	rcu_string	kfree		shmem_free_in_core_inode	shmem_symlink
 	long_name	rcu_string	kfree		__d_free_external	__d_alloc
-	read_process	reference	put_pid		proc_evict_inode,proc_pid_evict_inode	alloc_pid
+	read_process	reference	put_pid		proc_evict_inode,proc_pid_evict_inode,proc_free_inode	alloc_pid
 	mount_cgroup	kfree_rcu	kfree		cgroup_destroy_root,css_free_rwork_fn,kernfs_destroy_root	allocate_cgrp_cset_links,kernfs_create_root,percpu_ref_init
-	mount_cgroup	kfree_rcu	free_percpu	cgroup_rstat_exit	cgroup_rstat_init
-	make_cgroup	cache_string	kfree		kernfs_put		cgroup_mkdir
+	mount_cgroup	kfree_rcu	free_percpu	cgroup_rstat_exit,css_rstat_exit	cgroup_rstat_init,css_rstat_init
+	make_cgroup	cache_string	kfree		kernfs_put,kernfs_free_rcu	cgroup_mkdir
 	cycle_module	teardown	kfree		destroy_workqueue	init_rescuer
-	cycle_module	rcu_percpu	free_percpu	rcu_free_wq		alloc_workqueue
-	cycle_module	cache_string	kfree		slab_kmem_cache_release	kmem_cache_create_usercopy
+	cycle_module	rcu_percpu	free_percpu	rcu_free_wq		alloc_workqueue,__alloc_workqueue
+	cycle_module	cache_string	kfree		slab_kmem_cache_release	kmem_cache_create_usercopy,__kmem_cache_create_args
 	bad_filter	nested		kfree		clear_tracing_err_log	tracing_log_err
 	END
 }
@@ -196,6 +196,7 @@ printf '#!/bin/true\n' > "$KM_TMP/script"
 chmod +x "$KM_TMP/script"
 mkdir "$KM_TMP/mount" "$KM_TMP/group"
 mount -t cgroup -o none,name=kmemleak_forget none "$KM_TMP/group"
+[ -d "$KM_TRACING/instances" ] || mount -t tracefs none "$KM_TRACING"
 : > "$KM_TMP/kinds"
 leaks > "$KM_TMP/leaks"
 km_plan $(($(grep -c . "$KM_TMP/leaks") + 6))

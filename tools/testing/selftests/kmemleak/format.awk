@@ -3,8 +3,7 @@
 # Does each line of a read have the shape that scripts in the field expect, in its place?
 # Exit status 0 if so, and if there are ten reports at least.
 #
-# A state machine: which kinds of line may follow which. Until the kernel has random
-# numbers it prints (____ptrval____) for every %p.
+# A state machine: which kinds of line may follow which.
 
 function bad(why) {
 	if (++faults <= 10)
@@ -58,7 +57,7 @@ state == "dump" && left > 0 && /^    [0-9a-f][0-9a-f] / {
 	state = "trace"
 	next
 }
-/^    \[<([0-9a-f]+|\(____ptrval____\))>\] [A-Za-z_][A-Za-z0-9_.]*\+0x[0-9a-f]+\/0x[0-9a-f]+( \[[a-z0-9_]+\])?$/ {
+/^    [A-Za-z_][A-Za-z0-9_.]*\+0x[0-9a-f]+\/0x[0-9a-f]+( \[[a-z0-9_]+\])?$/ {
 	if (state != "trace" && state != "frame")
 		bad("frame after " state)
 	state = "frame"

@@ -48,7 +48,7 @@ km_need_torture
 seed=${KMEMLEAK_TEST_SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}
 km_note "KMEMLEAK_TEST_SEED=$seed"
 # Large enough that half a percent is more than a few stray references hold.
-sizes=$(km_amount "12000 12000 20000 40000" "12000 40000" 12000)
+sizes=$(km_amount "12000 12000 20000 40000" "12000 20000" 12000)
 # shellcheck disable=SC2086
 set -- $sizes
 km_plan $(($# + 4))

@@ -11,7 +11,6 @@
 # that went by without it
 # KMEMLEAK_TEST_ONE_CPU=1: other CPUs must not run while the kernel changes its code
 # KMEMLEAK_TEST_SEED: seed for random graphs
-# KMEMLEAK_TEST_TURNS: how often live.sh turns it off and on
 
 KM_DEBUG=/sys/kernel/debug
 KM_FILE=$KM_DEBUG/kmemleak
@@ -108,6 +107,18 @@ km_amount() {
 }
 
 # ---- the detector ---------------------------------------------------------
+
+# km_with_pages_kept COMMAND...: while the page allocator keeps a quarter of memory free
+# for those that cannot wait for pages
+km_with_pages_kept() {
+	km_min_free=/proc/sys/vm/min_free_kbytes
+	km_kept=$(cat "$km_min_free")
+	awk '/^MemTotal:/ { print int($2 / 4) }' /proc/meminfo > "$km_min_free" || return 1
+	"$@"
+	km_status=$?
+	echo "$km_kept" > "$km_min_free"
+	return "$km_status"
+}
 
 # Every script begins with it: a detector that is on, quiet and has no reports.
 km_begin() {
@@ -383,8 +394,8 @@ km_scan_moving() {
 # km_compare [PERCENT [ONLY]]
 km_compare() {
 	# Most of a long report are traces, which few comparisons look at.
-	km_lines='^unreferenced'
-	grep -q ' trace=' "$KM_TMP/answers" && km_lines='^unreferenced\|^    \['
+	km_lines='^unreferenced\|^  requested '
+	grep -q ' trace=' "$KM_TMP/answers" && km_lines="$km_lines"'\|^    .*+0x'
 	grep "$km_lines" "$KM_REPORT" > "$KM_TMP/lines"
 	awk -v percent="$1" -v only="${2:-0}" -f "$KM_DIR/verdicts.awk" \
 		"$KM_TMP/answers" "$KM_TMP/lines"

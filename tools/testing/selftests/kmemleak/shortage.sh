@@ -15,12 +15,7 @@
 shortage() {
 	unrecorded=$(km_stat no_entry)
 	# More than a third of it is for tasks that make memory free: where these blocks come from.
-	least=$(cat /proc/sys/vm/min_free_kbytes)
-	echo 32768 > /proc/sys/vm/min_free_kbytes || return 1
-	km_torture "shortage $(($(km_stat entries_free) + $1))"
-	status=$?
-	echo "$least" > /proc/sys/vm/min_free_kbytes
-	[ "$status" -eq 0 ] || return 1
+	km_with_pages_kept km_torture "shortage $(($(km_stat entries_free) + $1))" || return 1
 	unrecorded=$(($(km_stat no_entry) - unrecorded))
 	km_note "$unrecorded not recorded, $(km_stat opaque_bytes) bytes in" \
 		"$(km_stat opaque_blocks) notes, $(km_stat no_note) without one"

@@ -57,7 +57,7 @@ suspends_waiting() {
 	km_set rcu_wait_ms 10000
 	echo 5000 > "$POWER/pm_freeze_timeout"
 	for _ in 1 2 3; do
-		km_torture "rcu 1000000" || return 1
+		km_torture reset && km_torture "rcu 1000000" || return 1
 		echo scan > "$KM_FILE" &
 		scanner=$!
 		waits && suspends && return
