@@ -261,6 +261,20 @@ static inline const void *printk_records(unsigned int nr, size_t *size)
 }
 #endif
 
+/* ---------------------------------- the stack depot (lib/stackdepot.c) -- */
+
+/**
+ * stack_depot_pool() - memory for stack traces
+ * @nr: which piece of it, from 0 on
+ * @size: set to its bytes
+ *
+ * What no trace has filled yet is as a former owner left it.
+ *
+ * Context: any but NMI.
+ * Return: the piece, whole pages, or NULL behind the last one.
+ */
+const void *stack_depot_pool(unsigned int nr, size_t *size);
+
 #endif /* CONFIG_DEBUG_KMEMLEAK */
 
 #endif /* _LINUX_KMEMLEAK_OWNERS_H */

@@ -195,6 +195,16 @@ static void leave_out_log(void)
 		kmemleak_old_drop((unsigned long)records, size);
 }
 
+static void leave_out_traces(void)
+{
+	const void *pool;
+	unsigned int nr = 0;
+	size_t size;
+
+	while ((pool = stack_depot_pool(nr++, &size)))
+		kmemleak_old_drop((unsigned long)pool, size);
+}
+
 /*
  * Memory that was free at any time since blocks are tracked is not old, also if it is in
  * use by now, or if the chunk is gone. So nothing has to be locked.
@@ -457,6 +467,7 @@ int kmemleak_old_take(void)
 	cpus_read_unlock();
 	leave_out_static_percpu();
 	leave_out_log();
+	leave_out_traces();
 	ret = leave_out_all_areas() ?: kmemleak_old_leave_out();
 	if (ret)
 		return ret;

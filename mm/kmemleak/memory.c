@@ -660,6 +660,7 @@ static bool is_data(const char *p)
 /*
  * User-mode Linux has its constants in the middle of its data. Its addresses are so
  * small that the last letters of a string look like one, so they are left out there, too.
+ * Nobody frees the data of the boot there, which refers to memory that is long gone.
  */
 static void add_data(struct kmemleak_tracker *t)
 {
@@ -668,6 +669,8 @@ static void add_data(struct kmemleak_tracker *t)
 	add_section(t, _sdata, _edata);
 	if (constants)
 		remove_section(t, __start_rodata, __end_rodata - __start_rodata);
+	if (is_data(__init_begin))
+		remove_section(t, __init_begin, __init_end - __init_begin);
 	if (constants || !is_data(__start_ro_after_init))
 		add_section(t, __start_ro_after_init, __end_ro_after_init);
 	add_section(t, __bss_start, __bss_stop);

@@ -19,6 +19,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
+#include <asm/sections.h>
 
 #include "../glue.h"
 #include "../trace.h"
@@ -1181,6 +1182,8 @@ static void live_data(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, is_root(&in_bss));
 	KUNIT_EXPECT_TRUE(test, is_root(&after_init));
 	KUNIT_EXPECT_FALSE(test, is_root(&constant));
+	/* Data of the boot. */
+	KUNIT_EXPECT_FALSE(test, is_root((const int *)__init_begin));
 }
 
 /* Where messages are is no reference to anything. */
@@ -1296,6 +1299,44 @@ static void live_opaque_not_old(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, is_reported(0));
 	on_other_stack(free_opaque, NULL);
 	scan_and_collect(test);
+	KUNIT_EXPECT_TRUE(test, is_reported(0));
+	on_other_stack(release_hidden, NULL);
+	kmem_cache_destroy(cache);
+}
+
+/* The end of the last pool: traces come there last. */
+static void **find_end_of_depot(void)
+{
+	const void *pool, *last = NULL;
+	unsigned int nr = 0;
+	size_t size = 0;
+
+	while ((pool = stack_depot_pool(nr++, &size)))
+		last = pool;
+	return last ? (void **)(last + size) - 1 : NULL;
+}
+
+static int lose_behind(void *word)
+{
+	void *ptr = alloc_cache(0);
+
+	hide(0, ptr);
+	*(void **)word = ptr;
+	return ptr ? 0 : -ENOMEM;
+}
+
+/* Addresses that former owners left in the stack depot's pages are no references. */
+static void live_depot_not_old(struct kunit *test)
+{
+	void **end = find_end_of_depot(), *before;
+
+	KUNIT_ASSERT_NOT_NULL(test, end);
+	KUNIT_ASSERT_EQ(test, create_cache(), 0);
+	before = *end;
+	KUNIT_EXPECT_EQ(test, on_other_stack(lose_behind, end), 0);
+	KUNIT_EXPECT_EQ(test, note_old(), 0);
+	scan_and_collect(test);
+	*end = before;
 	KUNIT_EXPECT_TRUE(test, is_reported(0));
 	on_other_stack(release_hidden, NULL);
 	kmem_cache_destroy(cache);
@@ -1671,6 +1712,7 @@ static struct kunit_case live_cases[] = {
 	KUNIT_CASE(live_memo),
 	KUNIT_CASE(live_bad_input),
 	KUNIT_CASE(live_opaque_not_old),
+	KUNIT_CASE(live_depot_not_old),
 	KUNIT_CASE(live_free_percpu),
 	KUNIT_CASE(live_forgets_in_pieces),
 	KUNIT_CASE(live_on_ends_anywhere),
