@@ -15,7 +15,7 @@ TIERS := host tools kunit uml guest debug trees
 help:
 	@echo 'make run           boot a kernel, leak on purpose, show the report'
 	@echo 'make test          all tests: $(TIERS)'
-	@echo '                   (FULL=1: the long forms, hours in place of minutes)'
+	@echo '                   (FULL=1: the long forms, some 50 minutes)'
 	@echo 'make test-TIER     the tests of one tier'
 	@echo 'make test-arch ARCH=A  on another machine; without ARCH it lists them'
 	@echo 'make shell         the same guest with a prompt'

@@ -185,24 +185,15 @@ static void leave_out_static_percpu(void)
 #endif
 }
 
-static void leave_out_log(void)
+/* Memory that its owner keeps in pieces, which have numbers. */
+static void leave_out_pieces(const void *(*piece)(unsigned int nr, size_t *size))
 {
-	const void *records;
+	const void *start;
 	unsigned int nr = 0;
 	size_t size;
 
-	while ((records = printk_records(nr++, &size)))
-		kmemleak_old_drop((unsigned long)records, size);
-}
-
-static void leave_out_traces(void)
-{
-	const void *pool;
-	unsigned int nr = 0;
-	size_t size;
-
-	while ((pool = stack_depot_pool(nr++, &size)))
-		kmemleak_old_drop((unsigned long)pool, size);
+	while ((start = piece(nr++, &size)))
+		kmemleak_old_drop((unsigned long)start, size);
 }
 
 /*
@@ -466,8 +457,8 @@ int kmemleak_old_take(void)
 		pr_info("Could not record all free slab slots in time: some leaks may be hidden until they are reused\n");
 	cpus_read_unlock();
 	leave_out_static_percpu();
-	leave_out_log();
-	leave_out_traces();
+	leave_out_pieces(printk_records);
+	leave_out_pieces(stack_depot_pool);
 	ret = leave_out_all_areas() ?: kmemleak_old_leave_out();
 	if (ret)
 		return ret;

@@ -264,12 +264,10 @@ def boot(setup, flavor, main, *, name, limit, append="", show=None, tests=(),
     pack(setup, flavor, initrd, main, environ, tests, files, placed)
     console, output = setup.log(name + "-console"), setup.log(name + "-output")
     if uml:
-        line, prepare = uml_command(setup, flavor, initrd, append,
-                                    memory or memory_of(flavor)), None
-        if not takes_xstate(setup):
-            prepare = deny_xstate
+        line = uml_command(setup, flavor, initrd, append, memory or memory_of(flavor))
     else:
-        line, prepare = [*command(setup, flavor, initrd, append, console), *extra], None
+        line = [*command(setup, flavor, initrd, append, console), *extra]
+    prepare = deny_xstate if uml and not takes_xstate(setup) else None
     for _ in range(BOOTS):
         with open(console, "wb") as errors:
             guest = start(line, errors if uml else subprocess.STDOUT, prepare)
