@@ -2,6 +2,7 @@
 """The table of machines, and what is fetched for them. Nothing is built or booted here;
 a script stands for apt."""
 
+import functools
 import os
 import re
 import shutil
@@ -87,6 +88,23 @@ class Kinds(unittest.TestCase):
             self.assertFalse([word for word in line if word.startswith("CROSS")])
             for flavor, want in (("guest", "ARCH=x86"), ("uml-debug", "ARCH=um")):
                 self.assertIn(want, kernel.make_command(self.setup, "out", flavor=flavor))
+
+    def test_user_mode_above_numbers(self):
+        """A program linked with the options of user-mode Linux lies above 32 bits."""
+        path = functools.partial(os.path.join, self.dir)
+        for flavor in kernel.FLAVORS:
+            words = kernel.make_command(self.setup, "out", flavor=flavor)
+            options = dict(word.split("=", 1) for word in words if "=" in word)
+            self.assertEqual("START" in options, flavor in kernel.UML)
+            if flavor not in kernel.UML:
+                continue
+            kernel.make_start_files(self.setup)
+            with open(path("main.c"), "w", encoding="utf-8") as out:
+                out.write("int main(void) { return (unsigned long)main >> 38 != 1; }\n")
+            subprocess.run(["gcc", "-mcmodel=large", *options["LINK-y"].split(),
+                            f"-Wl,-Ttext-segment={options['START']}", path("main.c"),
+                            "-o", path("main")], check=True)
+            subprocess.run([path("main")], check=True)
 
     def test_options_that_a_tree_lacks(self):
         """They are named, and nothing is built."""
