@@ -277,8 +277,8 @@ class Trees(unittest.TestCase):
         done = []
 
         def step(what):
-            def run(setup, flavor, *more):
-                done.append((what, setup.tree, *more[:1]))
+            def run(setup, name, *more):
+                done.append((what, setup.tree, name, *more[:1]))
                 if what == built:
                     raise work.Failed("does not compile")
                 return Counts(2, 0, 0)
@@ -289,6 +289,7 @@ class Trees(unittest.TestCase):
                                   side_effect=tarball, return_value="/x/y.tar.xz"), \
                 mock.patch.object(kernel, "build", step("build")), \
                 mock.patch.object(kernel, "compile_changed", step("compile")), \
+                mock.patch.object(tiers, "tools", step("tools")), \
                 mock.patch.object(tiers, "boot_selftests", step("boot")), \
                 mock.patch("builtins.print"):
             counts = tiers.trees(work.Setup({"O": "/o", **(environ or {})}))
@@ -296,12 +297,14 @@ class Trees(unittest.TestCase):
 
     def test_each_other_tree(self):
         counts, done = self.run_tier()
-        self.assertEqual(done, [("build", "7.3"), ("boot", "7.3", ["sample.sh", "graphs.sh"]),
-                                ("compile", "6.12")])
-        self.assertEqual((counts.passed, counts.failed, counts.skipped), (4, 0, 0))
+        anchors = "test_tree.Refuse.test_every_anchor"
+        self.assertEqual(done, [("build", "7.3", "guest"), ("tools", "7.3", anchors),
+                                ("boot", "7.3", "guest", ["sample.sh", "graphs.sh"]),
+                                ("compile", "6.12", "guest"), ("tools", "6.12", anchors)])
+        self.assertEqual((counts.passed, counts.failed, counts.skipped), (8, 0, 0))
 
     def test_one_that_does_not_compile(self):
-        for built, passed in (("build", 1), ("compile", 3)):
+        for built, passed in (("build", 3), ("compile", 5)):
             counts, _ = self.run_tier(built=built)
             self.assertEqual((counts.passed, counts.failed, counts.skipped), (passed, 1, 0))
 

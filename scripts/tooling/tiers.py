@@ -67,11 +67,11 @@ def host(setup):
     return counts
 
 
-def tools(setup):
-    """The tooling's own tests."""
+def tools(setup, *names):
+    """The tooling's own tests, all or those with these names, on the setup's tree."""
     kernel.prepare_tree(setup)
     lines, status = run_program(
-        [os.path.join(SCRIPTS, "tests", "run"), setup.linux], setup.log("tools"))
+        [os.path.join(SCRIPTS, "tests", "run"), setup.linux, *names], setup.log("tools"))
     counts = ktap.read_count_line("tools", lines, status)
     if counts.failed:
         counts.notes += lines[-40:]
@@ -276,11 +276,12 @@ def kind(setup, name):
 # With the newest tree's kernel; the others are compiled only.
 NEWEST, *_ = sources.TREES
 NEWEST_TESTS = ["sample.sh", "graphs.sh"]
+CHANGED_LINES = "test_tree.Refuse.test_every_anchor"
 
 
 def other_tree(name):
-    """A tree that is built with TREE= only: a chain of the series fits it, and what that
-    brings and changes compiles."""
+    """A tree that is built with TREE= only: a chain of the series fits it and fits no
+    longer if a line changes, and what that brings and changes compiles."""
     counts, setup = ktap.Counts(), Setup({**os.environ, "TREE": name})
     try:
         print(f"  TREE={name}: {os.path.basename(kernel.find_tarball(setup))}", flush=True)
@@ -297,6 +298,7 @@ def other_tree(name):
         counts.fail(f"TREE={name}: {err}")
         return counts
     counts.passed += 1
+    counts.add(tools(setup, CHANGED_LINES))
     if name == NEWEST:
         counts.add(boot_selftests(setup, "guest", NEWEST_TESTS, "guest-newest"))
     return counts
