@@ -15,13 +15,6 @@
 /* kmemleak_trace_take(), kmemleak_trace_save() and the hook say nothing about the caller. */
 #define OWN_FRAMES	3
 
-static noinline void __maybe_unused unwind_plainly(struct kmemleak_unwound *trace)
-{
-	trace->exact = false;
-	/* Two more are this function and its caller. */
-	trace->nr = stack_trace_save(trace->entry, KMEMLEAK_TRACE_FRAMES, OWN_FRAMES + 2);
-}
-
 /* Set once, when the depot has its table; traces before that are empty. */
 static bool started;
 
@@ -81,6 +74,48 @@ add_entry(struct kmemleak_unwound *trace, const struct kmemleak_frame *frame,
 	return last || trace->nr == KMEMLEAK_TRACE_FRAMES;
 }
 
+#ifdef CONFIG_ARCH_STACKWALK
+
+struct walk {
+	const struct kmemleak_frame *frame;
+	struct kmemleak_unwound *trace;
+};
+
+static bool take_entry(void *cookie, unsigned long addr)
+{
+	struct walk *walk = cookie;
+
+	if (!walk->trace->nr && addr != walk->frame->site)
+		return true;
+	return !add_entry(walk->trace, walk->frame, NULL, addr);
+}
+
+/* From the hook's caller on: the compiler decides how many frames are before it. */
+static void walk_from_site(const struct kmemleak_frame *frame, struct kmemleak_unwound *trace)
+{
+	struct walk walk = { .frame = frame, .trace = trace };
+
+	arch_stack_walk(take_entry, &walk, current, NULL);
+}
+
+#else
+
+static void walk_from_site(const struct kmemleak_frame *frame, struct kmemleak_unwound *trace)
+{
+}
+
+#endif
+
+static noinline void __maybe_unused
+unwind_plainly(const struct kmemleak_frame *frame, struct kmemleak_unwound *trace)
+{
+	walk_from_site(frame, trace);
+	trace->exact = false;
+	/* A tracer has replaced the address. Two more are this function and its caller. */
+	if (!trace->nr)
+		trace->nr = stack_trace_save(trace->entry, KMEMLEAK_TRACE_FRAMES, OWN_FRAMES + 2);
+}
+
 #if defined(CONFIG_X86) && (defined(CONFIG_UNWINDER_ORC) || defined(CONFIG_UNWINDER_FRAME_POINTER))
 
 #include <asm/unwind.h>
@@ -124,7 +159,7 @@ static noinline void unwind(const struct kmemleak_frame *frame, struct kmemleak_
 	unsigned int skip = OWN_FRAMES;
 
 	if (!frame->nr_words) {
-		unwind_plainly(trace);
+		unwind_plainly(frame, trace);
 		return;
 	}
 	while (next > last && next + 1 < end && IS_ALIGNED((unsigned long)next, sizeof(*next)) &&
@@ -142,7 +177,7 @@ static noinline void unwind(const struct kmemleak_frame *frame, struct kmemleak_
 
 static noinline void unwind(const struct kmemleak_frame *frame, struct kmemleak_unwound *trace)
 {
-	unwind_plainly(trace);
+	unwind_plainly(frame, trace);
 }
 
 #endif

@@ -49,7 +49,7 @@ told() {
 # a standstill, what is left over on the stack of a task that runs can hide a few.
 lost_beside_reader() {
 	km_set rcu_wait_ms 0
-	km_torture reset && km_torture "lose task 200" && km_torture "rcu 60000" && km_scan
+	km_torture reset && km_torture "lose task 200" && km_torture "rcu 600000" && km_scan
 }
 
 # And for much less long.
