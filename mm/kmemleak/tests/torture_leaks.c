@@ -13,6 +13,7 @@
 #include <linux/kthread.h>
 #include <linux/sched.h>
 #include <linux/string.h>
+#include <linux/vmalloc.h>
 
 #include "torture.h"
 
@@ -113,6 +114,93 @@ static noinline int lose_percpu(unsigned int nr)
 		torture_expect_percpu(ptr, SIZE, TORTURE_LOST);
 	}
 	return 0;
+}
+
+/* Smaller areas can wait in a pool when they are freed. */
+#define LARGE		(257 * PAGE_SIZE)
+#define NR_LARGE	12
+#define NR_ROW		6
+
+/* Return: NR_ROW blocks without a gap between their areas, or NULL. */
+static void **find_row(void **block)
+{
+	unsigned int i, row = 1;
+
+	for (i = 1; i < NR_LARGE && row < NR_ROW; i++)
+		row = block[i] == block[i - 1] + LARGE + PAGE_SIZE ? row + 1 : 1;
+	return row == NR_ROW ? &block[i - NR_ROW] : NULL;
+}
+
+/* Uses up the area that this CPU has set aside for when a free one is split. */
+static int split_free_area(void)
+{
+	struct page *page = alloc_page(GFP_KERNEL);
+	void *map = NULL;
+
+	/* What is mapped first needs an area that is aligned to its size. */
+	if (page)
+		map = vm_map_ram(&page, 1, NUMA_NO_NODE);
+	if (map)
+		vm_unmap_ram(map, 1);
+	if (page)
+		__free_page(page);
+	return map ? 0 : -ENOMEM;
+}
+
+/*
+ * Two areas that are freed become one, so a struct vmap_area is freed as well. Here it
+ * happens twice. vmalloc() takes the second for its block, and sets the first aside. That
+ * one still says where it ended, which is the address of row[2].
+ */
+static int free_row(void **row)
+{
+	static const u8 order[] = { 0, 1, 3, 4 };
+	unsigned int i;
+	int ret = split_free_area();
+
+	for (i = 0; i < ARRAY_SIZE(order) && !ret; i++) {
+		vfree(row[order[i]]);
+		row[order[i]] = NULL;
+		vm_unmap_aliases();
+	}
+	if (!ret)
+		vfree(vmalloc(PAGE_SIZE));
+	return ret;
+}
+
+static noinline int lose_behind_freed(void)
+{
+	void *block[NR_LARGE], **row;
+	unsigned int i;
+	int ret;
+
+	vm_unmap_aliases();
+	for (i = 0; i < NR_LARGE; i++)
+		block[i] = vmalloc(LARGE);
+	row = find_row(block);
+	ret = row ? free_row(row) : -ENOMEM;
+	if (!ret) {
+		memset(row[2], 0, LARGE);
+		torture_own(row[2], LARGE, TORTURE_VMALLOC);
+		torture_expect(row[2], LARGE, TORTURE_LOST);
+		row[2] = NULL;
+	}
+	for (i = 0; i < NR_LARGE; i++)
+		vfree(block[i]);
+	memzero_explicit(block, sizeof(block));
+	return ret;
+}
+
+/* Each time on one CPU; what one has set aside hides one block at most. */
+static int lose_behind(unsigned int nr)
+{
+	int ret = 0;
+
+	migrate_disable();
+	for (; nr && !ret; nr--)
+		ret = lose_behind_freed();
+	migrate_enable();
+	return ret;
 }
 
 /* On each CPU: right after a scan these are the pages that it has used. */
@@ -285,6 +373,7 @@ static const struct way {
 	{ "hardirq", lose_in_hardirq },
 	{ "softirq", lose_in_softirq },
 	{ "vmalloc", lose_vmalloc },
+	{ "behind", lose_behind },
 	{ "percpu", lose_percpu },
 	{ "pages", lose_pages },
 	{ "unwritten", lose_unwritten },

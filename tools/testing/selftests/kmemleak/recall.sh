@@ -48,6 +48,17 @@ lose_pages() {
 	return 1
 }
 
+# Where memory was freed before the block, an area says where it ended.
+lose_behind() {
+	good=0
+	for turn in 1 2 3 4 5 6 7 8; do
+		km_torture reset && km_torture "lose behind 1" && km_scan || return 1
+		found && good=$((good + 1))
+		km_note "turn $turn: $good good"
+	done
+	[ "$good" -ge 7 ]
+}
+
 # Where the task runs on, a scan has to stop the machine, and the one before it has to
 # have done so. Whether there is time for that, others on the host decide.
 lose_running() {
@@ -122,7 +133,7 @@ km_begin
 km_need_torture
 seed=${KMEMLEAK_TEST_SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}
 km_note "KMEMLEAK_TEST_SEED=$seed"
-km_plan 19
+km_plan 20
 km_mark
 km_test "a task" lose task 2000
 km_test "hard interrupts" lose hardirq 2000
@@ -130,6 +141,7 @@ km_test "which reports say" in_context hardirq 1980
 km_test "soft interrupts" lose softirq 2000
 km_test "which reports say" in_context softirq 1980
 km_test "vmalloc()" lose vmalloc 500
+km_test "vmalloc() behind what was freed" lose_behind
 km_test "per-cpu blocks" lose percpu 500
 km_test "blocks that nobody wrote to" lose unwritten 1000
 km_test "pages that a scan has used" lose_pages 1024
