@@ -630,17 +630,12 @@ static const struct file_operations leak_fops = {
 	.write = leak_write,
 };
 
-/* Where kernel threads keep dead values in registers, blocks of past_spawn() are hidden. */
-#define FORGETS_REGISTERS (IS_ENABLED(CONFIG_X86_64) && !IS_ENABLED(CONFIG_UML) && \
-			   !IS_ENABLED(CONFIG_FRAME_POINTER))
-
 static int names_show(struct seq_file *m, void *v)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(pasts); i++)
-		if (FORGETS_REGISTERS || pasts[i].leak != past_spawn)
-			seq_printf(m, "%s\n", pasts[i].name);
+		seq_printf(m, "%s\n", pasts[i].name);
 	return 0;
 }
 
