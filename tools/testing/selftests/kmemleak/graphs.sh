@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Random object graphs whose answer the torture module computes on its own: no
-# live block is reported, and at least 99.5 % of the lost ones are, by one scan.
+# live block is reported, and at least 99.5 % of the lost ones are, by one scan, or
+# 98.5 % where words have 32 bits.
 
 # Functions are called by km_test; few take all arguments of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
@@ -20,7 +21,7 @@ both_kinds() {
 }
 
 graph() {
-	km_torture "graph $1 $2" && both_kinds && km_scan && km_verdicts 99.5
+	km_torture "graph $1 $2" && both_kinds && km_scan && km_verdicts "$most"
 }
 
 # The same by one CPU alone, and by more than there are.
@@ -33,7 +34,7 @@ graph_by() {
 
 # What was found stays found, and what is freed goes from the reports.
 again() {
-	km_scan && km_verdicts 99.5
+	km_scan && km_verdicts "$most"
 }
 
 freed_go() {
@@ -47,6 +48,10 @@ km_begin
 km_need_torture
 seed=${KMEMLEAK_TEST_SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}
 km_note "KMEMLEAK_TEST_SEED=$seed"
+# Of all words of 32 bits a fifth are addresses, so hashes of names and other numbers
+# hold some blocks: 54 of 11,739, which held 54 more.
+most=99.5
+case $(uname -m) in i?86) most=98.5 ;; esac
 # Large enough that half a percent is more than a few stray references hold.
 sizes=$(km_amount "12000 12000 20000 40000" "12000 20000" 12000)
 # shellcheck disable=SC2086
