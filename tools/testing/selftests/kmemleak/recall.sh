@@ -52,7 +52,7 @@ lose_pages() {
 lose_behind() {
 	good=0
 	for turn in 1 2 3 4 5 6 7 8; do
-		km_torture reset && km_torture "lose behind 1" && km_scan || return 1
+		km_torture "lose behind 1" && km_scan || return 1
 		found && good=$((good + 1))
 		km_note "turn $turn: $good good"
 	done
