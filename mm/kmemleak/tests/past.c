@@ -436,8 +436,8 @@ static int past_wait(void *unused)
 }
 
 /*
- * The structure by which the thread was asked for has just been freed; a block of its
- * size comes to lie there. What the thread knows of its past must not keep it.
+ * The structure by which the thread was asked for has just been freed, and the thread
+ * still has its address. A block of the same size must not come to lie there.
  */
 static noinline __noclone int past_spawn(void)
 {

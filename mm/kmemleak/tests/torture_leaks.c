@@ -137,7 +137,7 @@ static int split_free_area(void)
 	struct page *page = alloc_page(GFP_KERNEL);
 	void *map = NULL;
 
-	/* What is mapped first needs an area that is aligned to its size. */
+	/* The first mapping takes a large area aligned to its size, from within a free one. */
 	if (page)
 		map = vm_map_ram(&page, 1, NUMA_NO_NODE);
 	if (map)
@@ -191,7 +191,7 @@ static noinline int lose_behind_freed(void)
 	return ret;
 }
 
-/* Each time on one CPU; what one has set aside hides one block at most. */
+/* All on one CPU: the one area that it has set aside hides one block at most. */
 static int lose_behind(unsigned int nr)
 {
 	int ret = 0;
