@@ -118,16 +118,17 @@ static noinline int lose_percpu(unsigned int nr)
 
 /* Smaller areas can wait in a pool when they are freed. */
 #define LARGE		(257 * PAGE_SIZE)
-#define NR_LARGE	12
+#define NR_LARGE	32
+#define NR_SIZES	16
 #define NR_ROW		6
 
-/* Return: NR_ROW blocks without a gap between their areas, or NULL. */
-static void **find_row(void **block)
+/* Return: NR_ROW blocks of @size without a gap between their areas, or NULL. */
+static void **find_row(void **block, size_t size)
 {
 	unsigned int i, row = 1;
 
 	for (i = 1; i < NR_LARGE && row < NR_ROW; i++)
-		row = block[i] == block[i - 1] + LARGE + PAGE_SIZE ? row + 1 : 1;
+		row = block[i] == block[i - 1] + size + PAGE_SIZE ? row + 1 : 1;
 	return row == NR_ROW ? &block[i - NR_ROW] : NULL;
 }
 
@@ -168,7 +169,7 @@ static int free_row(void **row)
 	return ret;
 }
 
-static noinline int lose_behind_freed(void)
+static noinline int lose_behind_freed(size_t size)
 {
 	void *block[NR_LARGE], **row;
 	unsigned int i;
@@ -176,13 +177,13 @@ static noinline int lose_behind_freed(void)
 
 	vm_unmap_aliases();
 	for (i = 0; i < NR_LARGE; i++)
-		block[i] = vmalloc(LARGE);
-	row = find_row(block);
+		block[i] = vmalloc(size);
+	row = find_row(block, size);
 	ret = row ? free_row(row) : -ENOMEM;
 	if (!ret) {
-		memset(row[2], 0, LARGE);
-		torture_own(row[2], LARGE, TORTURE_VMALLOC);
-		torture_expect(row[2], LARGE, TORTURE_LOST);
+		memset(row[2], 0, size);
+		torture_own(row[2], size, TORTURE_VMALLOC);
+		torture_expect(row[2], size, TORTURE_LOST);
 		row[2] = NULL;
 	}
 	for (i = 0; i < NR_LARGE; i++)
@@ -191,14 +192,19 @@ static noinline int lose_behind_freed(void)
 	return ret;
 }
 
-/* All on one CPU: the one area that it has set aside hides one block at most. */
+/*
+ * All on one CPU: the one area that it has set aside hides one block at most. Each time
+ * of another size, so that what happens to have the address of one block has not that
+ * of the next.
+ */
 static int lose_behind(unsigned int nr)
 {
+	static unsigned int round;
 	int ret = 0;
 
 	migrate_disable();
 	for (; nr && !ret; nr--)
-		ret = lose_behind_freed();
+		ret = lose_behind_freed(LARGE + round++ % NR_SIZES * PAGE_SIZE);
 	migrate_enable();
 	return ret;
 }

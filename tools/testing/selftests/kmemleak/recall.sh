@@ -27,9 +27,14 @@ found() {
 	return "$status"
 }
 
-# lose WAY BLOCKS
+# WAY BLOCKS
+lose_scan() {
+	km_torture "lose $1 $2" && km_scan
+}
+
+# WAY BLOCKS
 lose() {
-	km_torture "lose $1 $2" && km_scan && found
+	lose_scan "$1" "$2" && found
 }
 
 # Pages that the scan before has used. If what it knew of them were a reference, one
@@ -48,30 +53,28 @@ lose_pages() {
 	return 1
 }
 
-# Where memory was freed before the block, an area says where it ended.
-lose_behind() {
-	good=0
-	for turn in 1 2 3 4 5 6 7 8; do
-		km_torture "lose behind 1" && km_scan || return 1
-		found && good=$((good + 1))
-		km_note "turn $turn: $good good"
-	done
-	[ "$good" -ge 7 ]
-}
-
-# Where the task runs on, a scan has to stop the machine, and the one before it has to
-# have done so. Whether there is time for that, others on the host decide.
-lose_running() {
+# Scans with a standstill, right after another: without one, stacks of tasks that run are
+# read whole. Whether there is time for that, others on the host decide.
+lose_still() {
 	tries=10
 	while [ "$tries" -gt 0 ]; do
 		cut=$(km_stat snapshots_cut)
-		km_torture "lose task 100" && km_scan &&
-			km_torture "lose running $1" && km_scan || return 1
+		km_torture "lose task 100" && km_scan && lose_scan "$1" "$2" || return 1
 		[ "$(km_stat snapshots_cut)" -eq "$cut" ] && break
 		km_note "no time for a standstill"
 		tries=$((tries - 1))
 	done
 	found
+}
+
+# Where memory was freed before the block, an area says where it ended.
+lose_behind() {
+	good=0
+	for turn in 1 2 3 4 5 6 7 8; do
+		lose_still behind 1 && good=$((good + 1))
+		km_note "turn $turn: $good good"
+	done
+	[ "$good" -ge 7 ]
 }
 
 # Of that many blocks in interrupts, reports say so.
@@ -146,7 +149,7 @@ km_test "per-cpu blocks" lose percpu 500
 km_test "blocks that nobody wrote to" lose unwritten 1000
 km_test "pages that a scan has used" lose_pages 1024
 km_test "deep calls of tasks that sleep" lose asleep 1000
-km_test "deep calls of a task that runs" lose_running 300
+km_test "deep calls of a task that runs" lose_still running 300
 km_test "a module that is gone" module
 km_test "a graph, seed $seed" graph "$seed"
 km_test "a graph, seed $((seed + 1))" graph $((seed + 1))
