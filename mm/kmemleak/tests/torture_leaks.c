@@ -118,18 +118,19 @@ static noinline int lose_percpu(unsigned int nr)
 
 /* Smaller areas can wait in a pool when they are freed. */
 #define LARGE		(257 * PAGE_SIZE)
-#define NR_LARGE	32
+/* More than 33 pages are not flushed one by one. */
+#define SMALL		(16 * PAGE_SIZE)
 #define NR_SIZES	16
-#define NR_ROW		6
+#define NR_BLOCKS	32
 
-/* Return: NR_ROW blocks of @size without a gap between their areas, or NULL. */
-static void **find_row(void **block, size_t size)
+/* Return: @nr blocks of @size without a gap between their areas, or NULL. */
+static void **find_row(void **block, size_t size, unsigned int nr)
 {
 	unsigned int i, row = 1;
 
-	for (i = 1; i < NR_LARGE && row < NR_ROW; i++)
+	for (i = 1; i < NR_BLOCKS && row < nr; i++)
 		row = block[i] == block[i - 1] + size + PAGE_SIZE ? row + 1 : 1;
-	return row == NR_ROW ? &block[i - NR_ROW] : NULL;
+	return row == nr ? &block[i - nr] : NULL;
 }
 
 /* Uses up the area that this CPU has set aside for when a free one is split. */
@@ -169,43 +170,62 @@ static int free_row(void **row)
 	return ret;
 }
 
-static noinline int lose_behind_freed(size_t size)
+/* A flush of a few pages leaves where they end on this CPU, until its next flush. */
+static int flush_row(void **row)
 {
-	void *block[NR_LARGE], **row;
+	vfree(row[1]);
+	row[1] = NULL;
+	vm_unmap_aliases();
+	return 0;
+}
+
+/*
+ * Blocks of a size that is another one each time, so that what happens to have the
+ * address of one lost block has not that of the next.
+ */
+static noinline int lose_from_row(size_t size, unsigned int nr, int (*prepare)(void **row))
+{
+	static unsigned int round;
+	void *block[NR_BLOCKS], **row;
 	unsigned int i;
 	int ret;
 
+	size += round++ % NR_SIZES * PAGE_SIZE;
 	vm_unmap_aliases();
-	for (i = 0; i < NR_LARGE; i++)
+	for (i = 0; i < NR_BLOCKS; i++)
 		block[i] = vmalloc(size);
-	row = find_row(block, size);
-	ret = row ? free_row(row) : -ENOMEM;
+	row = find_row(block, size, nr);
+	ret = row ? prepare(row) : -ENOMEM;
 	if (!ret) {
 		memset(row[2], 0, size);
 		torture_own(row[2], size, TORTURE_VMALLOC);
 		torture_expect(row[2], size, TORTURE_LOST);
 		row[2] = NULL;
 	}
-	for (i = 0; i < NR_LARGE; i++)
+	for (i = 0; i < NR_BLOCKS; i++)
 		vfree(block[i]);
 	memzero_explicit(block, sizeof(block));
 	return ret;
 }
 
-/*
- * All on one CPU: the one area that it has set aside hides one block at most. Each time
- * of another size, so that what happens to have the address of one block has not that
- * of the next.
- */
+/* All on one CPU: the one area that it has set aside hides one block at most. */
 static int lose_behind(unsigned int nr)
 {
-	static unsigned int round;
 	int ret = 0;
 
 	migrate_disable();
 	for (; nr && !ret; nr--)
-		ret = lose_behind_freed(LARGE + round++ % NR_SIZES * PAGE_SIZE);
+		ret = lose_from_row(LARGE, 6, free_row);
 	migrate_enable();
+	return ret;
+}
+
+static int lose_flushed(unsigned int nr)
+{
+	int ret = 0;
+
+	for (; nr && !ret; nr--)
+		ret = lose_from_row(SMALL, 3, flush_row);
 	return ret;
 }
 
@@ -380,6 +400,7 @@ static const struct way {
 	{ "softirq", lose_in_softirq },
 	{ "vmalloc", lose_vmalloc },
 	{ "behind", lose_behind },
+	{ "flushed", lose_flushed },
 	{ "percpu", lose_percpu },
 	{ "pages", lose_pages },
 	{ "unwritten", lose_unwritten },
