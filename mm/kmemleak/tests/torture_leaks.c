@@ -122,6 +122,7 @@ static noinline int lose_percpu(unsigned int nr)
 #define SMALL		(16 * PAGE_SIZE)
 #define NR_SIZES	16
 #define NR_BLOCKS	32
+#define NR_LEFTOVERS	256
 
 /* Return: @nr blocks of @size without a gap between their areas, or NULL. */
 static void **find_row(void **block, size_t size, unsigned int nr)
@@ -180,8 +181,8 @@ static int flush_row(void **row)
 }
 
 /*
- * Blocks of a size that is another one each time, so that what happens to have the
- * address of one lost block has not that of the next.
+ * The size is another one each time, and so is the lost block's address: a stray number
+ * hides one block, not all.
  */
 static noinline int lose_from_row(size_t size, unsigned int nr, int (*prepare)(void **row))
 {
@@ -227,6 +228,30 @@ static int lose_flushed(unsigned int nr)
 	for (; nr && !ret; nr--)
 		ret = lose_from_row(SMALL, 3, flush_row);
 	return ret;
+}
+
+/* In use, and never written to. */
+static struct vm_struct *leftover[NR_LEFTOVERS];
+
+/* The memory of a vm_struct is in use again when a block comes to its address. */
+static noinline int lose_reused(unsigned int nr)
+{
+	unsigned int i;
+
+	if (nr > NR_LEFTOVERS)
+		return -EINVAL;
+	for (i = 0; i < nr; i++) {
+		void *ptr = vmalloc(PAGE_SIZE);
+
+		vfree(ptr);
+		vm_unmap_aliases();
+		leftover[i] = kmalloc(sizeof(*leftover[i]), GFP_KERNEL);
+		ptr = torture_vzalloc(PAGE_SIZE);
+		if (!leftover[i] || !ptr)
+			return -ENOMEM;
+		torture_expect(ptr, PAGE_SIZE, TORTURE_LOST);
+	}
+	return 0;
 }
 
 /* On each CPU: right after a scan these are the pages that it has used. */
@@ -401,6 +426,7 @@ static const struct way {
 	{ "vmalloc", lose_vmalloc },
 	{ "behind", lose_behind },
 	{ "flushed", lose_flushed },
+	{ "reused", lose_reused },
 	{ "percpu", lose_percpu },
 	{ "pages", lose_pages },
 	{ "unwritten", lose_unwritten },
@@ -447,5 +473,9 @@ void torture_leaks_reset(void)
 		if (deep_tasks[i])
 			kthread_stop(deep_tasks[i]);
 		deep_tasks[i] = NULL;
+	}
+	for (i = 0; i < NR_LEFTOVERS; i++) {
+		kfree(leftover[i]);
+		leftover[i] = NULL;
 	}
 }

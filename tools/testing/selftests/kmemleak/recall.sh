@@ -67,8 +67,8 @@ lose_still() {
 	found
 }
 
-# Where memory was freed before a block, what says where it ended must not count. That
-# is one address at a time.
+# The address where freed memory ended is that of the block behind it, and is kept for
+# one area at a time.
 lose_single() {
 	good=0
 	for turn in 1 2 3 4 5 6 7 8; do
@@ -137,7 +137,7 @@ km_begin
 km_need_torture
 seed=${KMEMLEAK_TEST_SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}
 km_note "KMEMLEAK_TEST_SEED=$seed"
-km_plan 21
+km_plan 22
 km_mark
 km_test "a task" lose task 2000
 km_test "hard interrupts" lose hardirq 2000
@@ -147,6 +147,7 @@ km_test "which reports say" in_context softirq 1980
 km_test "vmalloc()" lose vmalloc 500
 km_test "vmalloc() behind what was freed" lose_single behind
 km_test "vmalloc() behind what was flushed" lose_single flushed
+km_test "vmalloc() where a vm_struct was freed" lose reused 200
 km_test "per-cpu blocks" lose percpu 500
 km_test "blocks that nobody wrote to" lose unwritten 1000
 km_test "pages that a scan has used" lose_pages 1024
