@@ -277,8 +277,8 @@ static noinline int lose_pages(unsigned int nr)
 
 /*
  * Slots that were free are linked to each other, and nobody writes to them when they
- * are in use. What else they hold is known: for this, they were zeroed before, and
- * neighbours stay, so that no slab is given back.
+ * are in use. The slots were zeroed before, so the links are all that they hold.
+ * Neighbours stay allocated, so that no slab is given back.
  */
 #define UNWRITTEN	1024
 

@@ -37,8 +37,8 @@ lose() {
 	lose_scan "$1" "$2" && found
 }
 
-# Pages that the scan before has used. If what it knew of them were a reference, one
-# more scan, which knows of others, would find them; other values that hide one stay.
+# Pages that the scan before has used. If the detector's own notes referred to them, one
+# more scan, which uses other pages, would find them. Other values that hide a page stay.
 lose_pages() {
 	tries=3
 	while [ "$tries" -gt 0 ]; do
