@@ -29,7 +29,7 @@
  * kmemleak_scan_mutex. A command takes the latter only where it needs it: a command
  * that stops the thread must not wait for the thread's scan.
  */
-static DEFINE_MUTEX(write_lock);
+static DEFINE_MUTEX(command_lock);
 
 /* ------------------------------------------------------------- reading -- */
 
@@ -332,9 +332,9 @@ static int wait_for_turn(enum kmemleak_command cmd)
 	int ret;
 
 	if (cmd != KMEMLEAK_CMD_OFF)
-		return lock(&write_lock);
+		return lock(&command_lock);
 	kmemleak_off_wait_begin();
-	ret = lock(&write_lock);
+	ret = lock(&command_lock);
 	kmemleak_off_wait_end();
 	return ret;
 }
@@ -372,7 +372,7 @@ static ssize_t leaks_write(struct file *file, const char __user *buf, size_t siz
 		ret = check_on();
 	if (!ret)
 		ret = run_command(cmd, arg);
-	mutex_unlock(&write_lock);
+	mutex_unlock(&command_lock);
 	return ret ?: size;
 }
 

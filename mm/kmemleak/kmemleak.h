@@ -30,7 +30,7 @@
  *   episode   all of the work of one "scan"
  *
  * Lock order (outer to inner). The first five belong to the kernel's side:
- *   write_lock           one command at a time                  (debugfs.c)
+ *   command_lock         one command at a time                  (debugfs.c)
  *   thread_lock          start and stop of the thread           (thread.c)
  *   kmemleak_scan_mutex  episodes, clear, on, off, trim: in turn (main.c)
  *   modules_lock         modules that are gone, and where they were (modules.c)
