@@ -122,7 +122,6 @@ static noinline int lose_percpu(unsigned int nr)
 #define SMALL		(16 * PAGE_SIZE)
 #define NR_SIZES	16
 #define NR_BLOCKS	32
-#define NR_LEFTOVERS	256
 
 /* Return: @nr blocks of @size without a gap between their areas, or NULL. */
 static void **find_row(void **block, size_t size, unsigned int nr)
@@ -209,46 +208,51 @@ static noinline int lose_from_row(size_t size, unsigned int nr, int (*prepare)(v
 	return ret;
 }
 
-/* All on one CPU: the one area that it has set aside hides one block at most. */
-static int lose_behind(unsigned int nr)
+/* All on one CPU: what it keeps of one row hides one block at most. */
+static int lose_from_rows(unsigned int rows, size_t size, unsigned int nr,
+			  int (*prepare)(void **row))
 {
 	int ret = 0;
 
 	migrate_disable();
-	for (; nr && !ret; nr--)
-		ret = lose_from_row(LARGE, 6, free_row);
+	for (; rows && !ret; rows--)
+		ret = lose_from_row(size, nr, prepare);
 	migrate_enable();
 	return ret;
 }
 
-static int lose_flushed(unsigned int nr)
+static int lose_behind(unsigned int nr)
 {
-	int ret = 0;
-
-	for (; nr && !ret; nr--)
-		ret = lose_from_row(SMALL, 3, flush_row);
-	return ret;
+	return lose_from_rows(nr, LARGE, 6, free_row);
 }
 
-/* In use, and never written to. */
-static struct vm_struct *leftover[NR_LEFTOVERS];
+static int lose_flushed(unsigned int nr)
+{
+	return lose_from_rows(nr, SMALL, 3, flush_row);
+}
 
-/* The memory of a vm_struct is in use again when a block comes to its address. */
+/*
+ * The memory of a vm_struct is in use again, and not written to, when a block comes to
+ * its address.
+ */
 static noinline int lose_reused(unsigned int nr)
 {
+	struct vm_struct **kept = torture_kzalloc(nr * sizeof(*kept));
 	unsigned int i;
 
-	if (nr > NR_LEFTOVERS)
-		return -EINVAL;
+	if (!kept)
+		return -ENOMEM;
+	*torture_slot(0) = kept;
 	for (i = 0; i < nr; i++) {
 		void *ptr = vmalloc(PAGE_SIZE);
 
 		vfree(ptr);
 		vm_unmap_aliases();
-		leftover[i] = kmalloc(sizeof(*leftover[i]), GFP_KERNEL);
+		kept[i] = kmalloc(sizeof(*kept[i]), GFP_KERNEL);
 		ptr = torture_vzalloc(PAGE_SIZE);
-		if (!leftover[i] || !ptr)
+		if (!kept[i] || !ptr)
 			return -ENOMEM;
+		torture_own(kept[i], sizeof(*kept[i]), TORTURE_KMALLOC);
 		torture_expect(ptr, PAGE_SIZE, TORTURE_LOST);
 	}
 	return 0;
@@ -473,9 +477,5 @@ void torture_leaks_reset(void)
 		if (deep_tasks[i])
 			kthread_stop(deep_tasks[i]);
 		deep_tasks[i] = NULL;
-	}
-	for (i = 0; i < NR_LEFTOVERS; i++) {
-		kfree(leftover[i]);
-		leftover[i] = NULL;
 	}
 }
