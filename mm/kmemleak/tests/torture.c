@@ -187,11 +187,17 @@ void *torture_kzalloc(size_t size)
 	return ptr;
 }
 
+/* Frees what the cache of that size keeps of free blocks. */
+void torture_shrink(size_t size)
+{
+	kmem_cache_shrink(kmalloc_caches[KMALLOC_NORMAL][__kmalloc_index(size, false)]);
+}
+
 /* KASAN keeps freed blocks away from the free lists; shrinking gives them back. */
 static void empty_quarantine(size_t size)
 {
 	if (IS_ENABLED(CONFIG_KASAN_GENERIC))
-		kmem_cache_shrink(kmalloc_caches[KMALLOC_NORMAL][__kmalloc_index(size, false)]);
+		torture_shrink(size);
 }
 
 /*

@@ -59,6 +59,7 @@ void torture_new_answers(void);
 void torture_say(const char *fmt, ...) __printf(1, 2);
 void torture_wipe_stack(int depth);
 
+void torture_shrink(size_t size);
 int torture_decoys(size_t size, unsigned int nr);
 
 /* Zeroed blocks that torture_reset() gives back. */

@@ -285,6 +285,7 @@ static noinline int lose_pages(unsigned int nr)
  * Neighbours stay allocated, so that no slab is given back.
  */
 #define UNWRITTEN	1024
+#define NR_REUSED	64
 
 static noinline int free_slots(unsigned long *veiled, unsigned int nr)
 {
@@ -325,6 +326,50 @@ static noinline int lose_unwritten(unsigned int nr)
 			kept[i] = ptr;
 	}
 	*torture_slot(0) = kept;
+	return ret;
+}
+
+/* In use, and never written to. */
+static int reuse(void **kept, unsigned int nr, size_t size)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		kept[i] = kmalloc(size, GFP_KERNEL);
+		if (!kept[i])
+			return -ENOMEM;
+		torture_own(kept[i], size, TORTURE_KMALLOC);
+	}
+	return 0;
+}
+
+/*
+ * The memory of arrays that listed free slots is in use again when blocks come to
+ * these. What size such an array has is the allocator's affair.
+ */
+static noinline int lose_listed(unsigned int nr)
+{
+	static const unsigned int sizes[] = { 96, 128, 192, 256, 512 };
+	unsigned long *veiled = torture_kzalloc(nr * sizeof(*veiled));
+	void **kept = torture_kzalloc(NR_REUSED * ARRAY_SIZE(sizes) * sizeof(*kept));
+	unsigned int i;
+	int ret;
+
+	if (!veiled || !kept)
+		return -ENOMEM;
+	*torture_slot(0) = kept;
+	ret = free_slots(veiled, nr);
+	if (!ret)
+		torture_shrink(UNWRITTEN);
+	for (i = 0; i < ARRAY_SIZE(sizes) && !ret; i++)
+		ret = reuse(&kept[i * NR_REUSED], NR_REUSED, sizes[i]);
+	for (i = 0; i < nr && !ret; i++) {
+		void *ptr = torture_kzalloc(UNWRITTEN);
+
+		if (!ptr)
+			return -ENOMEM;
+		torture_expect(ptr, UNWRITTEN, TORTURE_LOST);
+	}
 	return ret;
 }
 
@@ -434,6 +479,7 @@ static const struct way {
 	{ "percpu", lose_percpu },
 	{ "pages", lose_pages },
 	{ "unwritten", lose_unwritten },
+	{ "listed", lose_listed },
 	{ "asleep", lose_asleep },
 	{ "running", lose_running },
 };

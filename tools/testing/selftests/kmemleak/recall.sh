@@ -137,7 +137,7 @@ km_begin
 km_need_torture
 seed=${KMEMLEAK_TEST_SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}
 km_note "KMEMLEAK_TEST_SEED=$seed"
-km_plan 22
+km_plan 23
 km_mark
 km_test "a task" lose task 2000
 km_test "hard interrupts" lose hardirq 2000
@@ -150,6 +150,7 @@ km_test "vmalloc() behind what was flushed" lose_single flushed
 km_test "vmalloc() where a vm_struct was freed" lose reused 200
 km_test "per-cpu blocks" lose percpu 500
 km_test "blocks that nobody wrote to" lose unwritten 1000
+km_test "blocks in slots that were listed" lose listed 500
 km_test "pages that a scan has used" lose_pages 1024
 km_test "deep calls of tasks that sleep" lose asleep 1000
 km_test "deep calls of a task that runs" lose_still running 300
