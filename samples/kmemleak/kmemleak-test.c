@@ -301,7 +301,8 @@ static noinline int announce_interrupt(void)
 
 static noinline int leak_hardirq(void)
 {
-	static struct irq_work work = IRQ_WORK_INIT_HARD(irq_handler);
+	/* With PREEMPT_RT, where interrupts cannot allocate, this runs in a thread. */
+	static struct irq_work work = IRQ_WORK_INIT(irq_handler);
 
 	irq_work_queue(&work);
 	irq_work_sync(&work);

@@ -85,7 +85,7 @@ static void softirq_work(struct tasklet_struct *unused)
 
 static int interrupt(bool soft)
 {
-	static struct irq_work work = IRQ_WORK_INIT_HARD(hardirq_work);
+	static struct irq_work work = IRQ_WORK_INIT(hardirq_work);
 	static DECLARE_TASKLET(tasklet, softirq_work);
 
 	result = 0;

@@ -36,7 +36,7 @@ stats_lines() {
 all_kinds_present() {
 	grep -q '^unreferenced object (percpu) 0x' "$KM_REPORT" &&
 		grep -q 'bytes on cpu 0):$' "$KM_REPORT" &&
-		grep -q '^  comm "hardirq", pid 0,' "$KM_REPORT" &&
+		grep -q "^  $(km_comm hardirq)," "$KM_REPORT" &&
 		grep -q '^  comm "kmemleak-test", pid [1-9]' "$KM_REPORT" &&
 		grep -q ' \[kmemleak_test\]$' "$KM_REPORT" &&
 		grep -q 'first 8 bytes):$' "$KM_REPORT"

@@ -195,6 +195,16 @@ km_from_fourth() {
 	"$@"
 }
 
+# km_comm hardirq|softirq: what reports of blocks from there say, as a pattern
+km_comm() {
+	# With PREEMPT_RT a thread does what is else done in hard interrupts.
+	if [ "$1" = hardirq ] && uname -v | grep -qw PREEMPT_RT; then
+		echo 'comm "irq_work/[0-9]*", pid [1-9][0-9]*'
+	else
+		echo "comm \"$1\", pid 0"
+	fi
+}
+
 # km_without_rule BIT COMMAND...
 km_without_rule() {
 	set -- $(($(cat "$KM_PARAM/rules") & ~$1)) "$@"

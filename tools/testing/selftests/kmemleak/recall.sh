@@ -80,7 +80,7 @@ lose_single() {
 
 # Of that many blocks in interrupts, reports say so.
 in_context() {
-	[ "$(grep -c "^  comm \"$1\", pid 0, " "$KM_REPORT")" -ge "$2" ]
+	[ "$(grep -c "^  $(km_comm "$1"), " "$KM_REPORT")" -ge "$2" ]
 }
 
 # Each load leaks some, by its init function, and goes.

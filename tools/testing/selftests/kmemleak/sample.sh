@@ -70,7 +70,7 @@ verdicts() {
 context() {
 	case $1 in
 	hardirq | softirq)
-		grep -q "^  comm \"$1\", pid 0, jiffies" "$KM_REPORT"
+		grep -q "^  $(km_comm "$1"), jiffies" "$KM_REPORT"
 		;;
 	esac
 }
