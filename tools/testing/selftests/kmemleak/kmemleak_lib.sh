@@ -195,10 +195,23 @@ km_from_fourth() {
 	"$@"
 }
 
+# Whether a thread does what is else done in hard interrupts, and no scan has a standstill
+km_rt() {
+	uname -v | grep -qw PREEMPT_RT
+}
+
+# km_test_still NAME COMMAND...: as km_test, where scans have a standstill
+km_test_still() {
+	if km_rt; then
+		km_skip "$1" "no standstill with PREEMPT_RT"
+	else
+		km_test "$@"
+	fi
+}
+
 # km_comm hardirq|softirq: what reports of blocks from there say, as a pattern
 km_comm() {
-	# With PREEMPT_RT a thread does what is else done in hard interrupts.
-	if [ "$1" = hardirq ] && uname -v | grep -qw PREEMPT_RT; then
+	if [ "$1" = hardirq ] && km_rt; then
 		echo 'comm "irq_work/[0-9]*", pid [1-9][0-9]*'
 	else
 		echo "comm \"$1\", pid 0"

@@ -79,7 +79,7 @@ shown=60
 km_set rcu_wait_ms 0
 km_mark
 km_test "no false alarm while the machine stands still" scan_all stop 0
-km_test "which it did, or said that there was no time" stood_still
+km_test_still "which it did, or said that there was no time" stood_still
 km_test "one at most with further marks" scan_all rescan 1
 km_test "while it did not stand still" did_not
 km_test "none of what registers hold" in_registers
