@@ -267,8 +267,12 @@ static int give_size_0(const struct function *f)
 
 static int give_wrap(const struct function *f)
 {
-	unsigned long addr = subject(f);
+	unsigned long addr;
 
+	/* With PAE a block of 4 GiB is far from the end of all addresses. */
+	if (f->space == PHYS && sizeof(phys_addr_t) > sizeof(long))
+		return -EOPNOTSUPP;
+	addr = subject(f);
 	if (!addr)
 		return -ENOMEM;
 	f->call(addr, PAGE_SIZE - addr);
