@@ -88,7 +88,7 @@ KINDS = {
     "i386": I386,
     "i386-pae": over(I386, "arch/i386-pae.config"),
     "arm64": ARM64,
-    "arm64-64k": over(ARM64, "arch/arm64-64k.config", memory="1G"),
+    "arm64-64k": over(ARM64, "arch/arm64-64k.config", memory="4G"),
     "arm64-kasan-tags": over(ARM64, "arch/arm64-kasan-tags.config", memory="1G",
                              slow=True),
     "riscv64": RISCV64,
