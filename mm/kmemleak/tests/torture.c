@@ -187,6 +187,15 @@ void *torture_kzalloc(size_t size)
 	return ptr;
 }
 
+void *torture_kmalloc(size_t size)
+{
+	void *ptr = kmalloc(size, GFP_KERNEL);
+
+	if (ptr)
+		torture_own(ptr, size, TORTURE_KMALLOC);
+	return ptr;
+}
+
 /* Frees what the cache of that size keeps of free blocks. */
 void torture_shrink(size_t size)
 {

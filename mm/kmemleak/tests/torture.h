@@ -62,6 +62,8 @@ void torture_wipe_stack(int depth);
 void torture_shrink(size_t size);
 int torture_decoys(size_t size, unsigned int nr);
 
+/* A block that torture_reset() gives back, with what its memory held before. */
+void *torture_kmalloc(size_t size);
 /* Zeroed blocks that torture_reset() gives back. */
 void *torture_kzalloc(size_t size);
 void *torture_vzalloc(size_t size);

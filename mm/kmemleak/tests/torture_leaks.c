@@ -248,11 +248,10 @@ static noinline int lose_reused(unsigned int nr)
 
 		vfree(ptr);
 		vm_unmap_aliases();
-		kept[i] = kmalloc(sizeof(*kept[i]), GFP_KERNEL);
+		kept[i] = torture_kmalloc(sizeof(*kept[i]));
 		ptr = torture_vzalloc(PAGE_SIZE);
 		if (!kept[i] || !ptr)
 			return -ENOMEM;
-		torture_own(kept[i], sizeof(*kept[i]), TORTURE_KMALLOC);
 		torture_expect(ptr, PAGE_SIZE, TORTURE_LOST);
 	}
 	return 0;
@@ -316,11 +315,10 @@ static noinline int lose_unwritten(unsigned int nr)
 		return -ENOMEM;
 	ret = free_slots(veiled, nr);
 	for (i = 0; i < nr && !ret; i++) {
-		void *ptr = kmalloc(UNWRITTEN, GFP_KERNEL);
+		void *ptr = torture_kmalloc(UNWRITTEN);
 
 		if (!ptr)
 			return -ENOMEM;
-		torture_own(ptr, UNWRITTEN, TORTURE_KMALLOC);
 		torture_expect(ptr, UNWRITTEN, i % 2 ? TORTURE_LOST : TORTURE_LIVE);
 		if (!(i % 2))
 			kept[i] = ptr;
@@ -335,10 +333,9 @@ static int reuse(void **kept, unsigned int nr, size_t size)
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
-		kept[i] = kmalloc(size, GFP_KERNEL);
+		kept[i] = torture_kmalloc(size);
 		if (!kept[i])
 			return -ENOMEM;
-		torture_own(kept[i], size, TORTURE_KMALLOC);
 	}
 	return 0;
 }

@@ -28,7 +28,7 @@ exact() {
 }
 
 # All blocks that the sample loses are reported, none of the chain, and each scan has a
-# standstill. A stray value can hide a block once.
+# standstill, but for PREEMPT_RT. A stray value can hide a block once.
 sample() {
 	for turn in 1 2 3; do
 		stood=$(km_stat snapshots)
