@@ -20,10 +20,10 @@
  *            mark. In mode "stop" that is made while the machine stands still, if
  *            the first mark was short enough; then no pointer moves, and it is
  *            known to the byte which part of a stack is dead. Else, and in mode
- *            "rescan", marks follow until three in a row clear no suspect; those left
+ *            "rescan", marks follow until five in a row clear no suspect; those left
  *            over where that takes too many wait for the next scan. Who was confirmed
  *            stays so while each scan finds it white. Costs: a second mark, if there is
- *            a suspect not yet confirmed, in which nobody else runs; or three more, and
+ *            a suspect not yet confirmed, in which nobody else runs; or five more, and
  *            others while pointers move.
  * STACK      What lies below the stack pointer is left over from calls that have
  *            returned, and would hide what was lost in them. Of a task that sleeps
@@ -511,11 +511,11 @@ static int mark_still(struct judge *j)
 
 /*
  * Each mark clears most of what the one before missed. Not all: what moves meets each
- * at the wrong time now and then. So it takes some in a row that clear nobody. One of
- * these goes on with the mark before it: each kind sees moves that the other misses.
+ * at the wrong time now and then. So it takes some in a row that clear nobody. Every other
+ * one goes on with the mark before it: each kind sees moves that the other misses.
  */
-#define MAX_RESCANS	10
-#define RESCANS_IN_VAIN	3
+#define MAX_RESCANS	15
+#define RESCANS_IN_VAIN	5
 
 static int rescan(struct judge *j)
 {
@@ -523,7 +523,7 @@ static int rescan(struct judge *j)
 	int ret = 0;
 
 	for (i = 0; i < MAX_RESCANS && in_vain < RESCANS_IN_VAIN && !ret && j->suspects.nr; i++) {
-		ret = i % RESCANS_IN_VAIN == 1 ? kmemleak_mark_again(j->m) : mark(j, j->opt);
+		ret = i % 2 ? kmemleak_mark_again(j->m) : mark(j, j->opt);
 		ret = ret ?: recheck_contents(j);
 		if (!ret)
 			in_vain = drop_reached(j) ? 0 : in_vain + 1;

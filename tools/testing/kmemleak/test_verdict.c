@@ -498,7 +498,7 @@ static void renew(struct host *h, unsigned int i)
 static void test_rescan_unsure(void)
 {
 	struct kmemleak_options opt = options(BIT(KMEMLEAK_RULE_CONFIRM));
-	struct host *h = flipping_new(2, 4, 6);
+	struct host *h = flipping_new(3, 5, 7);
 
 	CHECK_EQ(reported(h, &opt), 0);
 	/* By now each mark finds all of them. */
@@ -509,9 +509,9 @@ static void test_rescan_unsure(void)
 	CHECK_EQ(reported(h, &opt), 1U << 5);
 	/* 0 is lost now, too. */
 	host_store(h, HOST_IMAGE + 88, 0);
-	until[0] = h->t.epoch + 2;
-	until[1] = h->t.epoch + 4;
-	until[2] = h->t.epoch + 6;
+	until[0] = h->t.epoch + 3;
+	until[1] = h->t.epoch + 5;
+	until[2] = h->t.epoch + 7;
 	CHECK_EQ(reported(h, &opt), 1U << 5);
 	CHECK_EQ(reported(h, &opt), 1U << 5 | 1);
 	host_free(h);
