@@ -11,6 +11,8 @@
 #include <linux/irq_work.h>
 #include <linux/kernel.h>
 #include <linux/kthread.h>
+#include <linux/lockdep.h>
+#include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
@@ -231,6 +233,9 @@ static int lose_flushed(unsigned int nr)
 	return lose_from_rows(nr, SMALL, 3, flush_row);
 }
 
+/* More than there are free slots of one size, as a rule. */
+#define NR_DECOYS	4096
+
 /*
  * The memory of a vm_struct is in use again, and not written to, when a block comes to
  * its address.
@@ -243,6 +248,9 @@ static noinline int lose_reused(unsigned int nr)
 	if (!kept)
 		return -ENOMEM;
 	*torture_slot(0) = kept;
+	/* What others have left in slots of that size is another matter. */
+	if (torture_decoys(sizeof(*kept[0]), NR_DECOYS))
+		return -ENOMEM;
 	for (i = 0; i < nr; i++) {
 		void *ptr = vmalloc(PAGE_SIZE);
 
@@ -327,6 +335,16 @@ static noinline int lose_unwritten(unsigned int nr)
 	return ret;
 }
 
+static int lose_one(size_t size)
+{
+	void *ptr = torture_kzalloc(size);
+
+	if (!ptr)
+		return -ENOMEM;
+	torture_expect(ptr, size, TORTURE_LOST);
+	return 0;
+}
+
 /* In use, and never written to. */
 static int reuse(void **kept, unsigned int nr, size_t size)
 {
@@ -360,13 +378,8 @@ static noinline int lose_listed(unsigned int nr)
 		torture_shrink(UNWRITTEN);
 	for (i = 0; i < ARRAY_SIZE(sizes) && !ret; i++)
 		ret = reuse(&kept[i * NR_REUSED], NR_REUSED, sizes[i]);
-	for (i = 0; i < nr && !ret; i++) {
-		void *ptr = torture_kzalloc(UNWRITTEN);
-
-		if (!ptr)
-			return -ENOMEM;
-		torture_expect(ptr, UNWRITTEN, TORTURE_LOST);
-	}
+	for (i = 0; i < nr && !ret; i++)
+		ret = lose_one(UNWRITTEN);
 	return ret;
 }
 
@@ -378,6 +391,7 @@ static noinline int lose_listed(unsigned int nr)
 #define FRAMES		16
 
 struct deep {
+	int (*calls)(unsigned int nr);
 	unsigned int nr;
 	bool spin;
 	int ret;
@@ -407,13 +421,18 @@ static noinline int descend(unsigned int nr, unsigned int frames)
 	return ret;
 }
 
+static int descend_all(unsigned int nr)
+{
+	return descend(nr, FRAMES);
+}
+
 /* The calls are over; the task sleeps, or runs on without going as deep again. */
 static int lose_deep(void *data)
 {
 	struct deep *deep = data;
 	bool spin = deep->spin;
 
-	deep->ret = descend(deep->nr, FRAMES);
+	deep->ret = deep->calls(deep->nr);
 	complete(&deep->lost);
 	while (!kthread_should_stop()) {
 		if (spin) {
@@ -428,9 +447,9 @@ static int lose_deep(void *data)
 	return 0;
 }
 
-static int start_deep(unsigned int i, unsigned int nr, bool spin)
+static int start_deep(unsigned int i, int (*calls)(unsigned int nr), unsigned int nr, bool spin)
 {
-	struct deep deep = { .nr = nr, .spin = spin };
+	struct deep deep = { .calls = calls, .nr = nr, .spin = spin };
 	struct task_struct *task;
 
 	init_completion(&deep.lost);
@@ -450,14 +469,56 @@ static int lose_asleep(unsigned int nr)
 	if (nr > NR_DEEP * PER_FRAME * FRAMES)
 		return -EINVAL;
 	for (i = 0; i < NR_DEEP && !ret; i++)
-		ret = start_deep(i, nr / NR_DEEP, false);
+		ret = start_deep(i, descend_all, nr / NR_DEEP, false);
 	return ret;
 }
 
 /* One CPU is left to scan. */
 static int lose_running(unsigned int nr)
 {
-	return nr > PER_FRAME * FRAMES ? -EINVAL : start_deep(0, nr, true);
+	return nr > PER_FRAME * FRAMES ? -EINVAL : start_deep(0, descend_all, nr, true);
+}
+
+/* lockdep allows a few more. */
+#define NR_LOCKS	40
+
+static struct lock_class_key lock_keys[NR_LOCKS];
+
+/* Blocks come to the places of locks that the task has held, all at once. */
+static int lose_locks(unsigned int nr)
+{
+	unsigned long veiled[NR_LOCKS] = { };
+	unsigned int i, locked;
+	int ret = 0;
+
+	for (i = 0; i < nr; i++) {
+		struct mutex *lock = kzalloc(UNWRITTEN, GFP_KERNEL);
+		void *neighbour = torture_kzalloc(UNWRITTEN);
+
+		veiled[i] = torture_veil(lock);
+		if (!lock || !neighbour)
+			ret = -ENOMEM;
+	}
+	for (locked = 0; locked < nr && !ret; locked++) {
+		struct mutex *lock = torture_unveil(veiled[locked]);
+
+		mutex_init(lock);
+		lockdep_set_class(lock, &lock_keys[locked]);
+		mutex_lock(lock);
+	}
+	while (locked--)
+		mutex_unlock(torture_unveil(veiled[locked]));
+	while (i--)
+		kfree(torture_unveil(veiled[i]));
+	ret = ret ?: torture_decoys(UNWRITTEN, 0);
+	for (i = 0; i < nr && !ret; i++)
+		ret = lose_one(UNWRITTEN);
+	return ret;
+}
+
+static int lose_locked(unsigned int nr)
+{
+	return nr > NR_LOCKS ? -EINVAL : start_deep(0, lose_locks, nr, false);
 }
 
 /* ------------------------------------------------------------- commands -- */
@@ -479,6 +540,7 @@ static const struct way {
 	{ "listed", lose_listed },
 	{ "asleep", lose_asleep },
 	{ "running", lose_running },
+	{ "locked", lose_locked },
 };
 
 /* "named NAME": blocks that a task of that name loses */
