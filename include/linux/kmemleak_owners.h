@@ -59,7 +59,7 @@ int slab_visit_blocks(struct page *page, int (*visit)(const void *block, size_t 
  *	free or given away; returns false to end this
  *
  * Context: no other CPU runs, and the caches are locked.
- * Return: false if @visit did.
+ * Return: false if @visit did, or if a preempted task holds a lock that it takes.
  */
 bool slab_visit_free(bool (*visit)(const void *block, size_t size));
 

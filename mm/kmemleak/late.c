@@ -246,6 +246,8 @@ int kmemleak_old_leave_out(void)
 static u64 stop_end;
 /* After how many slots it is to end, should the clock stand still as well. */
 static u64 stop_slots;
+/* Whether it had to end before all slots were known. */
+static bool stop_cut;
 /* How long it took. */
 static unsigned long stop_us;
 
@@ -255,15 +257,8 @@ static unsigned long stop_us;
 static bool drop_slot(const void *slot, size_t size)
 {
 	kmemleak_old_drop(kmemleak_untag((unsigned long)slot), size);
-	return stop_slots-- && ktime_get_mono_fast_ns() < stop_end;
-}
-
-static int drop_free_slots(void)
-{
-	/* There, a preempted task can hold a lock. */
-	if (IS_ENABLED(CONFIG_PREEMPT_RT))
-		return 0;
-	return slab_visit_free(drop_slot) ? 0 : -ETIME;
+	stop_cut = !stop_slots-- || ktime_get_mono_fast_ns() >= stop_end;
+	return !stop_cut;
 }
 
 /* Objects in one go. */
@@ -312,13 +307,16 @@ static int drop_all_tracked(void)
 static int drop_free(void *unused)
 {
 	u64 began = ktime_get_mono_fast_ns();
-	int ret;
+	bool all;
 
 	stop_end = began + kmemleak_snapshot_limit();
 	stop_slots = div_u64(kmemleak_snapshot_limit(), SLOT_NS);
-	ret = drop_free_slots();
-	stop_us = div_u64(ktime_get_mono_fast_ns() - began, NSEC_PER_USEC);
-	return ret;
+	stop_cut = false;
+	all = slab_visit_free(drop_slot);
+	stop_us += div_u64(ktime_get_mono_fast_ns() - began, NSEC_PER_USEC);
+	if (all)
+		return 0;
+	return stop_cut ? -ETIME : -EAGAIN;
 }
 
 /* An old area can end where a new block begins. */
@@ -363,15 +361,21 @@ static int take_all(void)
 	return visit_zones(take_pages) ?: take_kfence() ?: visit_zones(leave_out_maps);
 }
 
+/* With PREEMPT_RT, a task that holds the lock of a list has to run before the next try. */
+#define STOP_TRIES	8
+
 /* Return: whether all free slots are known. */
 static bool stop_and_drop_free(void)
 {
+	unsigned int tries = STOP_TRIES;
 	int ret;
 
 	if (!kmemleak_snapshot_limit())
 		return false;
 	slab_lock_caches();
-	ret = stop_machine_cpuslocked(drop_free, NULL, NULL);
+	do
+		ret = stop_machine_cpuslocked(drop_free, NULL, NULL);
+	while (ret == -EAGAIN && --tries);
 	slab_unlock_caches();
 	return !ret;
 }
