@@ -163,6 +163,23 @@ const void *module_text(const struct module *mod, bool init, size_t *size);
  */
 const void *lockdep_links(size_t *size);
 
+/* ---------------------------------------------- KASAN (mm/kasan/tags.c) -- */
+
+/**
+ * kasan_records() - where each block was allocated and freed, with its address
+ * @size: set to its size
+ *
+ * Return: where it begins, or NULL.
+ */
+#if defined(CONFIG_KASAN_SW_TAGS) || defined(CONFIG_KASAN_HW_TAGS)
+const void *kasan_records(size_t *size);
+#else
+static inline const void *kasan_records(size_t *size)
+{
+	return NULL;
+}
+#endif
+
 /* ------------------------------------------- KFENCE (mm/kfence/core.c) -- */
 
 /**

@@ -251,7 +251,7 @@ static unsigned long address(const void *ptr)
 
 static unsigned long percpu_address(const void __percpu *ptr)
 {
-	return (unsigned long __force)ptr;
+	return kmemleak_untag((unsigned long __force)ptr);
 }
 
 noinline void *kmemleak_hook_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp)

@@ -372,6 +372,16 @@ static void mark_kfence(struct kmemleak_marker *m) { }
 static void leave_out_kfence(struct kmemleak_tracker *t) { }
 #endif
 
+/* They have the address of each object in use, lost or not, as those of KFENCE. */
+static void leave_out_kasan(struct kmemleak_tracker *t)
+{
+	size_t size;
+	const void *records = kasan_records(&size);
+
+	if (records)
+		leave_out(t, records, size);
+}
+
 /* The page was reserved at boot and never used: its list head is still empty. */
 static bool page_untouched(struct page *page)
 {
@@ -702,6 +712,7 @@ void kmemleak_memory_start(struct kmemleak_tracker *t, const void *own, size_t s
 	leave_out_lockdep(t);
 	leave_out_log(t);
 	leave_out_kfence(t);
+	leave_out_kasan(t);
 	ignore_page_map(t);
 	ignore_page_tables(t);
 	/* The boot task's stack is scanned like any other, live part only. */

@@ -230,7 +230,7 @@ void kmemleak_old_drop_percpu(const void __percpu *ptr, size_t size)
 	if (!may_drop())
 		return;
 	for_each_possible_cpu(cpu)
-		drop((unsigned long)per_cpu_ptr(ptr, cpu), size);
+		drop(kmemleak_untag((unsigned long)per_cpu_ptr(ptr, cpu)), size);
 }
 
 /**
