@@ -294,22 +294,36 @@ static noinline int lose_pages(unsigned int nr)
 #define UNWRITTEN	1024
 #define NR_REUSED	64
 
-static noinline int free_slots(unsigned long *veiled, unsigned int nr)
+static noinline int take_slots(unsigned long *veiled, unsigned int nr)
 {
-	void *neighbour = NULL;
 	unsigned int i;
+	int ret = 0;
 
-	for (i = 0; i < nr && (neighbour || !i); i++) {
-		veiled[i] = torture_veil(kzalloc(UNWRITTEN, GFP_KERNEL));
-		neighbour = torture_kzalloc(UNWRITTEN);
+	for (i = 0; i < nr; i++) {
+		void *slot = kzalloc(UNWRITTEN, GFP_KERNEL);
+		void *neighbour = torture_kzalloc(UNWRITTEN);
+
+		veiled[i] = torture_veil(slot);
 		kmemleak_ignore(neighbour);
+		if (!slot || !neighbour)
+			ret = -ENOMEM;
 	}
-	while (i--)
-		kfree(torture_unveil(veiled[i]));
-	if (!neighbour)
-		return -ENOMEM;
+	return ret;
+}
+
+static noinline int leave_slots(const unsigned long *veiled, unsigned int nr)
+{
+	while (nr--)
+		kfree(torture_unveil(veiled[nr]));
 	/* Takes the slots out of KASAN's quarantine, if there is one. */
 	return torture_decoys(UNWRITTEN, 0);
+}
+
+static int free_slots(unsigned long *veiled, unsigned int nr)
+{
+	int ret = take_slots(veiled, nr);
+
+	return leave_slots(veiled, nr) ?: ret;
 }
 
 static noinline int lose_unwritten(unsigned int nr)
@@ -461,16 +475,19 @@ static int start_deep(unsigned int i, int (*calls)(unsigned int nr), unsigned in
 	return deep.ret;
 }
 
-static int lose_asleep(unsigned int nr)
+static int lose_asleep_after(int (*calls)(unsigned int nr), unsigned int nr)
 {
 	unsigned int i;
 	int ret = 0;
 
-	if (nr > NR_DEEP * PER_FRAME * FRAMES)
-		return -EINVAL;
 	for (i = 0; i < NR_DEEP && !ret; i++)
-		ret = start_deep(i, descend_all, nr / NR_DEEP, false);
+		ret = start_deep(i, calls, nr / NR_DEEP, false);
 	return ret;
+}
+
+static int lose_asleep(unsigned int nr)
+{
+	return nr > NR_DEEP * PER_FRAME * FRAMES ? -EINVAL : lose_asleep_after(descend_all, nr);
 }
 
 /* One CPU is left to scan. */
@@ -487,18 +504,10 @@ static struct lock_class_key lock_keys[NR_LOCKS];
 /* Blocks come to the places of locks that the task has held, all at once. */
 static int lose_locks(unsigned int nr)
 {
-	unsigned long veiled[NR_LOCKS] = { };
+	unsigned long veiled[NR_LOCKS];
 	unsigned int i, locked;
-	int ret = 0;
+	int ret = take_slots(veiled, nr);
 
-	for (i = 0; i < nr; i++) {
-		struct mutex *lock = kzalloc(UNWRITTEN, GFP_KERNEL);
-		void *neighbour = torture_kzalloc(UNWRITTEN);
-
-		veiled[i] = torture_veil(lock);
-		if (!lock || !neighbour)
-			ret = -ENOMEM;
-	}
 	for (locked = 0; locked < nr && !ret; locked++) {
 		struct mutex *lock = torture_unveil(veiled[locked]);
 
@@ -508,9 +517,7 @@ static int lose_locks(unsigned int nr)
 	}
 	while (locked--)
 		mutex_unlock(torture_unveil(veiled[locked]));
-	while (i--)
-		kfree(torture_unveil(veiled[i]));
-	ret = ret ?: torture_decoys(UNWRITTEN, 0);
+	ret = leave_slots(veiled, nr) ?: ret;
 	for (i = 0; i < nr && !ret; i++)
 		ret = lose_one(UNWRITTEN);
 	return ret;
@@ -518,7 +525,7 @@ static int lose_locks(unsigned int nr)
 
 static int lose_locked(unsigned int nr)
 {
-	return nr > NR_LOCKS ? -EINVAL : start_deep(0, lose_locks, nr, false);
+	return nr > NR_DEEP * NR_LOCKS ? -EINVAL : lose_asleep_after(lose_locks, nr);
 }
 
 /* ------------------------------------------------------------- commands -- */

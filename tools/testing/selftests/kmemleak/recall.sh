@@ -159,7 +159,7 @@ km_test "blocks in slots that were listed" lose_listed
 km_test "pages that a scan has used" lose_pages 1024
 km_test "deep calls of tasks that sleep" lose asleep 1000
 km_test_still "deep calls of a task that runs" lose_still running 300
-km_test "places of locks that a task has released" lose locked 40
+km_test "places of locks that a task has released" lose locked 160
 km_test "a module that is gone" module
 km_test "a graph, seed $seed" graph "$seed"
 km_test "a graph, seed $((seed + 1))" graph $((seed + 1))
