@@ -167,14 +167,15 @@ const void *lockdep_links(size_t *size);
 
 /**
  * kasan_records() - where each block was allocated and freed, with its address
+ * @nr: which piece, from 0; there is one
  * @size: set to its size
  *
- * Return: where it begins, or NULL.
+ * Return: where it begins, or NULL if there is none of that number.
  */
 #if defined(CONFIG_KASAN_SW_TAGS) || defined(CONFIG_KASAN_HW_TAGS)
-const void *kasan_records(size_t *size);
+const void *kasan_records(unsigned int nr, size_t *size);
 #else
-static inline const void *kasan_records(size_t *size)
+static inline const void *kasan_records(unsigned int nr, size_t *size)
 {
 	return NULL;
 }

@@ -185,15 +185,6 @@ static void leave_out_static_percpu(void)
 #endif
 }
 
-static void leave_out_kasan(void)
-{
-	size_t size;
-	const void *records = kasan_records(&size);
-
-	if (records)
-		kmemleak_old_drop(kmemleak_untag((unsigned long)records), size);
-}
-
 /* Memory that its owner keeps in pieces, which have numbers. */
 static void leave_out_pieces(const void *(*piece)(unsigned int nr, size_t *size))
 {
@@ -470,7 +461,7 @@ int kmemleak_old_take(void)
 		pr_info("Could not record all free slab slots in time: some leaks may be hidden until they are reused\n");
 	cpus_read_unlock();
 	leave_out_static_percpu();
-	leave_out_kasan();
+	leave_out_pieces(kasan_records);
 	leave_out_pieces(printk_records);
 	leave_out_pieces(stack_depot_pool);
 	ret = leave_out_all_areas() ?: kmemleak_old_leave_out();

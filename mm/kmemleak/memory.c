@@ -372,16 +372,6 @@ static void mark_kfence(struct kmemleak_marker *m) { }
 static void leave_out_kfence(struct kmemleak_tracker *t) { }
 #endif
 
-/* They have the address of each object in use, lost or not, as those of KFENCE. */
-static void leave_out_kasan(struct kmemleak_tracker *t)
-{
-	size_t size;
-	const void *records = kasan_records(&size);
-
-	if (records)
-		leave_out(t, records, size);
-}
-
 /* The page was reserved at boot and never used: its list head is still empty. */
 static bool page_untouched(struct page *page)
 {
@@ -562,19 +552,16 @@ static void leave_out_lockdep(struct kmemleak_tracker *t)
 #endif
 }
 
-/*
- * The log knows each message by where its text begins, counted from boot on. These
- * numbers are like per-cpu addresses of the first chunk: when so much was printed, all
- * blocks there would look reachable.
- */
-static void leave_out_log(struct kmemleak_tracker *t)
+/* Memory that its owner keeps in pieces, which have numbers. */
+static void leave_out_pieces(struct kmemleak_tracker *t,
+			     const void *(*piece)(unsigned int nr, size_t *size))
 {
-	const void *records;
+	const void *start;
 	unsigned int nr = 0;
 	size_t size;
 
-	while ((records = printk_records(nr++, &size)))
-		leave_out(t, records, size);
+	while ((start = piece(nr++, &size)))
+		leave_out(t, start, size);
 }
 
 /* Where a struct page lies in memory, or 0 if that is not known here. */
@@ -710,9 +697,15 @@ void kmemleak_memory_start(struct kmemleak_tracker *t, const void *own, size_t s
 	remove_section(t, own, size);
 	remove_section(t, t, sizeof(*t));
 	leave_out_lockdep(t);
-	leave_out_log(t);
+	/*
+	 * The log knows each message by where its text begins, counted from boot on. These
+	 * numbers are like per-cpu addresses of the first chunk: when so much was printed,
+	 * all blocks there would look reachable.
+	 */
+	leave_out_pieces(t, printk_records);
+	/* They have the address of each object in use, lost or not, as KFENCE's. */
+	leave_out_pieces(t, kasan_records);
 	leave_out_kfence(t);
-	leave_out_kasan(t);
 	ignore_page_map(t);
 	ignore_page_tables(t);
 	/* The boot task's stack is scanned like any other, live part only. */
