@@ -125,14 +125,20 @@ static noinline int lose_percpu(unsigned int nr)
 #define NR_SIZES	16
 #define NR_BLOCKS	32
 
-/* Return: @nr blocks of @size without a gap between their areas, or NULL. */
-static void **find_row(void **block, size_t size, unsigned int nr)
+/*
+ * Return: the last @nr of blocks of @size without a gap between their areas, the third of
+ * which ends at or before @limit, or NULL.
+ */
+static void **find_row(void **block, size_t size, unsigned int nr, const void *limit)
 {
 	unsigned int i, row = 1;
 
-	for (i = 1; i < NR_BLOCKS && row < nr; i++)
+	for (i = NR_BLOCKS - 1; i; i--) {
 		row = block[i] == block[i - 1] + size + PAGE_SIZE ? row + 1 : 1;
-	return row == nr ? &block[i - nr] : NULL;
+		if (row >= nr && block[i + 1] + size <= limit)
+			return &block[i - 1];
+	}
+	return NULL;
 }
 
 /* Uses up the area that this CPU has set aside for when a free one is split. */
@@ -182,11 +188,14 @@ static int flush_row(void **row)
 }
 
 /*
- * The size is another one each time, and so is the lost block's address: a stray number
- * hides one block, not all.
+ * The lost block is below that of the time before, so that no two have a byte in common: a
+ * stray number hides one of them, not all. When there is no room below, they begin anew.
+ * The size is another one each time: a pool may have freed areas of those before, in any
+ * order.
  */
 static noinline int lose_from_row(size_t size, unsigned int nr, int (*prepare)(void **row))
 {
+	static unsigned long last;	/* veiled */
 	static unsigned int round;
 	void *block[NR_BLOCKS], **row;
 	unsigned int i;
@@ -196,9 +205,12 @@ static noinline int lose_from_row(size_t size, unsigned int nr, int (*prepare)(v
 	vm_unmap_aliases();
 	for (i = 0; i < NR_BLOCKS; i++)
 		block[i] = vmalloc(size);
-	row = find_row(block, size, nr);
+	row = find_row(block, size, nr, torture_unveil(last));
+	if (!row)
+		row = find_row(block, size, nr, (void *)ULONG_MAX);
 	ret = row ? prepare(row) : -ENOMEM;
 	if (!ret) {
+		last = torture_veil(row[2]);
 		memset(row[2], 0, size);
 		torture_own(row[2], size, TORTURE_VMALLOC);
 		torture_expect(row[2], size, TORTURE_LOST);
