@@ -9,6 +9,7 @@
 #include <linux/err.h>
 #include <linux/interrupt.h>
 #include <linux/irq_work.h>
+#include <linux/kasan.h>
 #include <linux/kernel.h>
 #include <linux/kthread.h>
 #include <linux/lockdep.h>
@@ -125,17 +126,26 @@ static noinline int lose_percpu(unsigned int nr)
 #define NR_SIZES	16
 #define NR_BLOCKS	32
 
+/* KASAN may keep a tag in a pointer to a block, another one for each. */
+static unsigned long start_of(const void *block)
+{
+	return (unsigned long)kasan_reset_tag(block);
+}
+
 /*
  * Return: the last @nr of blocks of @size without a gap between their areas, the third of
  * which ends at or before @limit, or NULL.
  */
-static void **find_row(void **block, size_t size, unsigned int nr, const void *limit)
+static void **find_row(void **block, size_t size, unsigned int nr, unsigned long limit)
 {
 	unsigned int i, row = 1;
 
 	for (i = NR_BLOCKS - 1; i; i--) {
-		row = block[i] == block[i - 1] + size + PAGE_SIZE ? row + 1 : 1;
-		if (row >= nr && block[i + 1] + size <= limit)
+		if (start_of(block[i]) == start_of(block[i - 1]) + size + PAGE_SIZE)
+			row++;
+		else
+			row = 1;
+		if (row >= nr && start_of(block[i + 1]) + size <= limit)
 			return &block[i - 1];
 	}
 	return NULL;
@@ -195,7 +205,7 @@ static int flush_row(void **row)
  */
 static noinline int lose_from_row(size_t size, unsigned int nr, int (*prepare)(void **row))
 {
-	static unsigned long last;	/* veiled */
+	static unsigned long veiled;
 	static unsigned int round;
 	void *block[NR_BLOCKS], **row;
 	unsigned int i;
@@ -205,12 +215,12 @@ static noinline int lose_from_row(size_t size, unsigned int nr, int (*prepare)(v
 	vm_unmap_aliases();
 	for (i = 0; i < NR_BLOCKS; i++)
 		block[i] = vmalloc(size);
-	row = find_row(block, size, nr, torture_unveil(last));
+	row = find_row(block, size, nr, start_of(torture_unveil(veiled)));
 	if (!row)
-		row = find_row(block, size, nr, (void *)ULONG_MAX);
+		row = find_row(block, size, nr, ULONG_MAX);
 	ret = row ? prepare(row) : -ENOMEM;
 	if (!ret) {
-		last = torture_veil(row[2]);
+		veiled = torture_veil(row[2]);
 		memset(row[2], 0, size);
 		torture_own(row[2], size, TORTURE_VMALLOC);
 		torture_expect(row[2], size, TORTURE_LOST);
