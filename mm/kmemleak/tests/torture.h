@@ -70,6 +70,9 @@ void *torture_vzalloc(size_t size);
 void *torture_pages(size_t size);
 void __percpu *torture_percpu(size_t size);
 
+/* torture_api.c: calls @function in an NMI of this CPU, or says that there is no way. */
+int torture_in_nmi(void (*function)(void));
+
 /* torture_fence.c: a block from KFENCE's pool, of @cache or NULL, if KFENCE gives any. */
 bool torture_has_fences(void);
 void *torture_fenced(size_t size, struct kmem_cache *cache);

@@ -355,7 +355,6 @@ static noinline void call_subject(const struct function *f)
 static void irq_handler(struct irq_work *work)
 {
 	call_subject(irq_function);
-	torture_wipe_stack(2);
 }
 
 static int give_hardirq(const struct function *f)
@@ -375,52 +374,64 @@ static int give_hardirq(const struct function *f)
 }
 
 #ifdef CONFIG_X86_LOCAL_APIC
+static void (*nmi_function)(void);
+
 static int nmi_handler(unsigned int type, struct pt_regs *regs)
 {
-	const struct function *f = xchg(&irq_function, NULL);
+	void (*function)(void) = xchg(&nmi_function, NULL);
 
-	if (!f)
+	if (!function)
 		return NMI_DONE;
-	call_subject(f);
-	/* That stack is per-cpu memory and seldom used: nobody else would. */
-	torture_wipe_stack(1);
+	function();
 	return NMI_HANDLED;
+}
+
+int torture_in_nmi(void (*function)(void))
+{
+	int tries = 1000;
+	int ret;
+
+	ret = register_nmi_handler(NMI_LOCAL, nmi_handler, NMI_FLAG_FIRST,
+				   "kmemleak_torture");
+	if (ret)
+		return ret;
+	/* What the handler acts on comes first, then the NMI. */
+	smp_store_mb(nmi_function, function);
+	apic->send_IPI_mask(cpumask_of(get_cpu()), NMI_VECTOR);
+	put_cpu();
+	while (READ_ONCE(nmi_function) && --tries)
+		usleep_range(1000, 2000);
+	unregister_nmi_handler(NMI_LOCAL, "kmemleak_torture");
+	return tries ? 0 : -ETIMEDOUT;
+}
+#else
+int torture_in_nmi(void (*function)(void))
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
+static void call_in_nmi(void)
+{
+	call_subject(irq_function);
 }
 
 /* Nothing may come of it: a block is not made known, nor a known one changed. */
 static int give_nmi(const struct function *f)
 {
 	unsigned long addr = subject(f);
-	int tries = 1000;
 	int ret;
 
 	if (!addr)
 		return -ENOMEM;
+	irq_function = f;
 	irq_veiled = torture_veil((void *)addr);
-	ret = register_nmi_handler(NMI_LOCAL, nmi_handler, NMI_FLAG_FIRST,
-				   "kmemleak_torture");
-	if (ret)
-		return ret;
-	/* What the handler acts on comes first, then the NMI. */
-	smp_store_mb(irq_function, f);
-	apic->send_IPI_mask(cpumask_of(get_cpu()), NMI_VECTOR);
-	put_cpu();
-	while (READ_ONCE(irq_function) && --tries)
-		usleep_range(1000, 2000);
-	unregister_nmi_handler(NMI_LOCAL, "kmemleak_torture");
-	if (!tries)
-		return -ETIMEDOUT;
-	if (f->space == VIRT)
+	ret = torture_in_nmi(call_in_nmi);
+	if (!ret && f->space == VIRT)
 		torture_expect((void *)addr, BLOCK,
 			       f->creates ? TORTURE_LIVE : TORTURE_LOST);
-	return 0;
+	return ret;
 }
-#else
-static int give_nmi(const struct function *f)
-{
-	return -EOPNOTSUPP;
-}
-#endif
 
 static const struct {
 	const char *name;

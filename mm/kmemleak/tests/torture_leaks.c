@@ -518,6 +518,70 @@ static int lose_running(unsigned int nr)
 	return nr > PER_FRAME * FRAMES ? -EINVAL : start_deep(0, descend_all, nr, true);
 }
 
+/* Stacks for NMIs are as small as a page. */
+#define NMI_FRAMES	6
+
+static unsigned long left[PER_FRAME * FRAMES];	/* veiled */
+
+static noinline void leave_addresses(unsigned int frames)
+{
+	void *held[PER_FRAME];
+	unsigned int i;
+
+	for (i = 0; i < PER_FRAME; i++)
+		held[i] = torture_unveil(left[frames * PER_FRAME + i]);
+	barrier_data(held);
+	if (frames)
+		leave_addresses(frames - 1);
+	barrier_data(held);
+}
+
+static void leave_in_hardirq(struct irq_work *unused)
+{
+	leave_addresses(FRAMES - 1);
+}
+
+static void leave_in_nmi(void)
+{
+	leave_addresses(NMI_FRAMES - 1);
+}
+
+/* The first ones lie deepest, where the next interrupts hardly come. */
+static int lose_to_leave(unsigned int nr, unsigned int frames)
+{
+	unsigned int i;
+
+	if (nr > PER_FRAME * frames)
+		return -EINVAL;
+	memset(left, 0, sizeof(left));
+	for (i = 0; i < nr; i++) {
+		void *ptr = torture_kzalloc(SIZE);
+
+		if (!ptr)
+			return -ENOMEM;
+		torture_expect(ptr, SIZE, TORTURE_LOST);
+		left[i] = torture_veil(ptr);
+	}
+	return 0;
+}
+
+static int lose_deep_in_hardirq(unsigned int nr)
+{
+	static struct irq_work work = IRQ_WORK_INIT_HARD(leave_in_hardirq);
+	int ret = lose_to_leave(nr, FRAMES);
+
+	if (!ret) {
+		irq_work_queue(&work);
+		irq_work_sync(&work);
+	}
+	return ret;
+}
+
+static int lose_deep_in_nmi(unsigned int nr)
+{
+	return lose_to_leave(nr, NMI_FRAMES) ?: torture_in_nmi(leave_in_nmi);
+}
+
 /* lockdep allows a few more. */
 #define NR_LOCKS	40
 
@@ -569,6 +633,8 @@ static const struct way {
 	{ "listed", lose_listed },
 	{ "asleep", lose_asleep },
 	{ "running", lose_running },
+	{ "deep_hardirq", lose_deep_in_hardirq },
+	{ "deep_nmi", lose_deep_in_nmi },
 	{ "locked", lose_locked },
 };
 

@@ -149,7 +149,7 @@ while read -r function input answer; do
 		km_torture reset
 	fi
 	last=$function
-	if [ "$input" = nmi ] && ! grep -q '^flags.* apic' /proc/cpuinfo; then
+	if [ "$input" = nmi ] && ! km_nmi; then
 		km_skip "$function $input" "no way to cause an NMI here"
 	else
 		test_cell "$function" "$input" "$answer"

@@ -195,6 +195,11 @@ km_from_fourth() {
 	"$@"
 }
 
+# Whether the torture module can cause an NMI, by the local APIC of x86
+km_nmi() {
+	grep -q '^flags.* apic' /proc/cpuinfo
+}
+
 # Whether a thread does what is else done in hard interrupts, and no scan has a standstill
 km_rt() {
 	uname -v | grep -qw PREEMPT_RT

@@ -142,7 +142,7 @@ km_begin
 km_need_torture
 seed=${KMEMLEAK_TEST_SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}
 km_note "KMEMLEAK_TEST_SEED=$seed"
-km_plan 24
+km_plan 26
 km_mark
 km_test "a task" lose task 2000
 km_test "hard interrupts" lose hardirq 2000
@@ -159,6 +159,12 @@ km_test "blocks in slots that were listed" lose_listed
 km_test "pages that a scan has used" lose_pages 1024
 km_test "deep calls of tasks that sleep" lose asleep 1000
 km_test_still "deep calls of a task that runs" lose_still running 300
+km_test "deep calls of a hard interrupt" lose deep_hardirq 300
+if km_nmi; then
+	km_test "deep calls of an NMI" lose deep_nmi 100
+else
+	km_skip "deep calls of an NMI" "no way to cause an NMI here"
+fi
 km_test "places of locks that a task has released" lose locked 160
 km_test "a module that is gone" module
 km_test "a graph, seed $seed" graph "$seed"
