@@ -378,8 +378,9 @@ static void (*nmi_function)(void);
 
 static int nmi_handler(unsigned int type, struct pt_regs *regs)
 {
-	void (*function)(void) = xchg(&nmi_function, NULL);
+	void (*function)(void);
 
+	function = xchg(&nmi_function, NULL);
 	if (!function)
 		return NMI_DONE;
 	function();

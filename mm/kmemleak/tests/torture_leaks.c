@@ -14,6 +14,7 @@
 #include <linux/kthread.h>
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
@@ -253,6 +254,40 @@ static int lose_behind(unsigned int nr)
 static int lose_flushed(unsigned int nr)
 {
 	return lose_from_rows(nr, SMALL, 3, flush_row);
+}
+
+/*
+ * A head in this module is queued in front of each block, and stays when both were called.
+ * Interrupts are off, so that nobody else's head comes between them.
+ */
+#define NR_CALLED	64
+
+static struct rcu_head called_heads[NR_CALLED];
+
+static void called(struct rcu_head *unused)
+{
+}
+
+static int lose_called(unsigned int nr)
+{
+	unsigned int i;
+	int ret = nr > NR_CALLED ? -EINVAL : 0;
+
+	for (i = 0; i < nr && !ret; i++) {
+		struct rcu_head *head = torture_kzalloc(SIZE);
+
+		if (!head) {
+			ret = -ENOMEM;
+			break;
+		}
+		torture_expect(head, SIZE, TORTURE_LOST);
+		local_irq_disable();
+		call_rcu(&called_heads[i], called);
+		call_rcu(head, called);
+		local_irq_enable();
+	}
+	rcu_barrier();
+	return ret;
 }
 
 /* More than there are free slots of one size, as a rule. */
@@ -627,6 +662,7 @@ static const struct way {
 	{ "behind", lose_behind },
 	{ "flushed", lose_flushed },
 	{ "reused", lose_reused },
+	{ "called", lose_called },
 	{ "percpu", lose_percpu },
 	{ "pages", lose_pages },
 	{ "unwritten", lose_unwritten },
