@@ -327,7 +327,19 @@ static void mark_percpu(struct kmemleak_marker *m)
 		mark_cpu(m, cpu);
 }
 #else /* One copy, at the pointer itself; static ones are in the data section. */
-static void setup_percpu(struct kmemleak_tracker *t) { }
+/* This is called by a task, and so is each mark: nothing runs on these stacks then. */
+static void setup_percpu(struct kmemleak_tracker *t)
+{
+	size_t size = 0;
+	const void *start = irq_stack_dead(0, &size);
+
+	if (start)
+		remove_section(t, start, size);
+	start = exception_stacks_dead(0, &size);
+	if (start)
+		remove_section(t, start, size);
+}
+
 static void mark_percpu(struct kmemleak_marker *m) { }
 #endif
 
