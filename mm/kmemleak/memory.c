@@ -327,7 +327,10 @@ static void mark_percpu(struct kmemleak_marker *m)
 		mark_cpu(m, cpu);
 }
 #else /* One copy, at the pointer itself; static ones are in the data section. */
-/* This is called by a task, and so is each mark: nothing runs on these stacks then. */
+/*
+ * The stacks for interrupts and NMIs are static, too. A task calls this, and makes each
+ * mark on the only CPU: nothing runs on these stacks then.
+ */
 static void setup_percpu(struct kmemleak_tracker *t)
 {
 	size_t size = 0;

@@ -5,6 +5,7 @@
  * addresses after the calls have returned.
  */
 #include <linux/completion.h>
+#include <linux/cpu.h>
 #include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/interrupt.h>
@@ -16,6 +17,7 @@
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/smp.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
@@ -34,6 +36,21 @@ static noinline int lose(gfp_t gfp)
 	torture_own(ptr, SIZE, TORTURE_KMALLOC);
 	torture_expect(ptr, SIZE, TORTURE_LOST);
 	return 0;
+}
+
+/* Return: a block that is to be reported, or NULL. Who keeps its address hides it. */
+static noinline void *lose_block(size_t size)
+{
+	void *ptr = torture_kzalloc(size);
+
+	if (ptr)
+		torture_expect(ptr, size, TORTURE_LOST);
+	return ptr;
+}
+
+static int lose_one(size_t size)
+{
+	return lose_block(size) ? 0 : -ENOMEM;
 }
 
 /* ----------------------------------------------------------- interrupts -- */
@@ -274,13 +291,12 @@ static int lose_called(unsigned int nr)
 	int ret = nr > NR_CALLED ? -EINVAL : 0;
 
 	for (i = 0; i < nr && !ret; i++) {
-		struct rcu_head *head = torture_kzalloc(SIZE);
+		struct rcu_head *head = lose_block(SIZE);
 
 		if (!head) {
 			ret = -ENOMEM;
 			break;
 		}
-		torture_expect(head, SIZE, TORTURE_LOST);
 		local_irq_disable();
 		call_rcu(&called_heads[i], called);
 		call_rcu(head, called);
@@ -404,16 +420,6 @@ static noinline int lose_unwritten(unsigned int nr)
 	}
 	*torture_slot(0) = kept;
 	return ret;
-}
-
-static int lose_one(size_t size)
-{
-	void *ptr = torture_kzalloc(size);
-
-	if (!ptr)
-		return -ENOMEM;
-	torture_expect(ptr, size, TORTURE_LOST);
-	return 0;
 }
 
 /* In use, and never written to. */
@@ -590,26 +596,47 @@ static int lose_to_leave(unsigned int nr, unsigned int frames)
 		return -EINVAL;
 	memset(left, 0, sizeof(left));
 	for (i = 0; i < nr; i++) {
-		void *ptr = torture_kzalloc(SIZE);
+		void *ptr = lose_block(SIZE);
 
 		if (!ptr)
 			return -ENOMEM;
-		torture_expect(ptr, SIZE, TORTURE_LOST);
 		left[i] = torture_veil(ptr);
 	}
 	return 0;
 }
 
+static struct irq_work leave_work = IRQ_WORK_INIT_HARD(leave_in_hardirq);
+
 static int lose_deep_in_hardirq(unsigned int nr)
 {
-	static struct irq_work work = IRQ_WORK_INIT_HARD(leave_in_hardirq);
 	int ret = lose_to_leave(nr, FRAMES);
 
 	if (!ret) {
-		irq_work_queue(&work);
-		irq_work_sync(&work);
+		irq_work_queue(&leave_work);
+		irq_work_sync(&leave_work);
 	}
 	return ret;
+}
+
+static void queue_leave_work(void *unused)
+{
+	irq_work_queue(&leave_work);
+}
+
+/* While an interrupt runs, a mark reads all of that stack. */
+static void wipe_deep_frames(void)
+{
+	int cpu;
+
+	if (!left[0])
+		return;
+	memset(left, 0, sizeof(left));
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		smp_call_function_single(cpu, queue_leave_work, NULL, 1);
+		irq_work_sync(&leave_work);
+	}
+	cpus_read_unlock();
 }
 
 static int lose_deep_in_nmi(unsigned int nr)
@@ -714,4 +741,5 @@ void torture_leaks_reset(void)
 			kthread_stop(deep_tasks[i]);
 		deep_tasks[i] = NULL;
 	}
+	wipe_deep_frames();
 }
