@@ -290,9 +290,11 @@ km_stat() {
 	sed -n "s/^$1 //p" "$KM_STATS"
 }
 
-# Pid of the thread, or nothing.
+# Pid of the thread, or nothing. A thread that was stopped exits a moment later: it has
+# flag 4, PF_EXITING.
 km_thread() {
-	grep -s -l '^[0-9]* (kmemleak) ' /proc/[0-9]*/stat | tr -d -c '0-9\n'
+	cat /proc/[0-9]*/stat 2> /dev/null |
+		awk '$2 == "(kmemleak)" && int($9 / 4) % 2 == 0 { print $1 }'
 }
 
 # ---- kernel log -----------------------------------------------------------
