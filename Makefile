@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Entry points only; `make help` lists them. Set-up is scripts/setup.sh, the
-# work is done by scripts/kmemleak-dev and scripts/kmemleak-tree.
+# Only the entry points; `make help` lists them. scripts/setup.sh installs packages.
+# scripts/kmemleak-dev and scripts/kmemleak-tree do the work.
 
 O ?= build
 export O KDIR TREE BASE JOBS ACCEL FLAVOR CMD FILES APPEND LIMIT ROUNDS QUICK FULL
@@ -15,26 +15,26 @@ TIERS := host tools kunit uml guest debug trees
 help:
 	@echo 'make run           boot a kernel, leak on purpose, show the report'
 	@echo 'make test          all tests: $(TIERS)'
-	@echo '                   (FULL=1: the long forms, some 50 minutes)'
+	@echo '                   (FULL=1: the long forms, about 50 minutes)'
 	@echo 'make test-TIER     the tests of one tier'
-	@echo 'make test-arch ARCH=A  on another machine; without ARCH it lists them'
-	@echo 'make shell         the same guest with a prompt'
-	@echo "make guest CMD='…' one command in the guest"
-	@echo 'make apply KDIR=T  lay the subsystem over the kernel tree T'
-	@echo '                   (UPDATE=1: over an older version of itself)'
-	@echo 'make remove KDIR=T the tree T as it was'
-	@echo 'make patch         the same as patches for git am'
+	@echo 'make test-arch ARCH=A  tests on another machine; without ARCH: a list'
+	@echo 'make shell         boot the same guest, with a prompt'
+	@echo "make guest CMD='…' run one command in the guest"
+	@echo 'make apply KDIR=T  apply the subsystem to the kernel tree T'
+	@echo '                   (UPDATE=1: replace an older version)'
+	@echo 'make remove KDIR=T restore the tree T'
+	@echo 'make patch         write the same as patches for git am'
 	@echo 'make lint          checkpatch, sparse, W=1, kernel-doc, shellcheck'
-	@echo 'make bench         what it costs, against the stock detector'
+	@echo 'make bench         measure the costs, against the stock detector'
 	@echo '                   (QUICK=1: one round; ROUNDS=N)'
 	@echo 'make clean         remove the build folder'
 	@echo
 	@echo 'O=DIR     build folder (build)        JOBS=N     jobs (all CPUs)'
-	@echo 'KDIR=T    build from the tree T, which is copied and not touched'
-	@echo 'TREE=7.3  build from that tree of Debian: 7.3, 6.12 or 6.1'
-	@echo 'BASE=TAR  tarball of the base tree    LIMIT=SEC  when a guest hangs'
+	@echo 'KDIR=T    build from a copy of the tree T'
+	@echo 'TREE=7.3  build from this tree of Debian: 7.3, 6.12 or 6.1'
+	@echo 'BASE=TAR  tarball of the base tree    LIMIT=SEC  time limit of a guest'
 	@echo 'ACCEL=kvm instead of tcg              FLAVOR=debug for shell, guest'
-	@echo "APPEND='…' kernel parameters and FILES='…' into /root, for guest"
+	@echo "APPEND='…' kernel parameters, FILES='…' files for /root, for guest"
 
 run:
 	@scripts/setup.sh run
@@ -48,7 +48,7 @@ $(TIERS:%=test-%):
 	@scripts/setup.sh test
 	@$(DEV) test $(@:test-%=%)
 
-# Which packages a kind takes is in a table for Python.
+# A table in Python lists the packages that a kind needs.
 test-arch:
 	@scripts/setup.sh tree
 	@packages=$$($(DEV) packages $(ARCH)) && scripts/setup.sh arch $$packages

@@ -1,18 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Installs the Debian packages that a make target needs and that are missing:
+# Installs the missing Debian packages that a make target needs:
 #   setup.sh run|test|lint|tree
-#   setup.sh arch PACKAGE...	(those that emulate the machine)
-# As root, or through sudo; otherwise names them and stops. Silent if there is
-# nothing to do.
+#   setup.sh arch PACKAGE...	(the packages that emulate the machine)
+# It installs them as root or with sudo. Otherwise it prints their names and fails.
+# If no package is missing, it prints nothing.
 
 set -u
 
-# The kernel's source. The user's own tree or tarball takes the place of a package.
-# TREE= is a package of this release's suites, or is fetched into the build folder
-# later if they lack it. Otherwise it is the package that the release's linux-source
-# stands for. Without lists that is not known: a tarball that is there will do.
+# The kernel's source. The user's own tree or tarball replaces a package. With TREE=, it is
+# a package of this release's suites; if they lack it, it is fetched into the build folder
+# later. Otherwise it is the package that the release's linux-source depends on. Without
+# package lists that is unknown, so any installed tarball will do.
 source=linux-source
 if [ -n "${KDIR-}${BASE-}" ]; then
 	source=
@@ -31,9 +31,9 @@ else
 	fi
 fi
 
-# What each package is for: the kernel build (objtool reads ELF, and the kernels
-# have most of their objects in common: ccache), the guest,
-# tests (32-bit and clang builds on the host, git am of the patches), lint.
+# Packages for the kernel build (libelf-dev for objtool; ccache because the kernels have
+# most objects in common), for the guest, for tests (32-bit and clang builds on the host,
+# git am of the patches) and for lint.
 build="make gcc libc6-dev flex bison bc libelf-dev xz-utils python3 ccache $source"
 case "${1-}" in
 run)	want="$build qemu-system-x86 busybox-static" ;;
@@ -56,7 +56,7 @@ done
 missing=${missing# }
 
 if ! command -v apt-get >/dev/null; then
-	echo "needed, and this is no Debian to install them on: $missing" >&2
+	echo "this is not Debian, install by hand: $missing" >&2
 	exit 1
 fi
 if [ "$(id -u)" -eq 0 ]; then
@@ -69,14 +69,14 @@ else
 fi
 
 echo "installing: $missing"
-# shellcheck disable=SC2086 # words of a list
+# shellcheck disable=SC2086 # a list of words
 install() {
 	$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
 		--no-install-recommends $missing
 }
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
-# The lists may be missing or stale; fetch them only if so.
+# The package lists may be missing or stale. Fetch them only then.
 if ! install >"$log" 2>&1; then
 	echo "fetching the package lists"
 	if ! $sudo apt-get update -q >"$log" 2>&1 || ! install >"$log" 2>&1; then
@@ -84,6 +84,6 @@ if ! install >"$log" 2>&1; then
 		echo "could not install: $missing" >&2
 		exit 1
 	fi
-	# The lists may have the tree's package now.
+	# The new lists may have the tree's package.
 	[ -z "${TREE-}" ] || { rm -f "$log"; exec "$0" "$@"; }
 fi

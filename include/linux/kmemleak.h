@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Kernel memory leak detector: what allocators and the owners of unusual
- * memory tell it. See Documentation/dev-tools/kmemleak.rst.
+ * Kernel memory leak detector: the functions by which allocators and owners of unusual
+ * memory report their blocks. See Documentation/dev-tools/kmemleak.rst.
  *
- * Every function here that takes a block may be called with any argument. A
- * wrong one is counted in /sys/kernel/debug/kmemleak_stats, told to the log at
- * most once a kind, and has no other effect. All but kmemleak_init() may be
- * called in any context but NMI, where they only count the call. With the
- * detector off they cost a patched-out branch, with CONFIG_DEBUG_KMEMLEAK=n
- * nothing.
+ * A function that takes a block may be called with any argument. A wrong argument is
+ * counted in /sys/kernel/debug/kmemleak_stats. Each kind of mistake is reported in the log
+ * at most once. The call has no other effect, unless its description names one.
+ *
+ * All functions but kmemleak_init() may be called in any context but NMI. In NMI the call
+ * is only counted. While the detector is off, almost all calls cost only a patched-out
+ * branch. With CONFIG_DEBUG_KMEMLEAK=n they cost nothing.
  */
 #ifndef _LINUX_KMEMLEAK_H
 #define _LINUX_KMEMLEAK_H
@@ -24,7 +25,7 @@ struct task_struct;
 
 DECLARE_STATIC_KEY_TRUE(kmemleak_key);
 
-/* True while blocks are tracked. */
+/* Are blocks being tracked? */
 #define kmemleak_tracking()	static_branch_unlikely(&kmemleak_key)
 
 void *kmemleak_hook_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp);
@@ -49,41 +50,48 @@ void kmemleak_hook_task_reaped(struct task_struct *task);
 
 /**
  * kmemleak_task_stack_gone() - a task's stack is about to be freed
- * @task: the task; it runs no more
+ * @task: the task, which no longer runs
+ *
+ * Call it while nothing is tracked, too: the task may be on the list of reaped tasks.
  *
  * Context: any but NMI.
  */
 void kmemleak_task_stack_gone(struct task_struct *task);
 
 /**
- * kmemleak_queue_page() - a page holds addresses of blocks, and keeps none of them
- * @page: its first byte; it came from the page allocator
+ * kmemleak_queue_page() - addresses in this page are not references
+ * @page: first byte of the page, which came from the page allocator
  *
- * The page is no root where tracking begins late. This ends when the page is freed. To
- * be called while nothing is tracked, too: tracking can begin later.
+ * If a running system turns tracking on, the page is not taken for preexisting
+ * memory, so it is not a root. This holds until the page is freed. Call it while nothing is
+ * tracked, too: tracking may be turned on later.
  *
  * Context: any.
  */
 void kmemleak_queue_page(const void *page);
 
 /**
- * kmemleak_init() - bring the detector up, or down if it is to be off
+ * kmemleak_init() - start the detector, or turn it off if the user wants it off
  *
- * Called once, when page and slab allocator work and interrupts are still off.
- * Blocks registered before are kept.
+ * Blocks that were registered before the call stay tracked.
+ *
+ * Context: early boot, once, when the page and slab allocators work and interrupts are
+ * still off.
  */
 void kmemleak_init(void);
 
 /**
  * kmemleak_alloc() - a block was allocated
- * @ptr: its first byte
+ * @ptr: first byte of the block
  * @size: bytes
- * @min_count: how many references it takes not to be a leak, usually 1. 0: the
- *	block is never a leak and its contents are scanned. -1: neither.
- * @gfp: flags of the allocation; tells whether the detector may sleep
+ * @min_count: number of references that the block needs not to be a leak, usually 1.
+ *	0: the block is never a leak, and its contents are scanned. -1: the block is never a
+ *	leak, and its contents are not scanned.
+ * @gfp: flags of the allocation. They tell whether the detector may sleep.
  *
- * A block registered twice is the newer one. One that overlaps another is not
- * tracked; it counts as in use and its contents are scanned.
+ * If a block with the same first byte is tracked already, the new block replaces it. If the
+ * new block overlaps another block in any other way, the new block is not tracked. Both
+ * blocks count as in use then, and the contents of the new block are scanned.
  *
  * Context: as @gfp says.
  */
@@ -95,51 +103,53 @@ static inline void kmemleak_alloc(const void *ptr, size_t size, int min_count, g
 
 /**
  * kmemleak_alloc_recursive() - a slab object was allocated
- * @ptr: its first byte
+ * @ptr: first byte of the object
  * @size: bytes
  * @min_count: as for kmemleak_alloc()
- * @cache_flags: flags of its cache; with SLAB_NOLEAKTRACE nothing is done
+ * @cache_flags: flags of the object's cache. With SLAB_NOLEAKTRACE nothing is done.
  * @gfp: as for kmemleak_alloc()
  *
+ * Otherwise as kmemleak_alloc().
+ *
  * Context: as @gfp says.
- * Return: @ptr, so that a caller has no need to keep it across the call.
+ * Return: @ptr, so that the caller need not keep it across the call.
  */
 #define kmemleak_alloc_recursive(ptr, size, min_count, cache_flags, gfp)		\
 ({											\
 	void *__block = (void *)(ptr);							\
 											\
-	/* A macro: with the detector off, no argument is computed. */			\
+	/* A macro: with the detector off, no argument is evaluated. */			\
 	if (kmemleak_tracking() && !((cache_flags) & SLAB_NOLEAKTRACE)) {		\
 		__block = kmemleak_hook_alloc(__block, size, min_count, gfp);		\
-		/* Not a jump: the caller is to be seen in the trace. */		\
+		/* No tail call: the trace must show the caller. */			\
 		barrier();								\
 	}										\
 	__block;									\
 })
 
 /**
- * kmemleak_alloc_slab() - kmalloc() or the like gave a block for a request of some size
- * @ptr: its first byte
+ * kmemleak_alloc_slab() - kmalloc() or a similar function allocated a block
+ * @ptr: first byte of the block
  * @size: bytes of the block
- * @requested: bytes that the caller asked for, at most @size; a report says both
- * @cache_flags: flags of its cache, 0 if it has none; with SLAB_NOLEAKTRACE nothing
- *	is done
+ * @requested: bytes that the caller requested, at most @size. A report shows both numbers.
+ * @cache_flags: flags of the block's cache, 0 if it has none. With SLAB_NOLEAKTRACE nothing
+ *	is done.
  * @gfp: as for kmemleak_alloc()
  *
- * All of the block is scanned: callers may use what they did not ask for, see
- * ksize(). Otherwise as kmemleak_alloc_recursive() with a count of 1.
+ * The whole block is scanned, because callers may use the unrequested bytes, see ksize().
+ * Otherwise as kmemleak_alloc_recursive() with a @min_count of 1.
  *
  * Context: as @gfp says.
- * Return: @ptr, so that a caller has no need to keep it across the call.
+ * Return: @ptr, so that the caller need not keep it across the call.
  */
 #define kmemleak_alloc_slab(ptr, size, requested, cache_flags, gfp)			\
 ({											\
 	void *__block = (void *)(ptr);							\
 											\
-	/* A macro: with the detector off, no argument is computed. */			\
+	/* A macro: with the detector off, no argument is evaluated. */			\
 	if (kmemleak_tracking() && !((cache_flags) & SLAB_NOLEAKTRACE)) {		\
 		__block = kmemleak_hook_alloc_slab(__block, size, requested, gfp);	\
-		/* Not a jump: the caller is to be seen in the trace. */		\
+		/* No tail call: the trace must show the caller. */			\
 		barrier();								\
 	}										\
 	__block;									\
@@ -147,12 +157,12 @@ static inline void kmemleak_alloc(const void *ptr, size_t size, int min_count, g
 
 /**
  * kmemleak_alloc_percpu() - a per-cpu block was allocated
- * @ptr: as alloc_percpu() returned it
- * @size: bytes, of one CPU's copy
+ * @ptr: the per-cpu pointer that alloc_percpu() returns
+ * @size: bytes of one CPU's copy
  * @gfp: as for kmemleak_alloc()
  *
- * It is one block with a copy per CPU: a reference is @ptr itself or any
- * address inside any copy; all copies are scanned.
+ * The copies of all CPUs are one block. A reference is a per-cpu pointer into the block, or
+ * an address inside any CPU's copy. All copies are scanned.
  *
  * Context: as @gfp says.
  */
@@ -163,9 +173,10 @@ static inline void kmemleak_alloc_percpu(const void __percpu *ptr, size_t size, 
 }
 
 /**
- * kmemleak_vmalloc() - an area was allocated by vmalloc
- * @area: its vm_struct, which refers to the block and does not count as use;
- *	who refers to @area beyond the vmalloc code itself uses the block
+ * kmemleak_vmalloc() - vmalloc allocated a block
+ * @area: the vm_struct of the block. Its own pointer to the block does not count as a
+ *	reference. A reference to @area from outside the vmalloc code counts as a reference
+ *	to the block.
  * @size: bytes
  * @gfp: as for kmemleak_alloc()
  *
@@ -179,11 +190,11 @@ static inline void kmemleak_vmalloc(const struct vm_struct *area, size_t size, g
 
 /**
  * kmemleak_alloc_phys() - physical memory was allocated
- * @phys: its first byte
+ * @phys: first byte of the memory
  * @size: bytes
  * @gfp: as for kmemleak_alloc(); 0 in early boot
  *
- * It is never a leak. What of it the kernel has mapped is scanned.
+ * The memory is never a leak. The part that the kernel has mapped is scanned.
  *
  * Context: as @gfp says.
  */
@@ -195,11 +206,12 @@ static inline void kmemleak_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
 
 /**
  * kmemleak_free() - a block is about to be freed
- * @ptr: its first byte
+ * @ptr: first byte of the block
  *
- * When this returns, the detector no longer finds the block, and reads it no more
- * unless it is always mapped: then a scan may be reading it still, which does no
- * harm. Unknown blocks are silently counted: they may be older than the detector.
+ * When the function returns, the detector no longer finds the block and no longer reads it.
+ * There is one exception: if the block's memory is always mapped, a scan may still be
+ * reading it, which does no harm. Unknown blocks are counted but not reported in the log,
+ * because they may have been allocated before tracking started.
  */
 static inline void kmemleak_free(const void *ptr)
 {
@@ -209,12 +221,14 @@ static inline void kmemleak_free(const void *ptr)
 
 /**
  * kmemleak_free_recursive() - a slab object is about to be freed
- * @ptr: its first byte
- * @cache_flags: flags of its cache; with SLAB_NOLEAKTRACE nothing is done
+ * @ptr: first byte of the object
+ * @cache_flags: flags of the object's cache. With SLAB_NOLEAKTRACE nothing is done.
+ *
+ * Otherwise as kmemleak_free().
  */
 #define kmemleak_free_recursive(ptr, cache_flags)					\
 do {											\
-	/* A macro for the same reason. */						\
+	/* A macro: with the detector off, no argument is evaluated. */			\
 	if (kmemleak_tracking() && !((cache_flags) & SLAB_NOLEAKTRACE))			\
 		kmemleak_hook_free(ptr);						\
 } while (0)
@@ -222,10 +236,10 @@ do {											\
 /**
  * kmemleak_free_part() - part of a block is about to be freed
  * @ptr: first byte of the part
- * @size: bytes
+ * @size: bytes of the part
  *
- * What is left stays tracked, as one or two blocks of the same origin. Nothing is
- * left behind what the caller asked for.
+ * The rest of the block stays tracked, as one or two blocks of the same origin. If the part
+ * reaches the end of the requested bytes, the unrequested bytes behind it are removed, too.
  */
 static inline void kmemleak_free_part(const void *ptr, size_t size)
 {
@@ -236,7 +250,9 @@ static inline void kmemleak_free_part(const void *ptr, size_t size)
 /**
  * kmemleak_free_part_phys() - part of a physical block is about to be freed
  * @phys: first byte of the part
- * @size: bytes
+ * @size: bytes of the part
+ *
+ * Otherwise as kmemleak_free_part().
  */
 static inline void kmemleak_free_part_phys(phys_addr_t phys, size_t size)
 {
@@ -255,7 +271,7 @@ static inline void kmemleak_free_percpu(const void __percpu *ptr)
 }
 
 /**
- * kmemleak_update_trace() - the caller is the one to blame from now on
+ * kmemleak_update_trace() - reports of this block show the caller's trace from now on
  * @ptr: any address inside the block
  */
 static inline void kmemleak_update_trace(const void *ptr)
@@ -265,10 +281,11 @@ static inline void kmemleak_update_trace(const void *ptr)
 }
 
 /**
- * kmemleak_not_leak() - this block is in use though nothing points at it
+ * kmemleak_not_leak() - this block is in use though no reference leads to it
  * @ptr: any address inside the block
  *
- * It is not reported; its contents are scanned, so what it points at is in use.
+ * The block is not reported. Its contents are scanned, so the blocks that it points to are
+ * in use as well.
  */
 static inline void kmemleak_not_leak(const void *ptr)
 {
@@ -278,8 +295,8 @@ static inline void kmemleak_not_leak(const void *ptr)
 
 /**
  * kmemleak_not_leak_phys() - kmemleak_not_leak() by physical address
- * @phys: any address inside the block, of kmemleak_alloc_phys() or, if mapped,
- *	of any other allocator
+ * @phys: any address inside the block. The block may be from kmemleak_alloc_phys() or, if
+ *	it is mapped, from any other allocator.
  */
 static inline void kmemleak_not_leak_phys(phys_addr_t phys)
 {
@@ -288,10 +305,11 @@ static inline void kmemleak_not_leak_phys(phys_addr_t phys)
 }
 
 /**
- * kmemleak_transient_leak() - for a moment nothing will point at this block
+ * kmemleak_transient_leak() - for a short time no reference will lead to this block
  * @ptr: any address inside the block
  *
- * The next scan treats it like kmemleak_not_leak(), later ones like any block.
+ * The next scan treats the block as after kmemleak_not_leak(). Later scans treat it like
+ * any other block.
  */
 static inline void kmemleak_transient_leak(const void *ptr)
 {
@@ -302,6 +320,8 @@ static inline void kmemleak_transient_leak(const void *ptr)
 /**
  * kmemleak_ignore() - neither report nor scan this block
  * @ptr: any address inside the block
+ *
+ * Blocks that only this block points to can be reported.
  */
 static inline void kmemleak_ignore(const void *ptr)
 {
@@ -311,8 +331,7 @@ static inline void kmemleak_ignore(const void *ptr)
 
 /**
  * kmemleak_ignore_phys() - kmemleak_ignore() by physical address
- * @phys: any address inside the block, of kmemleak_alloc_phys() or, if mapped,
- *	of any other allocator
+ * @phys: as for kmemleak_not_leak_phys()
  */
 static inline void kmemleak_ignore_phys(phys_addr_t phys)
 {
@@ -322,7 +341,7 @@ static inline void kmemleak_ignore_phys(phys_addr_t phys)
 
 /**
  * kmemleak_ignore_percpu() - neither report nor scan this per-cpu block
- * @ptr: as for kmemleak_alloc_percpu(), or any pointer inside
+ * @ptr: as for kmemleak_alloc_percpu(), or any per-cpu pointer inside the block
  */
 static inline void kmemleak_ignore_percpu(const void __percpu *ptr)
 {
@@ -332,7 +351,7 @@ static inline void kmemleak_ignore_percpu(const void __percpu *ptr)
 
 /**
  * kmemleak_erase() - clear a pointer that must not count as a reference
- * @ptr: where it is stored
+ * @ptr: address of the pointer
  */
 static inline void kmemleak_erase(void **ptr)
 {
@@ -340,8 +359,10 @@ static inline void kmemleak_erase(void **ptr)
 }
 
 /**
- * kmemleak_no_scan() - this block holds no pointers
+ * kmemleak_no_scan() - this block holds no references
  * @ptr: any address inside the block
+ *
+ * Its contents are not scanned. The block itself can still be reported.
  */
 static inline void kmemleak_no_scan(const void *ptr)
 {
@@ -350,12 +371,13 @@ static inline void kmemleak_no_scan(const void *ptr)
 }
 
 /**
- * kmemleak_scan_area() - of this block, only such areas hold pointers
- * @ptr: first byte of the area
- * @size: bytes; SIZE_MAX: to the end of the block; 0: no area, nothing is done
+ * kmemleak_scan_area() - only the scan areas of this block hold references
+ * @ptr: first byte of an area
+ * @size: bytes of the area. SIZE_MAX: up to the end of the block. 0: nothing is done.
  * @gfp: as for kmemleak_alloc()
  *
- * An area that reaches out of its block changes nothing.
+ * A block can have several areas. An area that reaches beyond its block changes nothing. If
+ * there is no memory to record the area, the whole block is scanned.
  *
  * Context: as @gfp says.
  */
@@ -366,12 +388,12 @@ static inline void kmemleak_scan_area(const void *ptr, size_t size, gfp_t gfp)
 }
 
 /**
- * kmemleak_task_reaped() - a task is about to give up its pid
+ * kmemleak_task_reaped() - a task is about to release its pid
  * @task: the task, which may still run and sleep
  *
- * Its stack is scanned until kmemleak_task_stack_gone(), though no pid leads to it.
+ * The task's stack is scanned until kmemleak_task_stack_gone(), though no pid leads to it.
  *
- * Context: any but NMI; once a task.
+ * Context: any but NMI; once for each task.
  */
 static inline void kmemleak_task_reaped(struct task_struct *task)
 {
@@ -380,11 +402,11 @@ static inline void kmemleak_task_reaped(struct task_struct *task)
 }
 
 /**
- * kmemleak_forget_registers() - leave no dead value in a register
+ * kmemleak_forget_registers() - clear dead values from the callee-saved registers
  *
- * For who is about to sleep for long. Registers that a called function has to preserve
- * are saved on the stack, where a dead value looks like any other. What is in use, the
- * compiler keeps elsewhere. Where it needs a frame pointer this does nothing.
+ * Call it before a long sleep. Called functions save these registers on the stack, where a
+ * dead value looks like a live one. The compiler keeps its live values elsewhere. If the
+ * compiler needs a frame pointer, and on all architectures but x86-64, nothing is done.
  */
 static __always_inline void kmemleak_forget_registers(void)
 {

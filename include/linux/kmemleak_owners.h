@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the kernel memory leak detector asks those who own memory: allocators, the kernel
- * log, lockdep, KFENCE, the architecture. They alone know how they keep it; each function
- * stands beside that. For mm/kmemleak/ only.
+ * Questions of the kernel memory leak detector to the owners of memory: allocators, the
+ * kernel log, lockdep, KFENCE, the architecture. Only the owner knows how it keeps its
+ * memory, so each function is defined in the owner's file. For mm/kmemleak/ only.
  */
 #ifndef _LINUX_KMEMLEAK_OWNERS_H
 #define _LINUX_KMEMLEAK_OWNERS_H
@@ -18,76 +18,78 @@ struct vmap_area;
 
 /* ---------------------------------------------- slab blocks (mm/slub.c) -- */
 
-/* No cache is made or destroyed between these. Context: process, may sleep. */
+/* Between these two, no cache is created or destroyed. Context: process, may sleep. */
 void slab_lock_caches(void);
 void slab_unlock_caches(void);
 
 /**
- * slab_empty_quarantine() - free what KASAN keeps of freed blocks
+ * slab_empty_quarantine() - free the blocks in KASAN's quarantine
  *
- * They become free slots, and slabs that had only such blocks are freed.
+ * The blocks become free slots. Slabs that are empty then are freed.
  *
  * Context: process, may sleep, cpus_read_lock() held.
  */
 void slab_empty_quarantine(void);
 
 /**
- * slab_block_size() - bytes of the slab block that lies at an address
+ * slab_block_size() - get the size of the slab block at an address
  * @addr: an address in the direct map
  *
  * Context: any, while the block is in use.
- * Return: the same for all blocks of its cache; 0 if no slab is there.
+ * Return: the size, which is the same for all blocks of a cache; 0 if @addr is in no slab.
  */
 size_t slab_block_size(const void *addr);
 
 /**
- * slab_visit_blocks() - all blocks of a slab, in use or free
- * @page: its first page
- * @visit: called for each. Only its address is known: nothing keeps the block, or the
- *	slab, and when that is gone, some addresses are of nothing
+ * slab_visit_blocks() - visit all blocks of a slab, in use or free
+ * @page: first page of the slab
+ * @visit: called with the address and the size of each block. Nothing keeps the block or
+ *	the slab. Both can be freed meanwhile, and then some addresses are not those of
+ *	blocks. If @visit returns a value other than 0, the visit ends.
  *
  * Caches that are never tracked are left out.
  *
  * Context: process, between slab_lock_caches() and slab_unlock_caches().
- * Return: 0, or what @visit returned first that is not 0.
+ * Return: 0, or the first value other than 0 that @visit returned.
  */
 int slab_visit_blocks(struct page *page, int (*visit)(const void *block, size_t size));
 
 /**
- * slab_visit_free() - all free blocks of all slabs, and what lists them
- * @visit: called for each block, and for each array that holds addresses of blocks,
- *	free or given away; returns false to end this
+ * slab_visit_free() - visit all free blocks of all slabs, and the arrays that list them
+ * @visit: called for each free block, and for each array that holds addresses of blocks,
+ *	free or allocated since. If it returns false, the visit ends.
  *
- * Context: no other CPU runs, and the caches are locked.
- * Return: false if @visit did, or if a preempted task holds a lock that it takes.
+ * Context: no other CPU runs, and the caller holds slab_lock_caches().
+ * Return: true if all were visited; false if @visit returned false, or if a preempted task
+ * holds the lock of a list.
  */
 bool slab_visit_free(bool (*visit)(const void *block, size_t size));
 
 /* --------------------------------------------- pages (mm/page_alloc.c) -- */
 
 /**
- * page_free_order() - is this the first page of a free block?
- * @page: a page
+ * page_free_order() - get the order of the free block that begins with a page
+ * @page: the page
  *
- * Without the zone's lock: a block can be taken meanwhile.
+ * Takes no lock, so the block may be allocated meanwhile.
  *
  * Context: any.
- * Return: the block's order, or -1.
+ * Return: the order, or -1 if no free block begins with the page.
  */
 int page_free_order(struct page *page);
 
 /**
- * page_is_free() - is this any page of a free block?
- * @page: a page
+ * page_is_free() - is this page part of a free block?
+ * @page: the page
  *
- * Pages in the lists of CPUs do not look free. Memory that a guest has not accepted yet
- * does.
+ * Free pages in the per-cpu lists do not look free. Memory that a guest has not accepted
+ * yet looks free. Takes no lock, so the answer may be outdated at once.
  *
- * Context: as page_free_order().
+ * Context: any.
  */
 bool page_is_free(struct page *page);
 
-/* Pages that are free in the lists of CPUs become free ones. Context: process, may sleep. */
+/* Moves free pages from the per-cpu lists to the free blocks. Context: process, may sleep. */
 void page_drain_lists(void);
 
 /* ----------------------------------------- per-cpu memory (mm/percpu.c) -- */
@@ -96,12 +98,12 @@ void page_drain_lists(void);
 
 /**
  * struct pcpu_free_ranges - free ranges of per-cpu memory, and where to look for more
- * @base: first byte of the chunk to go on with, or any address before it, 0 to begin;
- *	chunks are visited by address, since they move between lists
- * @bit: first one of its map that was not looked at
- * @nr: how many ranges
- * @start: where each begins
- * @size: bytes of each, of one CPU's copy
+ * @base: first byte of the next chunk, or any address before it; 0 at the beginning. Chunks
+ *	are visited by address, because they move between lists.
+ * @bit: first bit of that chunk's map that was not looked at
+ * @nr: number of ranges
+ * @start: first byte of each range
+ * @size: size of each range in one CPU's copy, in bytes
  */
 struct pcpu_free_ranges {
 	unsigned long base;
@@ -112,33 +114,33 @@ struct pcpu_free_ranges {
 };
 
 /**
- * pcpu_find_free() - the next free ranges of all chunks
- * @free: zeroed to begin with
+ * pcpu_find_free() - find the next free ranges of per-cpu memory
+ * @free: the position and the ranges found; zeroed before the first call
  *
  * Context: process.
- * Return: whether there may be more.
+ * Return: true if there may be more ranges, false if not.
  */
 bool pcpu_find_free(struct pcpu_free_ranges *free);
 
 /* ---------------------------------------------- areas (mm/vmalloc.c) -- */
 
-/* Areas that wait for their next use become free ones. Context: process, may sleep. */
+/* Turns areas that wait for their reuse into free areas. Context: process, may sleep. */
 void vmap_area_settle(void);
 
 /**
- * vmap_area_visit() - areas in use, or free ones
- * @free: which
- * @next: 0 to begin with; moves on
- * @budget: visit that many at most
- * @visit: called for each that ends behind *@next
+ * vmap_area_visit() - visit areas in use, or free areas
+ * @free: true: free areas; false: areas in use
+ * @next: position, 0 before the first call; the call advances it
+ * @budget: greatest number of areas to visit
+ * @visit: called for each area that ends behind *@next
  *
- * A free area can grow downwards from one call to the next, and then still ends there.
- * So areas that stay are visited in a walk from 0, at least once. Call
- * vmap_area_settle(), visit areas in use, call it again and visit free ones: areas go
- * that way.
+ * A walk from 0 visits each area at least once that exists during the whole walk. A free
+ * area can grow downwards between two calls, but its end stays. To visit all areas, call
+ * vmap_area_settle(), visit the areas in use, call vmap_area_settle() again, and visit the
+ * free areas: areas move in that direction.
  *
  * Context: process.
- * Return: whether there may be more.
+ * Return: true if there may be more areas, false if not.
  */
 bool vmap_area_visit(bool free, unsigned long *next, unsigned int budget,
 		     void (*visit)(const struct vmap_area *va));
@@ -146,31 +148,39 @@ bool vmap_area_visit(bool free, unsigned long *next, unsigned int budget,
 /* ----------------------------- modules (kernel/module/debug_kmemleak.c) -- */
 
 /**
- * module_text() - where the code of a module is
+ * module_text() - get the code of a module
  * @mod: the module
- * @init: the part that goes when its init function is done, or the part that stays
- * @size: set to its size, 0 if there is none
+ * @init: true: the part that is freed when the init function has returned; false: the part
+ *	that stays
+ * @size: set to the size of the code, 0 if there is none
  *
  * Context: in a notifier of modules.
+ * Return: first byte of the code.
  */
 const void *module_text(const struct module *mod, bool init, size_t *size);
 
 /* ------------------------------- links (kernel/locking/lockdep.c) -- */
 
 /**
- * lockdep_links() - static memory that refers to stacks of searches that are over
- * @size: set to its size
+ * lockdep_links() - get lockdep's list entries
+ * @size: set to their size in bytes
+ *
+ * They are static memory. Lockdep's search leaves pointers to its stack in them.
+ *
+ * Return: first byte of the list entries.
  */
 const void *lockdep_links(size_t *size);
 
 /* ---------------------------------------------- KASAN (mm/kasan/tags.c) -- */
 
 /**
- * kasan_records() - where each block was allocated and freed, with its address
- * @nr: which piece, from 0; there is one
- * @size: set to its size
+ * kasan_records() - get KASAN's records of allocations and frees
+ * @nr: number of the piece of memory, from 0 on; there is one piece
+ * @size: set to the size of the piece in bytes
  *
- * Return: where it begins, or NULL if there is none of that number.
+ * The records hold the addresses of blocks.
+ *
+ * Return: first byte of the piece, or NULL if there is no piece with this number.
  */
 #if defined(CONFIG_KASAN_SW_TAGS) || defined(CONFIG_KASAN_HW_TAGS)
 const void *kasan_records(unsigned int nr, size_t *size);
@@ -184,21 +194,24 @@ static inline const void *kasan_records(unsigned int nr, size_t *size)
 /* ------------------------------------------- KFENCE (mm/kfence/core.c) -- */
 
 /**
- * kfence_records() - all that is known of objects; the pool itself is elsewhere
- * @size: set to its size
+ * kfence_records() - get KFENCE's records of its objects
+ * @size: set to their size in bytes
  *
- * Return: where it begins, or NULL.
+ * The records hold the addresses of the objects. KFENCE's pool is not part of them.
+ *
+ * Return: first byte of the records, or NULL if there are none.
  */
 const void *kfence_records(size_t *size);
 
 /**
- * kfence_next_object() - an object that is in use, or waits to be freed
- * @nr: where to begin, 0 for the first; moves on
- * @addr: set to its address
- * @size: set to its size
+ * kfence_next_object() - get the next object that is in use or waits to be freed
+ * @nr: position, 0 before the first call; the call advances it
+ * @addr: set to the address of the object
+ * @size: set to the size of the object
  *
  * Context: any.
- * Return: its link in a queue of RCU callbacks, or NULL if there is none left.
+ * Return: the RCU head by which KFENCE queues the object to be freed, or NULL if no object
+ * is left.
  */
 const struct rcu_head *kfence_next_object(unsigned int *nr, const void **addr, size_t *size);
 
@@ -206,38 +219,39 @@ const struct rcu_head *kfence_next_object(unsigned int *nr, const void **addr, s
 
 #if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
 /**
- * irq_stack_dead() - a CPU's stack for interrupts, while none runs there
- * @cpu: a CPU
- * @size: set to its bytes, if no interrupt runs there
+ * irq_stack_dead() - get a CPU's interrupt stack if no interrupt runs on it
+ * @cpu: the CPU
+ * @size: set to the size of the stack in bytes, if no interrupt runs on it
  *
- * What it holds then is left over. An interrupt can begin meanwhile, with pointers that
- * are elsewhere too.
+ * All values on the stack are dead then. An interrupt can begin meanwhile, but its pointers
+ * are in other places as well.
  *
  * Context: any.
- * Return: whole pages of the CPU's per-cpu area, or NULL.
+ * Return: first byte of the stack, which is whole pages of the CPU's per-cpu area; NULL if
+ * an interrupt runs on it.
  */
 const void *irq_stack_dead(int cpu, size_t *size);
 
 /**
- * irq_stack_left() - from an address to the end of this CPU's stack for interrupts
- * @addr: where the caller's stack is
+ * irq_stack_left() - count the bytes from an address to the end of this CPU's interrupt stack
+ * @addr: an address on the caller's stack
  *
- * Interrupts and softirqs run on one stack per CPU, which nobody leaves half way.
+ * Interrupts and softirqs run on one stack per CPU. They leave it only when they end.
  *
  * Context: any.
- * Return: bytes, 0 if the address is not on that stack.
+ * Return: the number of bytes, or 0 if the address is not on the interrupt stack.
  */
 size_t irq_stack_left(unsigned long addr);
 
 /**
- * exception_stacks_dead() - a CPU's stacks for exceptions and NMIs
- * @cpu: a CPU
- * @size: set to their bytes
+ * exception_stacks_dead() - get a CPU's stacks for exceptions and NMIs
+ * @cpu: the CPU
+ * @size: set to the size of the stacks in bytes
  *
- * These never own memory.
+ * Exceptions and NMIs own no memory, so all values on the stacks count as dead.
  *
  * Context: any.
- * Return: whole pages of the CPU's per-cpu area.
+ * Return: first byte of the stacks, which are whole pages of the CPU's per-cpu area.
  */
 const void *exception_stacks_dead(int cpu, size_t *size);
 #else
@@ -260,15 +274,15 @@ static inline const void *exception_stacks_dead(int cpu, size_t *size)
 /* ------------------------------------ the kernel log (kernel/printk/printk.c) -- */
 
 /**
- * printk_records() - the memory of the kernel log
- * @nr: which piece of it, from 0 on
- * @size: set to its bytes, if there is such a piece
+ * printk_records() - get the memory of the kernel log
+ * @nr: number of the piece of memory, from 0 on
+ * @size: set to the size of the piece in bytes, if there is one
  *
- * Text, and the numbers that say where in it each message is. There are pieces that
- * boot began with, and if others took their place, these as well.
+ * The pieces hold the text of the log, and numbers that say where each message begins. The
+ * static pieces come first. If the log has moved to other pieces since, those follow.
  *
- * Context: any, once the per-cpu areas are there.
- * Return: the piece, or NULL.
+ * Context: any, once the per-cpu areas exist.
+ * Return: first byte of the piece, or NULL behind the last one.
  */
 #ifdef CONFIG_PRINTK
 const void *printk_records(unsigned int nr, size_t *size);
@@ -282,14 +296,14 @@ static inline const void *printk_records(unsigned int nr, size_t *size)
 /* ---------------------------------- the stack depot (lib/stackdepot.c) -- */
 
 /**
- * stack_depot_pool() - memory for stack traces
- * @nr: which piece of it, from 0 on
- * @size: set to its bytes
+ * stack_depot_pool() - get the memory of stack traces
+ * @nr: number of the piece of memory, from 0 on
+ * @size: set to the size of the piece in bytes
  *
- * What no trace has filled yet is as a former owner left it.
+ * The part that no trace has filled yet is as a previous owner left it.
  *
  * Context: any but NMI.
- * Return: the piece, whole pages, or NULL behind the last one.
+ * Return: first byte of the piece, which is whole pages; NULL behind the last piece.
  */
 const void *stack_depot_pool(unsigned int nr, size_t *size);
 

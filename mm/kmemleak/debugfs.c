@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The files of the detector in debugfs: kmemleak, which shows the published
- * leaks and takes commands, and kmemleak_stats. Reports are formatted in report.c,
- * commands are parsed in command.c.
+ * The files of the detector in debugfs: kmemleak shows the published leaks and takes
+ * commands, kmemleak_stats shows counters. report.c formats reports, core/command.c parses
+ * commands.
  */
 #define pr_fmt(fmt) "kmemleak: " fmt
 
@@ -22,26 +22,37 @@
 #include <linux/sizes.h>
 #include <linux/uaccess.h>
 
-#include "glue.h"
+#include "cancel.h"
+#include "control.h"
+#include "core/command.h"
+#include "core/leak_set.h"
+#include "debugfs.h"
+#include "params.h"
+#include "publish.h"
+#include "rcu.h"
+#include "report.h"
+#include "scan.h"
+#include "state.h"
+#include "thread.h"
 
 /*
- * Guards commands: they run one at a time. Taken before the lock of thread.c and
- * kmemleak_scan_mutex. A command takes the latter only where it needs it: a command
- * that stops the thread must not wait for the thread's scan.
+ * Commands run one at a time. This lock is taken before thread_lock and kmemleak_scan_mutex. A
+ * command takes kmemleak_scan_mutex only where it needs it: a command that stops the thread
+ * must not wait for the thread's scan.
  */
 static DEFINE_MUTEX(command_lock);
 
 /* ------------------------------------------------------------- reading -- */
 
-/* Holds any report of ordinary length, so that seq_read() need not replace it. */
+/* Room for any report of ordinary length, so that seq_read() need not replace the buffer. */
 #define BUF_SIZE	SZ_16K
 
 /**
  * struct reader - an open file
- * @set: the leaks that it shows, or NULL; changes only when it reads from the beginning
- * @next: the leak to show next, or the list's head after the last
- * @index: its number
- * @texts: traces it was shown before
+ * @set: the leaks that the file shows, or NULL; changes only when a read begins at position 0
+ * @next: the leak to show next, or the list's head after the last leak
+ * @index: number of @next
+ * @texts: texts of the traces that were shown before
  *
  * Guarded by the lock of the seq_file.
  */
@@ -52,33 +63,33 @@ struct reader {
 	struct kmemleak_texts texts;
 };
 
-static void forget_set(struct reader *reader)
+static void put_reader_set(struct reader *reader)
 {
 	if (reader->set)
 		kmemleak_published_put(reader->set);
 	reader->set = NULL;
 }
 
-static void *leak_at(struct reader *reader)
+static void *current_leak(struct reader *reader)
 {
 	if (reader->next == &reader->set->leaks.list)
 		return NULL;
 	return list_entry(reader->next, struct kmemleak_leak, list);
 }
 
-static void step(struct reader *reader)
+static void advance_reader(struct reader *reader)
 {
 	reader->next = reader->next->next;
 	reader->index++;
 }
 
-/* Begins anew at 0; anywhere else it is nearly always where it was left. */
+/* Position 0 begins anew. Any other position is nearly always where the last read ended. */
 static void *leaks_start(struct seq_file *m, loff_t *pos)
 {
 	struct reader *reader = m->private;
 
 	if (!*pos) {
-		forget_set(reader);
+		put_reader_set(reader);
 		reader->set = kmemleak_published_get();
 	}
 	if (!reader->set)
@@ -87,22 +98,22 @@ static void *leaks_start(struct seq_file *m, loff_t *pos)
 		reader->next = reader->set->leaks.list.next;
 		reader->index = 0;
 	}
-	while (reader->index < *pos && leak_at(reader)) {
-		step(reader);
+	while (reader->index < *pos && current_leak(reader)) {
+		advance_reader(reader);
 		cond_resched_tasks_rcu_qs();
 	}
-	return leak_at(reader);
+	return current_leak(reader);
 }
 
 static void *leaks_next(struct seq_file *m, void *v, loff_t *pos)
 {
 	struct reader *reader = m->private;
 
-	/* A long run of skipped leaks does not return to user space. */
+	/* seq_read() does not return to user space during a long run of skipped leaks. */
 	cond_resched_tasks_rcu_qs();
-	step(reader);
+	advance_reader(reader);
 	*pos = reader->index;
-	return leak_at(reader);
+	return current_leak(reader);
 }
 
 static void leaks_stop(struct seq_file *m, void *v)
@@ -110,17 +121,17 @@ static void leaks_stop(struct seq_file *m, void *v)
 }
 
 /*
- * While blocks are tracked it is known which leaks were freed since. The records refer
- * to objects. These go a grace period after tracking ends, and tracking begins again
- * after another one. So a reader that sees it on sees the era as well.
+ * While blocks are tracked, objects tell which leaks were freed since the scan. The objects
+ * are released a grace period after tracking ends, and tracking begins again after another
+ * grace period. So a reader that sees tracking on sees the new generation as well.
  */
 static bool was_freed(const struct reader *reader, const struct kmemleak_leak *leak)
 {
 	bool freed;
 
 	rcu_read_lock();
-	freed = kmemleak_is_on() && reader->set->era == READ_ONCE(kmemleak_era) &&
-		!kmemleak_leak_lives(&kmemleak_tracker, leak);
+	freed = kmemleak_is_on() && reader->set->generation == READ_ONCE(kmemleak_generation) &&
+		!kmemleak_leak_set_is_alive(&kmemleak_tracker, leak);
 	rcu_read_unlock();
 	return freed;
 }
@@ -143,8 +154,8 @@ static const struct seq_operations leaks_seq_ops = {
 };
 
 /*
- * The buffer that seq_read() would get for itself is not zeroed. While the file
- * is open, words that an earlier owner left in it would count as references.
+ * seq_read() would allocate a buffer that is not zeroed. While the file is open, words that an
+ * earlier owner left in the buffer would count as references.
  */
 static int leaks_open(struct inode *inode, struct file *file)
 {
@@ -174,14 +185,14 @@ static int leaks_release(struct inode *inode, struct file *file)
 	struct seq_file *m = file->private_data;
 	struct reader *reader = m->private;
 
-	forget_set(reader);
+	put_reader_set(reader);
 	kmemleak_texts_free(&reader->texts);
 	return seq_release_private(inode, file);
 }
 
 /*
- * seq_read() gives at most one of its buffers a call. But some readers call once, with
- * a large buffer, and take the result for the whole file.
+ * seq_read() returns at most the contents of one buffer per call. But some readers call once,
+ * with a large buffer, and take the result for the whole file.
  */
 static ssize_t leaks_read(struct file *file, char __user *buf, size_t size, loff_t *ppos)
 {
@@ -198,7 +209,7 @@ static ssize_t leaks_read(struct file *file, char __user *buf, size_t size, loff
 
 /* ------------------------------------------------------------- writing -- */
 
-static void explain_off(void)
+static void explain_disabled(void)
 {
 	const char *why = READ_ONCE(kmemleak_tracker.failed);
 
@@ -209,59 +220,59 @@ static void explain_off(void)
 		pr_notice_once("Turned off, writes fail; to turn it on, write on\n");
 }
 
-static int check_on(void)
+static int check_enabled(void)
 {
 	if (kmemleak_is_on())
 		return 0;
-	explain_off();
+	explain_disabled();
 	return -EPERM;
 }
 
 /*
- * A signal ends a wait. A suspend looks like one, but has no handler: after it the
- * write begins anew.
+ * A signal ends the wait. A suspend looks like a signal without a handler: the write is
+ * restarted after the suspend.
  */
-static int lock(struct mutex *mutex)
+static int lock_interruptible(struct mutex *mutex)
 {
 	return mutex_lock_interruptible(mutex) ? -ERESTARTNOHAND : 0;
 }
 
-/* Work that a suspend cut short begins anew after it. */
-static int after_suspend(int ret)
+/* If a suspend cut the work short, the write is restarted after the suspend. */
+static int restart_after_suspend(int ret)
 {
 	return ret == -EINTR && !fatal_signal_pending(current) ? restart_syscall() : ret;
 }
 
-static int scan(void)
+static int run_scan(void)
 {
-	int ret = lock(&kmemleak_scan_mutex);
+	int ret = lock_interruptible(&kmemleak_scan_mutex);
 
 	if (ret)
 		return ret;
-	/* An error may have turned it off meanwhile. */
-	ret = check_on() ?: kmemleak_scan();
+	/* An error may have turned tracking off meanwhile. */
+	ret = check_enabled() ?: kmemleak_scan();
 	mutex_unlock(&kmemleak_scan_mutex);
-	return after_suspend(ret);
+	return restart_after_suspend(ret);
 }
 
-static int clear(void)
+static int run_clear(void)
 {
-	int ret = lock(&kmemleak_scan_mutex);
+	int ret = lock_interruptible(&kmemleak_scan_mutex);
 
 	if (ret)
 		return ret;
 	if (kmemleak_is_on())
 		kmemleak_scan_clear();
 	else
-		kmemleak_give_back();
+		kmemleak_release_metadata();
 	mutex_unlock(&kmemleak_scan_mutex);
 	return 0;
 }
 
-static int on(void)
+static int run_on(void)
 {
 	bool was_on;
-	int ret = lock(&kmemleak_scan_mutex);
+	int ret = lock_interruptible(&kmemleak_scan_mutex);
 
 	if (ret)
 		return ret;
@@ -269,14 +280,14 @@ static int on(void)
 	ret = kmemleak_turn_on();
 	mutex_unlock(&kmemleak_scan_mutex);
 	if (ret || was_on || !IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_AUTO_SCAN))
-		return after_suspend(ret);
-	/* Without a thread it is on all the same. */
+		return restart_after_suspend(ret);
+	/* If the thread cannot start, tracking is on all the same. */
 	kmemleak_thread_start();
 	return 0;
 }
 
-/* The thread first: that ends a scan it is making, so the mutex is soon free. */
-static int off(void)
+/* Stop the thread first: that ends the thread's scan, so the mutex is soon free. */
+static int run_off(void)
 {
 	kmemleak_thread_stop();
 	if (mutex_lock_killable(&kmemleak_scan_mutex))
@@ -286,8 +297,8 @@ static int off(void)
 	return 0;
 }
 
-/* A new period counts at once; 0 keeps the old one for a later scan=on. */
-static int scan_every(unsigned int secs)
+/* A new period takes effect at once. 0 keeps the last period for a later scan=on. */
+static int set_scan_period(unsigned int secs)
 {
 	kmemleak_thread_stop();
 	if (!secs)
@@ -300,13 +311,13 @@ static int run_command(enum kmemleak_command cmd, unsigned long arg)
 {
 	switch (cmd) {
 	case KMEMLEAK_CMD_SCAN:
-		return scan();
+		return run_scan();
 	case KMEMLEAK_CMD_CLEAR:
-		return clear();
+		return run_clear();
 	case KMEMLEAK_CMD_OFF:
-		return off();
+		return run_off();
 	case KMEMLEAK_CMD_ON:
-		return on();
+		return run_on();
 	case KMEMLEAK_CMD_DUMP:
 		return kmemleak_report_object(arg);
 	case KMEMLEAK_CMD_STACK_ON:
@@ -321,33 +332,35 @@ static int run_command(enum kmemleak_command cmd, unsigned long arg)
 		kmemleak_thread_stop();
 		return 0;
 	case KMEMLEAK_CMD_SCAN_SECS:
-		return scan_every(min_t(unsigned long, arg, KMEMLEAK_MAX_SECS));
+		return set_scan_period(min_t(unsigned long, arg, KMEMLEAK_MAX_SECS));
 	}
 	return -EINVAL;
 }
 
-/* Whoever turns tracking off does not wait for a scan, or for "on", to come to its end. */
+/* "off" does not wait until a scan or "on" has finished: it makes them end early. */
 static int wait_for_turn(enum kmemleak_command cmd)
 {
 	int ret;
 
 	if (cmd != KMEMLEAK_CMD_OFF)
-		return lock(&command_lock);
-	kmemleak_off_wait_begin();
-	ret = lock(&command_lock);
-	kmemleak_off_wait_end();
+		return lock_interruptible(&command_lock);
+	kmemleak_cancel_off_begin();
+	/* A scan that waits for RCU callbacks checks again. */
+	kmemleak_rcu_wake();
+	ret = lock_interruptible(&command_lock);
+	kmemleak_cancel_off_end();
 	return ret;
 }
 
 /*
- * A write is one command, whole: never a part of one, never two. It does not
- * move the position, which belongs to the reports: the next read from the same
- * open file goes on where the last one ended, or at the beginning after a seek.
+ * A write is exactly one command, never a part of a command, never two. It does not move the
+ * position, which belongs to the reports: the next read from the same open file continues
+ * where the last read ended, or at the beginning after a seek.
  *
- * Return: @size; -EFAULT; -EPERM if the detector is off, for all writes but clear
- * and on; -EINVAL and -ERANGE from the parser, for which an empty or overlong
- * write is no command; -EINTR if a signal came while this one waited for another
- * command or a scan; else the error of the command.
+ * Return: @size; -EFAULT; -EPERM if the detector is off, for all writes but clear and on;
+ * -EINVAL or -ERANGE from the parser, -EINVAL also if the write is empty or too long; -EINTR
+ * if a signal came while the command waited for another command or a scan; or the error of
+ * the command.
  */
 static ssize_t leaks_write(struct file *file, const char __user *buf, size_t size, loff_t *ppos)
 {
@@ -361,15 +374,15 @@ static ssize_t leaks_write(struct file *file, const char __user *buf, size_t siz
 			return -EFAULT;
 		ret = kmemleak_command_parse(text, size, &cmd, &arg);
 	}
-	/* Nothing to run, so nothing to wait for. */
+	/* There is no command to run, so do not wait. */
 	if (ret)
-		return check_on() ?: ret;
+		return check_enabled() ?: ret;
 
 	ret = wait_for_turn(cmd);
 	if (ret)
 		return ret;
 	if (cmd != KMEMLEAK_CMD_CLEAR && cmd != KMEMLEAK_CMD_ON)
-		ret = check_on();
+		ret = check_enabled();
 	if (!ret)
 		ret = run_command(cmd, arg);
 	mutex_unlock(&command_lock);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Entry points: what include/linux/kmemleak.h calls while tracking is on. They
- * gather who is calling, pass the call to the core, and tell the log of a
- * caller's mistake, once a kind. What a call means is core.c's.
+ * Entry points: the hooks that include/linux/kmemleak.h calls while tracking is on. A hook
+ * records the caller, passes the call to core/block.c or core/annotate.c, and logs the
+ * caller's mistake, once for each kind of mistake.
  */
 #define pr_fmt(fmt) "kmemleak: " fmt
 
@@ -23,25 +23,31 @@
 #include <linux/string.h>
 #include <linux/workqueue.h>
 
-#include "glue.h"
+#include "control.h"
+#include "core/block.h"
+#include "core/pool_fast.h"
+#include "ops.h"
+#include "preexist.h"
+#include "state.h"
+#include "trace.h"
 
 static const char *const mistake_names[] = {
 	[KMEMLEAK_WRAPS] = "a block that wraps around the end of memory",
 	[KMEMLEAK_NOT_FOUND] = "annotation of an unknown block",
 	[KMEMLEAK_REPLACED] = "a block registered twice",
 	[KMEMLEAK_OVERLAPS] = "a block that overlaps another one",
-	[KMEMLEAK_OUTSIDE] = "a part that reaches out of its block",
+	[KMEMLEAK_OUTSIDE] = "a part that reaches outside of its block",
 };
 
 /**
  * struct mistake - the first mistake of a kind
- * @state: how far it is. Who makes it MADE fills in the rest, and who sees it READY
- *	prints it.
- * @addr: what the caller said
- * @size: the same
- * @pid: who called
- * @comm: name of that task
- * @nr: entries of the trace
+ * @state: how far the mistake is. The hook that sets MADE fills in the other members. The
+ *	work item that finds READY prints them.
+ * @addr: address that the caller gave
+ * @size: size that the caller gave
+ * @pid: pid of the calling task
+ * @comm: name of the calling task
+ * @nr: number of @entry
  * @entry: return addresses, innermost first
  */
 struct mistake {
@@ -56,42 +62,42 @@ struct mistake {
 
 static struct mistake mistakes[ARRAY_SIZE(mistake_names)];
 
-static void tell_mistakes(struct work_struct *work)
+static void warn_mistakes(struct work_struct *work)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(mistakes); i++) {
 		struct mistake *mistake = &mistakes[i];
 
-		/* Pairs with note_mistake(). */
+		/* Pairs with record_mistake(). */
 		if (smp_load_acquire(&mistake->state) != READY)
 			continue;
 		WRITE_ONCE(mistake->state, TOLD);
-		pr_warn("%s: 0x%lx, size %zu; told once, see kmemleak_stats\n", mistake_names[i],
-			mistake->addr, mistake->size);
+		pr_warn("%s: 0x%lx, size %zu (reported once, see kmemleak_stats)\n",
+			mistake_names[i], mistake->addr, mistake->size);
 		pr_warn("Call Trace of %s, pid %d:\n", mistake->comm, mistake->pid);
 		stack_trace_print(mistake->entry, mistake->nr, 1);
-		/* It is static data, which a scan reads: the block may be lost later. */
+		/* A scan reads static data, so @addr would hide the block if it is lost later. */
 		mistake->addr = 0;
 	}
 }
 
-/* Queued by each hook that leaves after the error, so this may run more than once. */
-static void failed_work(struct work_struct *work)
+/* Each hook that ends after the error queues this work, so it may run more than once. */
+static void report_failure(struct work_struct *work)
 {
 	static bool told;
 
 	mutex_lock(&kmemleak_scan_mutex);
 	if (!told) {
 		told = true;
-		pr_err("turned off by an error: %s\n", READ_ONCE(kmemleak_tracker.failed));
+		pr_err("Turned off by an error: %s\n", READ_ONCE(kmemleak_tracker.failed));
 		kmemleak_turn_off();
 	}
 	mutex_unlock(&kmemleak_scan_mutex);
 }
 
-static DECLARE_WORK(fail_work, failed_work);
-static DECLARE_WORK(mistake_work, tell_mistakes);
+static DECLARE_WORK(fail_work, report_failure);
+static DECLARE_WORK(mistake_work, warn_mistakes);
 
 static void queue_fail_work(struct irq_work *work)
 {
@@ -107,30 +113,30 @@ static DEFINE_IRQ_WORK(fail_irq, queue_fail_work);
 static DEFINE_IRQ_WORK(mistake_irq, queue_mistake_work);
 
 /*
- * A caller may hold any lock, those of the log and of workqueues among them. So an
- * interrupt queues the work, which comes when interrupts are on again.
+ * A hook's caller may hold any lock, a lock of the log or of a workqueue for example. So an
+ * interrupt queues the work: it comes when interrupts are on again.
  */
-static void when_unlocked(struct irq_work *work)
+static void queue_when_unlocked(struct irq_work *work)
 {
-	/* Before there are interrupts, it waits for after_boot(). */
+	/* In early boot there are no interrupts. report_boot_mistakes() queues the work later. */
 	if (system_state > SYSTEM_BOOTING)
 		irq_work_queue(work);
 }
 
-static int __init after_boot(void)
+static int __init report_boot_mistakes(void)
 {
 	irq_work_queue(&mistake_irq);
 	if (READ_ONCE(kmemleak_tracker.failed))
 		irq_work_queue(&fail_irq);
 	return 0;
 }
-late_initcall(after_boot);
+late_initcall(report_boot_mistakes);
 
 /*
- * RCU keeps the metadata: whoever turns tracking off waits for a grace period
- * before it goes. Return: false if there is nothing to do.
+ * The RCU section keeps the metadata: a task that turns tracking off waits for a grace period
+ * before the metadata is released. Return: false if there is nothing to do.
  */
-static __always_inline bool enter(void)
+static __always_inline bool enter_hook(void)
 {
 	if (unlikely(in_nmi())) {
 		kmemleak_count(&kmemleak_tracker, KMEMLEAK_CNT_NMI);
@@ -143,7 +149,7 @@ static __always_inline bool enter(void)
 	return kmemleak_early_setup();
 }
 
-static noinline void note_mistake(enum kmemleak_result res, unsigned long addr, size_t size)
+static noinline void record_mistake(enum kmemleak_result res, unsigned long addr, size_t size)
 {
 	struct mistake *mistake;
 
@@ -152,9 +158,9 @@ static noinline void note_mistake(enum kmemleak_result res, unsigned long addr, 
 	mistake = &mistakes[res];
 	if (READ_ONCE(mistake->state))
 		return;
-	/* What is unknown then is most often older than the detector, or opaque. */
+	/* An unknown block is most often preexisting or opaque, if there are such blocks. */
 	if (res == KMEMLEAK_NOT_FOUND &&
-	    (kmemleak_old_any() || READ_ONCE(kmemleak_tracker.opaque.nr)))
+	    (kmemleak_preexist_any() || READ_ONCE(kmemleak_tracker.opaque.nr)))
 		return;
 	if (cmpxchg(&mistake->state, NONE, MADE))
 		return;
@@ -163,36 +169,37 @@ static noinline void note_mistake(enum kmemleak_result res, unsigned long addr, 
 	mistake->pid = current->pid;
 	strscpy(mistake->comm, current->comm, sizeof(mistake->comm));
 	mistake->nr = stack_trace_save(mistake->entry, ARRAY_SIZE(mistake->entry), 1);
-	/* Pairs with tell_mistakes(). */
+	/* Pairs with warn_mistakes(). */
 	smp_store_release(&mistake->state, READY);
-	when_unlocked(&mistake_irq);
+	queue_when_unlocked(&mistake_irq);
 }
 
-static __always_inline void leave(enum kmemleak_result res, unsigned long addr, size_t size)
+static __always_inline void leave_hook(enum kmemleak_result res, unsigned long addr, size_t size)
 {
 	if (unlikely(READ_ONCE(kmemleak_tracker.failed)))
-		when_unlocked(&fail_irq);
+		queue_when_unlocked(&fail_irq);
 	rcu_read_unlock();
 	if (unlikely(res))
-		note_mistake(res, addr, size);
+		record_mistake(res, addr, size);
 }
 
-/* A free of an unknown block is no mistake: it may be older than the tracker. */
-static __always_inline void leave_free(enum kmemleak_result res, unsigned long addr, size_t size)
+/* A free of an unknown block is no mistake: the block may be older than the tracker. */
+static __always_inline void leave_free_hook(enum kmemleak_result res, unsigned long addr,
+					    size_t size)
 {
-	leave(res == KMEMLEAK_NOT_FOUND ? KMEMLEAK_OK : res, addr, size);
+	leave_hook(res == KMEMLEAK_NOT_FOUND ? KMEMLEAK_OK : res, addr, size);
 }
 
-/* The trace from the hook's caller on; to be inlined into a noinline hook. */
+/* The trace begins at the hook's caller. To be inlined into a noinline hook. */
 static __always_inline u32 save_trace(gfp_t gfp)
 {
 	return kmemleak_trace_save(__builtin_frame_address(0), _RET_IP_, gfp);
 }
 
-static __always_inline void get_origin(struct kmemleak_origin *origin, u32 slack, gfp_t gfp)
+static __always_inline void get_origin(struct kmemleak_origin *origin, u32 unrequested, gfp_t gfp)
 {
 	*origin = (struct kmemleak_origin){
-		.slack = slack,
+		.unrequested = unrequested,
 		.trace = save_trace(gfp),
 		.born = jiffies,
 		.clock = local_clock(),
@@ -207,88 +214,91 @@ static __always_inline void get_origin(struct kmemleak_origin *origin, u32 slack
 	}
 }
 
-/* Return: whether it is tracked. */
-static __always_inline bool add_block(enum kmemleak_space space, unsigned long addr, size_t size,
-				      u32 slack, int min_count, gfp_t gfp)
+/* Return: true if the block is tracked. */
+static __always_inline bool track_block(enum kmemleak_space space, unsigned long addr, size_t size,
+					u32 unrequested, int min_count, gfp_t gfp)
 {
 	struct kmemleak_origin origin;
 	enum kmemleak_result res;
 
-	/* An allocation that failed is reported by allocators as a NULL block. */
+	/* Allocators report a failed allocation as a NULL block. */
 	if (space != KMEMLEAK_PHYS && !addr) {
 		kmemleak_count(&kmemleak_tracker, KMEMLEAK_CNT_BAD_ADDR);
 		return false;
 	}
 	if (likely(!in_nmi())) {
-		/* These may sleep, so not under RCU. */
-		get_origin(&origin, slack, gfp);
+		/* Both calls may sleep, so they come before the RCU section. */
+		get_origin(&origin, unrequested, gfp);
 		kmemleak_pool_top_up(&kmemleak_tracker, gfp);
 	}
-	if (!enter())
+	if (!enter_hook())
 		return false;
 	res = kmemleak_block_add(&kmemleak_tracker, space, addr, size, min_count, &origin);
-	leave(res, addr, size);
+	leave_hook(res, addr, size);
 	return !res;
 }
 
-static void annotate(enum kmemleak_space space, unsigned long addr, enum kmemleak_note note)
+static void annotate_block(enum kmemleak_space space, unsigned long addr,
+			   enum kmemleak_annotation annotation)
 {
 	enum kmemleak_result res;
 
-	if (!enter())
+	if (!enter_hook())
 		return;
-	res = kmemleak_block_annotate(&kmemleak_tracker, space, addr, note);
-	/* kvfree_rcu() says so of any block, and kmalloc_nolock() tells nobody of its own. */
-	if (res == KMEMLEAK_NOT_FOUND && note == KMEMLEAK_NOTE_NOT_LEAK)
+	res = kmemleak_block_annotate(&kmemleak_tracker, space, addr, annotation);
+	/* kvfree_rcu() annotates any block, and kmalloc_nolock() does not report its blocks. */
+	if (res == KMEMLEAK_NOT_FOUND && annotation == KMEMLEAK_ANNOTATE_NOT_LEAK)
 		res = KMEMLEAK_OK;
-	leave(res, addr, 0);
+	leave_hook(res, addr, 0);
 }
 
-static unsigned long address(const void *ptr)
+static unsigned long untag_pointer(const void *ptr)
 {
 	return kmemleak_untag((unsigned long)ptr);
 }
 
-static unsigned long percpu_address(const void __percpu *ptr)
+static unsigned long untag_percpu_pointer(const void __percpu *ptr)
 {
 	return kmemleak_untag((unsigned long __force)ptr);
 }
 
 noinline void *kmemleak_hook_alloc(const void *ptr, size_t size, int min_count, gfp_t gfp)
 {
-	if (add_block(KMEMLEAK_VIRT, address(ptr), size, 0, min_count, gfp & gfp_allowed_mask))
-		kmemleak_old_drop(address(ptr), size);
+	if (track_block(KMEMLEAK_VIRT, untag_pointer(ptr), size, 0, min_count,
+			gfp & gfp_allowed_mask))
+		kmemleak_preexist_remove(untag_pointer(ptr), size);
 	return (void *)ptr;
 }
 EXPORT_SYMBOL_GPL(kmemleak_hook_alloc);
 
 noinline void *kmemleak_hook_alloc_slab(const void *ptr, size_t size, size_t requested, gfp_t gfp)
 {
-	u32 slack = 0;
+	u32 unrequested = 0;
 
-	/* KFENCE gives what was asked for; the rest can be its guard page. */
+	/* A KFENCE block has the requested size. The memory after it can be a guard page. */
 	if (is_kfence_address(ptr))
 		size = min(size, requested);
-	/* What is more than the block has is no request that is known. */
+	/* If @requested is larger than the block, the request is not known. */
 	if (requested < size)
-		slack = min_t(size_t, size - requested, U32_MAX);
-	if (add_block(KMEMLEAK_VIRT, address(ptr), size, slack, 1, gfp & gfp_allowed_mask))
-		kmemleak_old_drop(address(ptr), size);
+		unrequested = min_t(size_t, size - requested, U32_MAX);
+	if (track_block(KMEMLEAK_VIRT, untag_pointer(ptr), size, unrequested, 1,
+			gfp & gfp_allowed_mask))
+		kmemleak_preexist_remove(untag_pointer(ptr), size);
 	return (void *)ptr;
 }
 EXPORT_SYMBOL_GPL(kmemleak_hook_alloc_slab);
 
 noinline void kmemleak_hook_alloc_percpu(const void __percpu *ptr, size_t size, gfp_t gfp)
 {
-	if (add_block(KMEMLEAK_PERCPU, percpu_address(ptr), size, 0, 1, gfp))
-		kmemleak_old_drop_percpu(ptr, size);
+	if (track_block(KMEMLEAK_PERCPU, untag_percpu_pointer(ptr), size, 0, 1, gfp))
+		kmemleak_preexist_remove_percpu(ptr, size);
 }
 EXPORT_SYMBOL_GPL(kmemleak_hook_alloc_percpu);
 
 /*
- * The vm_struct always points at the block, so the block needs one reference
- * more. The vmap_area points at the vm_struct; every further reference to that
- * stands for one to the block.
+ * The vm_struct always points to the block, so the block needs one more reference. The
+ * vmap_area points to the vm_struct. Every further reference to the vm_struct counts as a
+ * reference to the block.
  */
 noinline void kmemleak_hook_vmalloc(const struct vm_struct *area, size_t size, gfp_t gfp)
 {
@@ -298,20 +308,20 @@ noinline void kmemleak_hook_vmalloc(const struct vm_struct *area, size_t size, g
 		kmemleak_count(&kmemleak_tracker, KMEMLEAK_CNT_BAD_ADDR);
 		return;
 	}
-	block = address(area->addr);
-	if (add_block(KMEMLEAK_VIRT, block, size, 0, 2, gfp))
-		kmemleak_old_drop(block, size);
-	if (!enter())
+	block = untag_pointer(area->addr);
+	if (track_block(KMEMLEAK_VIRT, block, size, 0, 2, gfp))
+		kmemleak_preexist_remove(block, size);
+	if (!enter_hook())
 		return;
-	leave(kmemleak_block_add_alias(&kmemleak_tracker, address(area), block),
-	      address(area), size);
+	leave_hook(kmemleak_block_add_alias(&kmemleak_tracker, untag_pointer(area), block),
+		   untag_pointer(area), size);
 }
 EXPORT_SYMBOL_GPL(kmemleak_hook_vmalloc);
 
 /*
- * Physical addresses can be wider than a long. What lies there is high memory, which
- * holds no references; cut off, its address would be another block's. Of a range, @size
- * becomes what is below that.
+ * Physical addresses can be wider than a long. Memory beyond a long is high memory, which
+ * holds no references. A truncated address would be the address of another block. If only
+ * the start of a range fits, @size is reduced to the part that fits.
  */
 static bool fits_long(phys_addr_t phys, size_t *size)
 {
@@ -325,66 +335,66 @@ static bool fits_long(phys_addr_t phys, size_t *size)
 noinline void kmemleak_hook_alloc_phys(phys_addr_t phys, size_t size, gfp_t gfp)
 {
 	if (fits_long(phys, &size))
-		add_block(KMEMLEAK_PHYS, phys, size, 0, 0, gfp);
+		track_block(KMEMLEAK_PHYS, phys, size, 0, 0, gfp);
 }
 EXPORT_SYMBOL(kmemleak_hook_alloc_phys);
 
 void kmemleak_hook_free(const void *ptr)
 {
-	unsigned long addr = address(ptr);
+	unsigned long addr = untag_pointer(ptr);
 	enum kmemleak_result res;
 
-	if (!enter())
+	if (!enter_hook())
 		return;
 	res = kmemleak_block_remove(&kmemleak_tracker, KMEMLEAK_VIRT, addr);
 	if (unlikely(res == KMEMLEAK_NOT_FOUND))
-		kmemleak_old_freed(addr);
-	leave_free(res, addr, 0);
+		kmemleak_preexist_freed(addr);
+	leave_free_hook(res, addr, 0);
 }
 EXPORT_SYMBOL_GPL(kmemleak_hook_free);
 
 void kmemleak_hook_free_percpu(const void __percpu *ptr)
 {
-	unsigned long addr = percpu_address(ptr);
+	unsigned long addr = untag_percpu_pointer(ptr);
 
-	if (enter())
-		leave_free(kmemleak_block_remove(&kmemleak_tracker, KMEMLEAK_PERCPU, addr),
-			   addr, 0);
+	if (enter_hook())
+		leave_free_hook(kmemleak_block_remove(&kmemleak_tracker, KMEMLEAK_PERCPU, addr),
+				addr, 0);
 }
 EXPORT_SYMBOL_GPL(kmemleak_hook_free_percpu);
 
-static void free_part(enum kmemleak_space space, unsigned long addr, size_t size)
+static void untrack_part(enum kmemleak_space space, unsigned long addr, size_t size)
 {
 	enum kmemleak_result res;
 
-	if (!enter())
+	if (!enter_hook())
 		return;
 	res = kmemleak_block_remove_part(&kmemleak_tracker, space, addr, size);
 	if (res == KMEMLEAK_NOT_FOUND && space == KMEMLEAK_VIRT)
-		kmemleak_old_drop(addr, size);
-	leave_free(res, addr, size);
+		kmemleak_preexist_remove(addr, size);
+	leave_free_hook(res, addr, size);
 }
 
 void kmemleak_hook_free_part(const void *ptr, size_t size)
 {
-	free_part(KMEMLEAK_VIRT, address(ptr), size);
+	untrack_part(KMEMLEAK_VIRT, untag_pointer(ptr), size);
 }
 EXPORT_SYMBOL_GPL(kmemleak_hook_free_part);
 
 void kmemleak_hook_free_part_phys(phys_addr_t phys, size_t size)
 {
 	if (fits_long(phys, &size))
-		free_part(KMEMLEAK_PHYS, phys, size);
+		untrack_part(KMEMLEAK_PHYS, phys, size);
 }
 EXPORT_SYMBOL(kmemleak_hook_free_part_phys);
 
 /**
- * kmemleak_reserved_pages_gone() - pages that boot had reserved become free
- * @page: the first
- * @nr: how many
+ * kmemleak_reserved_pages_gone() - pages that were reserved at boot become free
+ * @page: the first page
+ * @nr: number of pages
  *
- * What memblock was asked for is a root. If the page allocator gets these pages, what
- * lies there later is not. Declared in linux/mm.h, which cannot include linux/kmemleak.h.
+ * Blocks of memblock are roots. If the page allocator gets their pages, later blocks in these
+ * pages are no roots. Declared in linux/mm.h, which cannot include linux/kmemleak.h.
  *
  * Context: any.
  */
@@ -393,89 +403,89 @@ void kmemleak_reserved_pages_gone(struct page *page, unsigned long nr)
 	phys_addr_t phys = PFN_PHYS(page_to_pfn(page));
 	size_t size = nr << PAGE_SHIFT;
 
-	if (!kmemleak_tracking() || !fits_long(phys, &size) || !enter())
+	if (!kmemleak_tracking() || !fits_long(phys, &size) || !enter_hook())
 		return;
 	kmemleak_block_remove_all(&kmemleak_tracker, KMEMLEAK_PHYS, phys, size);
-	leave(KMEMLEAK_OK, phys, size);
+	leave_hook(KMEMLEAK_OK, phys, size);
 }
 EXPORT_SYMBOL(kmemleak_reserved_pages_gone);
 
 noinline void kmemleak_hook_update_trace(const void *ptr)
 {
-	unsigned long addr = address(ptr);
+	unsigned long addr = untag_pointer(ptr);
 	u32 trace = in_nmi() ? 0 : save_trace(GFP_NOWAIT | __GFP_NOWARN);
 
-	if (enter())
-		leave(kmemleak_block_set_trace(&kmemleak_tracker, addr, trace), addr, 0);
+	if (enter_hook())
+		leave_hook(kmemleak_block_set_trace(&kmemleak_tracker, addr, trace), addr, 0);
 }
 EXPORT_SYMBOL(kmemleak_hook_update_trace);
 
 void kmemleak_hook_not_leak(const void *ptr)
 {
-	annotate(KMEMLEAK_VIRT, address(ptr), KMEMLEAK_NOTE_NOT_LEAK);
+	annotate_block(KMEMLEAK_VIRT, untag_pointer(ptr), KMEMLEAK_ANNOTATE_NOT_LEAK);
 }
 EXPORT_SYMBOL(kmemleak_hook_not_leak);
 
 void kmemleak_hook_transient_leak(const void *ptr)
 {
-	annotate(KMEMLEAK_VIRT, address(ptr), KMEMLEAK_NOTE_TRANSIENT);
+	annotate_block(KMEMLEAK_VIRT, untag_pointer(ptr), KMEMLEAK_ANNOTATE_TRANSIENT);
 }
 EXPORT_SYMBOL(kmemleak_hook_transient_leak);
 
 void kmemleak_hook_ignore(const void *ptr)
 {
-	annotate(KMEMLEAK_VIRT, address(ptr), KMEMLEAK_NOTE_IGNORE);
+	annotate_block(KMEMLEAK_VIRT, untag_pointer(ptr), KMEMLEAK_ANNOTATE_IGNORE);
 }
 EXPORT_SYMBOL(kmemleak_hook_ignore);
 
 void kmemleak_hook_ignore_percpu(const void __percpu *ptr)
 {
-	annotate(KMEMLEAK_PERCPU, percpu_address(ptr), KMEMLEAK_NOTE_IGNORE);
+	annotate_block(KMEMLEAK_PERCPU, untag_percpu_pointer(ptr), KMEMLEAK_ANNOTATE_IGNORE);
 }
 EXPORT_SYMBOL_GPL(kmemleak_hook_ignore_percpu);
 
 void kmemleak_hook_no_scan(const void *ptr)
 {
-	annotate(KMEMLEAK_VIRT, address(ptr), KMEMLEAK_NOTE_NO_SCAN);
+	annotate_block(KMEMLEAK_VIRT, untag_pointer(ptr), KMEMLEAK_ANNOTATE_NO_SCAN);
 }
 EXPORT_SYMBOL(kmemleak_hook_no_scan);
 
-/* Memory known by its physical address may have come from any allocator. */
-static void annotate_phys(phys_addr_t phys, enum kmemleak_note note)
+/* A block given by its physical address may have come from any allocator. */
+static void annotate_phys(phys_addr_t phys, enum kmemleak_annotation annotation)
 {
 	struct kmemleak_tracker *t = &kmemleak_tracker;
 	struct kmemleak_object copy;
 	unsigned long virt;
 
-	if (phys > ULONG_MAX || !enter())
+	if (phys > ULONG_MAX || !enter_hook())
 		return;
 	virt = t->ops->block_addr(t, KMEMLEAK_PHYS, phys, 0);
 	if (virt && !kmemleak_block_get(t, KMEMLEAK_PHYS, phys, &copy) &&
 	    kmemleak_block_get(t, KMEMLEAK_VIRT, virt, &copy))
-		leave(kmemleak_block_annotate(t, KMEMLEAK_VIRT, virt, note), virt, 0);
+		leave_hook(kmemleak_block_annotate(t, KMEMLEAK_VIRT, virt, annotation), virt, 0);
 	else
-		leave(kmemleak_block_annotate(t, KMEMLEAK_PHYS, phys, note), phys, 0);
+		leave_hook(kmemleak_block_annotate(t, KMEMLEAK_PHYS, phys, annotation), phys, 0);
 }
 
 void kmemleak_hook_not_leak_phys(phys_addr_t phys)
 {
-	annotate_phys(phys, KMEMLEAK_NOTE_NOT_LEAK);
+	annotate_phys(phys, KMEMLEAK_ANNOTATE_NOT_LEAK);
 }
 EXPORT_SYMBOL(kmemleak_hook_not_leak_phys);
 
 void kmemleak_hook_ignore_phys(phys_addr_t phys)
 {
-	annotate_phys(phys, KMEMLEAK_NOTE_IGNORE);
+	annotate_phys(phys, KMEMLEAK_ANNOTATE_IGNORE);
 }
 EXPORT_SYMBOL(kmemleak_hook_ignore_phys);
 
 void kmemleak_hook_scan_area(const void *ptr, size_t size, gfp_t gfp)
 {
-	unsigned long addr = address(ptr);
+	unsigned long addr = untag_pointer(ptr);
 
 	if (likely(!in_nmi()))
 		kmemleak_pool_top_up(&kmemleak_tracker, gfp);
-	if (enter())
-		leave(kmemleak_block_add_area(&kmemleak_tracker, addr, size), addr, size);
+	if (enter_hook())
+		leave_hook(kmemleak_block_add_area(&kmemleak_tracker, addr, size), addr, size);
 }
 EXPORT_SYMBOL(kmemleak_hook_scan_area);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Blocks that wait for a grace period hang in queues that move while a mark
- * looks at them, and keep what they point at in sight though nobody uses it any
- * more. So an episode begins with letting these queues run empty, for a limited
- * time.
+ * Blocks that wait for a grace period are in queues. The queues change while a mark reads
+ * them. The blocks also keep other blocks reachable that nobody uses any more. So a scan
+ * first lets the queues run empty, for a limited time.
  */
 #define pr_fmt(fmt) "kmemleak: " fmt
 
@@ -17,16 +16,18 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
-#include "glue.h"
+#include "cancel.h"
+#include "rcu.h"
+#include "state.h"
 
 /*
- * How many barriers were asked for, written under kmemleak_scan_mutex, and up to
- * which one all callbacks have run, written by the work.
+ * @asked: number of barriers requested so far; written with kmemleak_scan_mutex held.
+ * @done: number of the last barrier that has ended; written by run_barrier().
  */
 static unsigned long asked, done;
 static DECLARE_WAIT_QUEUE_HEAD(wait);
 
-/* One for each CPU. Used by the barrier's work only, and that never runs twice at once. */
+/* Only run_barrier() uses these work items, and it never runs twice at once. */
 static DEFINE_PER_CPU(struct work_struct, last_work);
 
 static void do_nothing(struct work_struct *work)
@@ -34,11 +35,11 @@ static void do_nothing(struct work_struct *work)
 }
 
 /*
- * Waits until the work that is queued on system_percpu_wq by now has begun: the workers of
- * a CPU begin one work after the other. The work need not have ended: when it sleeps, another
- * worker begins the next one. That is enough: most work is short, does not sleep, and has
- * ended by then. Work that sleeps is in no queue any more, and what it has yet to free is
- * in use by the task that runs it.
+ * Waits until all work items that are queued on system_percpu_wq now have begun: the workers
+ * of a CPU begin one item after the other. An item need not have ended: if it sleeps,
+ * another worker begins the next item. That is enough. Most items are short, do not sleep,
+ * and have ended by then. An item that sleeps is in no queue any more, and the blocks that it
+ * has yet to free are in use by its worker.
  */
 static void flush_workers(void)
 {
@@ -50,17 +51,17 @@ static void flush_workers(void)
 		flush_work(per_cpu_ptr(&last_work, cpu));
 }
 
-/* So often a callback can lead to work, and that to a callback, and so on. */
+/* A callback can queue work, and that work can queue a callback: follow it so many times. */
 #define TURNS	2
 
 /*
- * A barrier cannot be given up, so somebody else runs it. Callbacks, and work that
- * they queue, often call kvfree_rcu() or call_rcu() in turn. Where there is nothing
- * left, a turn takes next to no time.
+ * A task cannot give up waiting for a barrier, so a work item waits for it. Callbacks, and
+ * work that they queue, often call kvfree_rcu() or call_rcu() in turn. If nothing is left, a
+ * turn takes hardly any time.
  */
 static void run_barrier(struct work_struct *work)
 {
-	/* Queueing orders this after the callbacks of whoever asked. */
+	/* queue_work() orders this after the callbacks that the scanning task has queued. */
 	unsigned long n = READ_ONCE(asked);
 	int turn;
 
@@ -70,30 +71,30 @@ static void run_barrier(struct work_struct *work)
 		flush_workers();
 	}
 	kvfree_rcu_barrier();
-	/* Pairs with settled(): what the callbacks did is seen by the scan. */
+	/* Pairs with barrier_is_done(): the scan sees all that the callbacks did. */
 	smp_store_release(&done, n);
 	wake_up_all(&wait);
 }
 
 static DECLARE_WORK(barrier_work, run_barrier);
 
-static bool settled(unsigned long mine)
+static bool barrier_is_done(unsigned long mine)
 {
 	/* Pairs with run_barrier(). */
 	return smp_load_acquire(&done) == mine;
 }
 
-/* A suspend does not wake who waits like this, so the wait looks whether one is near. */
+/* A suspend does not wake a task from a killable wait, so the task checks this often. */
 #define LOOK	max(HZ / 10, 1)
 
-/* 0 when settled or told to stop, 1 if that took too long, -EINTR if killed. */
-static int wait_settled(unsigned long mine, long left)
+/* Return: 0 if the barrier is done or the scan must end; 1 if time is up; -EINTR if killed. */
+static int wait_for_barrier(unsigned long mine, long left)
 {
 	long ret;
 
 	for (; left > 0; left -= LOOK) {
-		ret = wait_event_killable_timeout(wait, settled(mine) ||
-						  kmemleak_thread_should_stop(),
+		ret = wait_event_killable_timeout(wait, barrier_is_done(mine) ||
+						  kmemleak_cancel_requested(),
 						  min_t(long, left, LOOK));
 		if (ret)
 			return ret < 0 ? -EINTR : 0;
@@ -102,17 +103,18 @@ static int wait_settled(unsigned long mine, long left)
 }
 
 /**
- * kmemleak_rcu_settle() - let RCU callbacks run, and free what waits, by now
- * @limit_ms: longest wait, 0 for none at all
+ * kmemleak_rcu_drain() - run the RCU callbacks and free the blocks that are queued now
+ * @limit_ms: longest wait; 0: do not wait
  *
- * With a grace period that does not end, or callbacks by the million, this says
- * so in the log after @limit_ms, and the caller goes on.
+ * A grace period may not end, or there may be millions of callbacks. Then the log says so
+ * after @limit_ms, and the caller goes on.
  *
  * Context: process, sleeps, kmemleak_scan_mutex held.
- * Return: 0; -EINTR if the task was killed. Whoever stops the thread, suspends the
- * system or calls kmemleak_rcu_wake() ends the wait, which the mark will notice.
+ * Return: 0; -EINTR if the task was killed. The wait also ends, with 0, if the thread is
+ * stopped, the system is suspended or kmemleak_rcu_wake() is called. The mark that follows
+ * then ends at once.
  */
-int kmemleak_rcu_settle(unsigned int limit_ms)
+int kmemleak_rcu_drain(unsigned int limit_ms)
 {
 	unsigned long mine = asked + 1;
 	int ret;
@@ -121,21 +123,21 @@ int kmemleak_rcu_settle(unsigned int limit_ms)
 	if (!limit_ms)
 		return 0;
 	WRITE_ONCE(asked, mine);
-	/* If it is running for an earlier scan, it will run once more. */
+	/* If the work is running for an earlier scan, it runs once more. */
 	queue_work(system_dfl_wq, &barrier_work);
-	ret = wait_settled(mine, msecs_to_jiffies(limit_ms));
+	ret = wait_for_barrier(mine, msecs_to_jiffies(limit_ms));
 	if (ret < 0)
 		return ret;
 	if (ret)
-		pr_notice("RCU callbacks still waiting after %u ms, scanning all the same\n",
+		pr_notice("RCU callbacks are still queued after %u ms, scanning anyway\n",
 			  limit_ms);
 	return 0;
 }
 
 /**
- * kmemleak_rcu_wake() - end the wait of a scan that shall end
+ * kmemleak_rcu_wake() - end the wait of a scan that must end
  *
- * Context: process. What kmemleak_thread_should_stop() looks at was changed before.
+ * Context: process. The caller has made kmemleak_cancel_requested() true for the scan.
  */
 void kmemleak_rcu_wake(void)
 {
@@ -143,7 +145,7 @@ void kmemleak_rcu_wake(void)
 }
 
 /**
- * kmemleak_rcu_start() - before the first kmemleak_rcu_settle()
+ * kmemleak_rcu_start() - set up, before the first kmemleak_rcu_drain()
  */
 void __init kmemleak_rcu_start(void)
 {

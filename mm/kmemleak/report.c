@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The text of reports: the only file that formats. What it prints of a leak is
- * read by scripts that are older than this file, so that format is fixed; a
- * further fact goes to the statistics or on a line of its own that no parser
- * can take for a frame. Nothing is printed with a lock held.
+ * The text of reports and statistics. No other file formats them. Scripts that are older
+ * than this file parse the reports, so the format of a leak is fixed. A new fact goes into
+ * the statistics, or into a line of its own that no parser can take for a stack frame.
+ * Nothing is printed under a spinlock.
  */
 #define pr_fmt(fmt) "kmemleak: " fmt
 
+#include <linux/bitops.h>
 #include <linux/jiffies.h>
 #include <linux/kallsyms.h>
 #include <linux/kernel.h>
@@ -22,7 +23,16 @@
 #include <linux/string.h>
 #include <linux/xarray.h>
 
-#include "glue.h"
+#include "access.h"
+#include "core/block.h"
+#include "core/rules.h"
+#include "module_names.h"
+#include "params.h"
+#include "preexist.h"
+#include "publish.h"
+#include "report.h"
+#include "state.h"
+#include "stop.h"
 
 #define ROW_LEN		16
 
@@ -41,11 +51,11 @@ static const struct {
 	{ KMEMLEAK_REPORTED,	"reported" },
 	{ KMEMLEAK_TRANSIENT,	"transient" },
 	{ KMEMLEAK_OVERLAPPED,	"overlapped" },
-	{ KMEMLEAK_PASSED,	"passed" },
+	{ KMEMLEAK_TRANSIENT_USED,	"passed" },
 	{ KMEMLEAK_CONFIRMED,	"confirmed" },
 };
 
-/* To @m, or to the log if it is NULL. */
+/* Prints to @m, or to the log if @m is NULL. */
 static __printf(2, 3) void emit(struct seq_file *m, const char *fmt, ...)
 {
 	struct va_format vaf = { .fmt = fmt };
@@ -61,8 +71,8 @@ static __printf(2, 3) void emit(struct seq_file *m, const char *fmt, ...)
 }
 
 /*
- * Only the low half of the time of birth is kept: right for whatever is younger
- * than 2^32 jiffies, which is 49 days or more.
+ * An object keeps only the low half of its time of birth. The result is right if the
+ * object is younger than 2^32 jiffies, which are 49 days or more.
  */
 static unsigned long born_jiffies(u32 born)
 {
@@ -71,7 +81,7 @@ static unsigned long born_jiffies(u32 born)
 	return now - ((u32)now - born);
 }
 
-/* A task chooses its name: what is not printable could forge a line. */
+/* A task chooses its name. Escape unprintable bytes, or the name could forge a line. */
 static void emit_origin(struct seq_file *m, u16 flags, const char *comm, s32 pid, u32 born)
 {
 	switch ((flags & KMEMLEAK_CTX_MASK) >> KMEMLEAK_CTX_SHIFT) {
@@ -88,30 +98,30 @@ static void emit_origin(struct seq_file *m, u16 flags, const char *comm, s32 pid
 	     (int)strnlen(comm, KMEMLEAK_COMM_LEN), comm, pid, born_jiffies(born));
 }
 
-static void emit_dump(struct seq_file *m, const struct kmemleak_leak *leak, bool percpu)
+static void emit_dump(struct seq_file *m, const struct kmemleak_leak *leak, bool per_cpu)
 {
-	/* Two digits and a blank each, a blank, the characters, NUL. */
+	/* For each byte two digits and a blank; then a blank, the characters and a NUL. */
 	char row[ROW_LEN * 3 + 1 + ROW_LEN + 1];
 	size_t at, len = min_t(size_t, leak->dump_len, sizeof(leak->dump));
 
 	if (!len)
 		return;
-	emit(m, "  hex dump (first %zu bytes%s):\n", len, percpu ? " on cpu 0" : "");
+	emit(m, "  hex dump (first %zu bytes%s):\n", len, per_cpu ? " on cpu 0" : "");
 	for (at = 0; at < len; at += ROW_LEN) {
 		hex_dump_to_buffer(leak->dump + at, len - at, ROW_LEN, 1, row, sizeof(row), true);
 		emit(m, "    %s\n", row);
 	}
 }
 
-/* What the caller asked for; of a large block it is known roughly. */
+/* The bytes that the caller requested. For a large block only an upper bound is known. */
 static void emit_requested(struct seq_file *m, size_t size, size_t requested)
 {
 	if (requested != size)
 		emit(m, "  requested %s%zu bytes\n",
-		     size - requested < KMEMLEAK_SLACK_EXACT ? "" : "at most ", requested);
+		     size - requested < KMEMLEAK_UNREQUESTED_EXACT ? "" : "at most ", requested);
 }
 
-/* Only of leaks that have to do with others. */
+/* Only leaks that refer to other leaks, or that other leaks refer to, have this line. */
 static void emit_place(struct seq_file *m, const struct kmemleak_leak *leak)
 {
 	if (!leak->root)
@@ -125,7 +135,7 @@ static void emit_frame(struct seq_file *m, const struct kmemleak_birth *birth, u
 {
 	char name[KSYM_SYMBOL_LEN];
 
-	if (!core_kernel_text(addr) && kmemleak_modules_name(birth, addr, name, sizeof(name)))
+	if (!core_kernel_text(addr) && kmemleak_module_names_find(birth, addr, name, sizeof(name)))
 		emit(m, "    %s\n", name);
 	else
 		emit(m, "    %pS\n", (void *)addr);
@@ -143,25 +153,28 @@ static void emit_trace(struct seq_file *m, const struct kmemleak_birth *birth, u
 
 /**
  * struct text - a trace as it was printed
- * @era: of modules, for which it is right; 0: for all
- * @len: bytes
+ * @generation: the generation of modules that the text is right for; 0: all of them
+ * @len: bytes of @text
  * @text: the lines
  */
 struct text {
-	unsigned long era;
+	unsigned long generation;
 	size_t len;
 	char text[];
 };
 
-/* Then all are forgotten; traces of blocks that were allocated together are alike. */
+/*
+ * At this size all texts are forgotten. That costs little: leaks are printed in order of
+ * allocation, and blocks that were allocated together have similar traces.
+ */
 #define MAX_TEXTS	SZ_1M
 
 /**
- * kmemleak_texts_init() - no trace has been printed yet
+ * kmemleak_texts_init() - start to keep the text of printed traces
  * @texts: any memory
  *
- * Looking up names takes most of the time of a read, and most traces of many leaks are
- * the same few.
+ * Looking up function names takes most of the time of a read. Most leaks share a few
+ * traces, so the text of a trace is kept and printed again.
  */
 void kmemleak_texts_init(struct kmemleak_texts *texts)
 {
@@ -170,7 +183,7 @@ void kmemleak_texts_init(struct kmemleak_texts *texts)
 }
 
 /**
- * kmemleak_texts_free() - forget what was printed
+ * kmemleak_texts_free() - free the text of all traces
  * @texts: empty afterwards
  *
  * Context: process, may sleep.
@@ -188,8 +201,8 @@ void kmemleak_texts_free(struct kmemleak_texts *texts)
 	texts->bytes = 0;
 }
 
-/* Return: whether what a trace is called depends on when the block was allocated. */
-static bool has_modules(u32 trace)
+/* Return: true if the names in a trace depend on when the block was allocated. */
+static bool trace_has_modules(u32 trace)
 {
 	unsigned long *entries;
 	unsigned int i, nr;
@@ -201,9 +214,9 @@ static bool has_modules(u32 trace)
 	return false;
 }
 
-/* Remembers what was printed to @m since there were @before bytes. */
-static void learn_text(struct seq_file *m, struct kmemleak_texts *texts, u32 trace, size_t before,
-		       unsigned long era)
+/* Keeps the text of a trace: all that was printed to @m from byte @before on. */
+static void keep_text(struct seq_file *m, struct kmemleak_texts *texts, u32 trace, size_t before,
+		      unsigned long generation)
 {
 	size_t len = m->count - before;
 	struct text *text, *old;
@@ -212,11 +225,11 @@ static void learn_text(struct seq_file *m, struct kmemleak_texts *texts, u32 tra
 		return;
 	if (texts->bytes + len > MAX_TEXTS)
 		kmemleak_texts_free(texts);
-	/* All zeroed, for an open file's memory is scanned to the last byte. */
+	/* Zeroed to the last byte: while the file is open, scans read this memory. */
 	text = kzalloc(sizeof(*text) + len, KMEMLEAK_GFP);
 	if (!text)
 		return;
-	text->era = era;
+	text->generation = generation;
 	text->len = len;
 	memcpy(text->text, m->buf + before, len);
 	old = xa_store(&texts->by_trace, trace, text, KMEMLEAK_GFP);
@@ -235,29 +248,29 @@ static void emit_known_trace(struct seq_file *m, struct kmemleak_texts *texts,
 {
 	struct text *text = xa_load(&texts->by_trace, trace);
 	size_t before = m->count;
-	unsigned long era = 0;
+	unsigned long generation = 0;
 	bool modules;
 
-	if (text && !text->era) {
+	if (text && !text->generation) {
 		seq_write(m, text->text, text->len);
 		return;
 	}
-	modules = has_modules(trace);
+	modules = trace_has_modules(trace);
 	if (modules)
-		era = kmemleak_modules_era(birth);
-	if (text && era && text->era == era) {
+		generation = kmemleak_module_names_generation(birth);
+	if (text && generation && text->generation == generation) {
 		seq_write(m, text->text, text->len);
 		return;
 	}
 	emit_trace(m, birth, trace);
-	if (trace && (!modules || era))
-		learn_text(m, texts, trace, before, era);
+	if (trace && (!modules || generation))
+		keep_text(m, texts, trace, before, generation);
 }
 
 /**
  * kmemleak_report_leak() - print one leak
- * @m: where to, or NULL for the log
- * @leak: what
+ * @m: the file to print to, or NULL for the log
+ * @leak: the leak
  * @texts: traces that were printed to @m before, or NULL
  *
  * Context: process, may sleep.
@@ -266,12 +279,12 @@ void kmemleak_report_leak(struct seq_file *m, const struct kmemleak_leak *leak,
 			  struct kmemleak_texts *texts)
 {
 	const struct kmemleak_birth birth = { leak->born, leak->stamp };
-	bool percpu = (leak->flags & KMEMLEAK_SPACE_MASK) == KMEMLEAK_PERCPU;
+	enum kmemleak_space space = leak->flags & KMEMLEAK_SPACE_MASK;
 
-	emit(m, "unreferenced object %s0x%08lx (size %zu):\n", percpu ? "(percpu) " : "",
-	     leak->ref.start, leak->size);
+	emit(m, "unreferenced object %s0x%08lx (size %zu):\n",
+	     kmemleak_space_types[space].label, leak->ref.start, leak->size);
 	emit_origin(m, leak->flags, leak->comm, leak->pid, leak->born);
-	emit_dump(m, leak, percpu);
+	emit_dump(m, leak, kmemleak_space_is_per_cpu(space));
 	emit_requested(m, leak->size, leak->requested);
 	emit_place(m, leak);
 	emit(m, "  backtrace (crc %x):\n", leak->crc);
@@ -281,36 +294,36 @@ void kmemleak_report_leak(struct seq_file *m, const struct kmemleak_leak *leak,
 		emit_trace(m, &birth, leak->trace);
 }
 
-static bool is_new(const struct kmemleak_leak *leak)
+static bool is_new_leak(const struct kmemleak_leak *leak)
 {
 	return !(leak->flags & KMEMLEAK_REPORTED);
 }
 
-/* Others get their turn; whatever ends a scan ends the printing of what it found. */
-static bool shall_end(void)
+/* Gives other tasks CPU time. The reasons that end a scan also end printing its leaks. */
+static bool should_end(void)
 {
-	return kmemleak_kernel_ops.pause(&kmemleak_tracker);
+	return kmemleak_tracker.ops->pause(&kmemleak_tracker);
 }
 
 /*
- * How many new leaks each trace has. A trace that there is no memory to count
- * is left out, and its leaks are all printed; so are leaks without a trace, as
- * nothing says that they have anything in common. The counts are values, not
- * pointers: if a mark sees this memory, it finds no reference in it.
+ * Counts the new leaks of each trace. If there is no memory for the count of a trace, all
+ * its leaks are printed. All leaks without a trace are printed, too: nothing says that
+ * they have anything in common. The counts are values, not pointers, so a mark that reads
+ * this memory finds no reference in it.
  */
-static void count_traces(const struct kmemleak_leaks *leaks, struct xarray *counts)
+static void count_traces(const struct kmemleak_leak_set *leaks, struct xarray *counts)
 {
 	const struct kmemleak_leak *leak;
 
 	list_for_each_entry(leak, &leaks->list, list) {
 		void *count;
 
-		if (shall_end())
+		if (should_end())
 			break;
-		if (!is_new(leak) || !leak->trace)
+		if (!is_new_leak(leak) || !leak->trace)
 			continue;
 		count = xa_load(counts, leak->trace);
-		/* What is there already can be replaced without memory. */
+		/* Replacing an entry needs no memory, so the count of a trace cannot get stuck. */
 		xa_store(counts, leak->trace, xa_mk_value(count ? xa_to_value(count) + 1 : 1),
 			 KMEMLEAK_GFP);
 	}
@@ -320,12 +333,12 @@ static void count_traces(const struct kmemleak_leaks *leaks, struct xarray *coun
  * kmemleak_report_log() - print the new leaks of a set to the log
  * @leaks: the set; leaks with KMEMLEAK_REPORTED are not new
  *
- * In the set's order. Of leaks with the same trace the first is printed and the
- * others are counted; leaks without a trace are all printed.
+ * Leaks are printed in the set's order. Of leaks with the same trace, the first is printed
+ * and the others are counted. All leaks without a trace are printed.
  *
- * Context: process. May allocate memory and does without if there is none.
+ * Context: process. Allocates memory. If there is none, more leaks are printed.
  */
-void kmemleak_report_log(const struct kmemleak_leaks *leaks)
+void kmemleak_report_log(const struct kmemleak_leak_set *leaks)
 {
 	const struct kmemleak_leak *leak;
 	struct xarray counts;
@@ -335,12 +348,12 @@ void kmemleak_report_log(const struct kmemleak_leaks *leaks)
 	list_for_each_entry(leak, &leaks->list, list) {
 		void *count;
 
-		if (shall_end())
+		if (should_end())
 			break;
-		if (!is_new(leak))
+		if (!is_new_leak(leak))
 			continue;
 		count = leak->trace ? xa_load(&counts, leak->trace) : NULL;
-		/* 0 stands for "done". */
+		/* 0: the leaks of this trace were printed or counted. */
 		if (count && !xa_to_value(count))
 			continue;
 		kmemleak_report_leak(NULL, leak, NULL);
@@ -364,15 +377,6 @@ static void flags_to_words(u16 flags, char *text, size_t size)
 			len += scnprintf(text + len, size - len, " %s", flag_names[i].name);
 }
 
-/* What stands before the address of a block in a report. */
-static const char *const space_names[] = {
-	[KMEMLEAK_VIRT] = "",
-	[KMEMLEAK_PHYS] = "(phys) ",
-	[KMEMLEAK_PERCPU] = "(percpu) ",
-};
-
-static_assert(ARRAY_SIZE(space_names) == KMEMLEAK_NR_SPACES);
-
 static bool report_in_space(enum kmemleak_space space, unsigned long addr)
 {
 	struct kmemleak_tracker *t = &kmemleak_tracker;
@@ -386,13 +390,13 @@ static bool report_in_space(enum kmemleak_space space, unsigned long addr)
 	if (!kmemleak_block_get(t, space, addr, &object))
 		return false;
 	birth = (struct kmemleak_birth){ object.born, object.stamp };
-	kmemleak_names_get(t, object.comm, object.pid, comm);
+	kmemleak_comm_get(t, object.comm, object.pid, comm);
 	flags_to_words(object.flags, words, sizeof(words));
 
-	emit(NULL, "Object %s0x%08lx (size %zu):\n", space_names[space], object.start,
-	     object.size);
+	emit(NULL, "Object %s0x%08lx (size %zu):\n", kmemleak_space_types[space].label,
+	     object.start, object.size);
 	emit_origin(NULL, object.flags, comm, object.pid, object.born);
-	emit_requested(NULL, object.size, object.size - kmemleak_object_slack(&object));
+	emit_requested(NULL, object.size, object.size - kmemleak_object_unrequested(&object));
 	emit(NULL, "  min_count = %u, count = %u, epoch = %u%s\n", object.colour.min_count,
 	     object.colour.count, object.colour.epoch, object.colour.scanned ? ", scanned" : "");
 	emit(NULL, "  unreferenced in the last %u scans\n", object.colour.unref);
@@ -403,11 +407,12 @@ static bool report_in_space(enum kmemleak_space space, unsigned long addr)
 }
 
 /**
- * kmemleak_report_object() - print all that is known of blocks at an address to the log
- * @addr: any address inside them: a kernel virtual, a physical, or a per-cpu one
+ * kmemleak_report_object() - print the objects of an address to the log
+ * @addr: any address inside their blocks: kernel virtual, physical or per-cpu. It is looked
+ *	up as each of the three.
  *
  * Context: process.
- * Return: 0, or -EINVAL if no block that is known holds @addr.
+ * Return: 0, or -EINVAL if no tracked block holds @addr.
  */
 int kmemleak_report_object(unsigned long addr)
 {
@@ -422,7 +427,7 @@ int kmemleak_report_object(unsigned long addr)
 	return -EINVAL;
 }
 
-/* Numbers that need the metadata to stay where it is while they are read. */
+/* Numbers that are read from the metadata. It must not be freed meanwhile. */
 struct pool_numbers {
 	long in_use;
 	long free;
@@ -431,7 +436,7 @@ struct pool_numbers {
 	unsigned int names;
 };
 
-static unsigned long in_pages(size_t bytes)
+static unsigned long round_to_pages(size_t bytes)
 {
 	return bytes ? PAGE_SIZE << get_order(bytes) : 0;
 }
@@ -439,27 +444,27 @@ static unsigned long in_pages(size_t bytes)
 static void read_numbers(struct kmemleak_tracker *t, struct pool_numbers *n)
 {
 	memset(n, 0, sizeof(*n));
-	/* Off since boot, before the first block. */
+	/* Tracking was turned off at boot before the first block, and never turned on. */
 	if (!t->ops)
 		return;
 	n->in_use = kmemleak_pool_in_use(t);
 	n->free = kmemleak_pool_free_entries(t);
 	n->shards = BIT(t->index.bits);
-	n->names = kmemleak_names_nr(t);
+	n->names = kmemleak_comm_nr(t);
 	n->memory = READ_ONCE(t->pool.nr_pages) * PAGE_SIZE +
-		    t->pool.reserve_nr * sizeof(*t->pool.reserve) +
-		    in_pages(t->pool.nr_caches * sizeof(*t->pool.caches)) +
-		    t->nr_names * in_pages(sizeof(*t->names[0])) +
-		    in_pages(t->opaque.note == t->opaque.boot ? 0 :
-			     t->opaque.room * sizeof(*t->opaque.note)) +
+		    t->pool.nr_boot_entries * sizeof(*t->pool.boot_entries) +
+		    round_to_pages(t->pool.nr_caches * sizeof(*t->pool.caches)) +
+		    t->nr_comm_tables * round_to_pages(sizeof(*t->comm_tables[0])) +
+		    round_to_pages(t->opaque.entry == t->opaque.boot ? 0 :
+			     t->opaque.room * sizeof(*t->opaque.entry)) +
 		    (t->index.order < 0 ? 0 : PAGE_SIZE << t->index.order) +
-		    kmemleak_old_pages() * PAGE_SIZE;
+		    kmemleak_preexist_map_pages() * PAGE_SIZE;
 }
 
 /*
- * A tracker that is on stays whole for a grace period; that way a reader does
- * not wait for a scan. One that is off can lose its metadata at any moment, but
- * then there is no scan to wait for.
+ * While tracking is on, RCU keeps the metadata, so a reader need not wait for the end of a
+ * scan. While tracking is off, the metadata can be freed at any moment. Then the mutex
+ * keeps it, and no scan holds the mutex.
  */
 static int get_numbers(struct kmemleak_tracker *t, struct pool_numbers *n)
 {
@@ -478,12 +483,24 @@ static int get_numbers(struct kmemleak_tracker *t, struct pool_numbers *n)
 	return 0;
 }
 
+/* Writes the names of rules, with commas between them, or "none". */
+static void name_rules(unsigned long rules, char *text, size_t size)
+{
+	unsigned int rule;
+	size_t len = 0;
+
+	strscpy(text, "none", size);
+	for_each_set_bit(rule, &rules, KMEMLEAK_NR_RULES)
+		len += scnprintf(text + len, size - len, "%s%s", len ? "," : "",
+				 kmemleak_rule_names[rule]);
+}
+
 /**
- * kmemleak_report_stats() - the text of the statistics file
- * @m: where to
+ * kmemleak_report_stats() - print the statistics file
+ * @m: the file
  *
- * One line each, a name and a value. "failed" stands last, as its value may be
- * several words.
+ * Each line is a name and a value. "failed" comes last, because its value may be several
+ * words.
  *
  * Context: process. May take kmemleak_scan_mutex.
  * Return: 0, or -EINTR if the task was killed.
@@ -494,13 +511,14 @@ int kmemleak_report_stats(struct seq_file *m)
 	struct kmemleak_published *set;
 	struct pool_numbers n;
 	unsigned long last_us, max_us, needed_us;
+	char rules[64];
 	unsigned int i;
 	int ret;
 
 	ret = get_numbers(t, &n);
 	if (ret)
 		return ret;
-	kmemleak_snapshot_times(&last_us, &max_us, &needed_us);
+	kmemleak_stop_times(&last_us, &max_us, &needed_us);
 	seq_printf(m, "enabled %d\n", kmemleak_is_on());
 	seq_printf(m, "entries_in_use %ld\n", n.in_use);
 	seq_printf(m, "entries_free %ld\n", n.free);
@@ -511,10 +529,12 @@ int kmemleak_report_stats(struct seq_file *m)
 	seq_printf(m, "opaque_bytes %lu\n", READ_ONCE(t->opaque.bytes));
 	seq_printf(m, "epoch %u\n", READ_ONCE(t->epoch));
 	seq_printf(m, "marking %d\n", READ_ONCE(t->marking));
-	seq_printf(m, "older_bytes %lu\n", kmemleak_old_bytes());
-	seq_printf(m, "standstill_us %lu\n", last_us);
-	seq_printf(m, "standstill_max_us %lu\n", max_us);
-	seq_printf(m, "standstill_needed_us %lu\n", needed_us);
+	name_rules(kmemleak_read_options().rules, rules, sizeof(rules));
+	seq_printf(m, "rules %s\n", rules);
+	seq_printf(m, "preexisting_bytes %lu\n", kmemleak_preexist_bytes());
+	seq_printf(m, "stop_us %lu\n", last_us);
+	seq_printf(m, "stop_max_us %lu\n", max_us);
+	seq_printf(m, "stop_needed_us %lu\n", needed_us);
 
 	set = kmemleak_published_get();
 	seq_printf(m, "leaks %lu\n", set ? set->leaks.nr : 0);

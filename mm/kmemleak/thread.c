@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The thread that scans by itself: when it lives and when it scans. What a
- * scan is, is in scan.c; who may ask for the thread, in debugfs.c and main.c.
+ * The thread that scans by itself: when it runs and when it scans. scan.c makes the scan.
+ * debugfs.c and boot.c start the thread.
  */
 #define pr_fmt(fmt) "kmemleak: " fmt
 
@@ -17,57 +17,55 @@
 #include <linux/sched/signal.h>
 #include <linux/wait.h>
 
-#include "glue.h"
+#include "cancel.h"
+#include "params.h"
+#include "scan.h"
+#include "state.h"
+#include "thread.h"
 
-/* While the period is 0, how often the thread looks whether it still is. */
+/* While the period is 0, the thread checks the period this often. */
 #define IDLE_SECS	60
 
 /*
- * Guards @thread. Whoever stops the thread waits under this lock for it to
- * end, and the thread may be waiting for kmemleak_scan_mutex: the latter is
- * never held when this one is taken.
+ * Guards @thread. kmemleak_thread_stop() waits for the end of the thread with this lock held,
+ * and the thread may be waiting for kmemleak_scan_mutex. So this lock is never taken with
+ * kmemleak_scan_mutex held.
  */
 static DEFINE_MUTEX(thread_lock);
 static struct task_struct *thread;
-/*
- * The thread as it sees itself, while it runs. Written by the thread alone, so
- * that comparing with current needs no lock: only the thread can find a match.
- */
-static struct task_struct *self;
-/* Only kthread_stop() ends a wait early; nobody else has a reason to wake. */
+/* Nobody wakes this queue. Only kthread_stop() ends a wait early. */
 static DECLARE_WAIT_QUEUE_HEAD(never);
-/* How many tasks wait to turn the detector off. */
-static atomic_t waiting_offs = ATOMIC_INIT(0);
 
 /* Freezable: a suspend does not wait for the next scan. */
-static void wait_secs(unsigned int secs)
+static void sleep_secs(unsigned int secs)
 {
 	long left = min_t(u64, (u64)secs * HZ, MAX_JIFFY_OFFSET);
 
-	/* The timer wheel may cap a long wait: go on with what is left. */
+	/* The timer wheel may cap a long wait: wait again for the rest. */
 	while (left > 0 && !kthread_should_stop())
 		left = wait_event_freezable_timeout(never, kthread_should_stop(), left);
 }
 
 /*
- * While somebody else scans, turns off or on, the thread sleeps like between scans:
- * it is not taken for a task that hangs, can be stopped, and does not hold up a suspend.
+ * While another task scans, or turns tracking on or off, the thread sleeps as it does between
+ * scans. So it is not reported as a hung task, it can be stopped, and it does not hold up a
+ * suspend.
  */
-static bool lock_scans(void)
+static bool lock_scan_mutex(void)
 {
 	while (!mutex_trylock(&kmemleak_scan_mutex)) {
-		wait_secs(1);
+		sleep_secs(1);
 		if (kthread_should_stop())
 			return false;
 	}
 	return true;
 }
 
-static int scan(void)
+static int make_scan(void)
 {
 	int ret = 0;
 
-	if (!lock_scans())
+	if (!lock_scan_mutex())
 		return 0;
 	if (kmemleak_is_on())
 		ret = kmemleak_scan();
@@ -75,37 +73,37 @@ static int scan(void)
 	return ret;
 }
 
-static int run(void *unused)
+static int run_thread(void *unused)
 {
 	unsigned int secs;
 
-	WRITE_ONCE(self, current);
+	kmemleak_cancel_set_thread(current);
 	set_freezable();
 	set_user_nice(current, clamp(READ_ONCE(kmemleak_thread_nice), MIN_NICE, MAX_NICE));
 
-	/* A period shorter than the first wait was chosen by somebody in a hurry. */
-	wait_secs(min(READ_ONCE(kmemleak_first_scan_secs), READ_ONCE(kmemleak_scan_secs)));
+	/* If the period is shorter than the first wait, the user does not want to wait longer. */
+	sleep_secs(min(READ_ONCE(kmemleak_first_scan_secs), READ_ONCE(kmemleak_scan_secs)));
 	while (!kthread_should_stop()) {
-		/* A scan that a suspend cut short is made up for after it. */
-		if (READ_ONCE(kmemleak_scan_secs) && scan() && try_to_freeze())
+		/* If a suspend cut the scan short, scan again after the suspend. */
+		if (READ_ONCE(kmemleak_scan_secs) && make_scan() && try_to_freeze())
 			continue;
 		secs = READ_ONCE(kmemleak_scan_secs);
-		wait_secs(secs ?: IDLE_SECS);
+		sleep_secs(secs ?: IDLE_SECS);
 	}
-	WRITE_ONCE(self, NULL);
+	kmemleak_cancel_set_thread(NULL);
 	return 0;
 }
 
 /**
  * kmemleak_thread_start() - scan automatically from now on
  *
- * The first scan comes after kmemleak_first_scan_secs or one period, whichever
- * is shorter, each further one a period after the end of the one before. A new
- * value of kmemleak_scan_secs counts from the end of the next scan. A thread
- * that runs already is left alone.
+ * The first scan begins after kmemleak_first_scan_secs or one period, whichever is shorter.
+ * Each further scan begins one period after the end of the scan before. A new value of
+ * kmemleak_scan_secs takes effect at the end of the next scan. If the thread already runs,
+ * nothing changes.
  *
  * Context: process, kmemleak_scan_mutex not held. Takes thread_lock.
- * Return: 0, -EINVAL if the period is 0, or what kthread_run() fails with.
+ * Return: 0; -EINVAL if the period is 0; or the error of kthread_run().
  */
 int kmemleak_thread_start(void)
 {
@@ -118,7 +116,7 @@ int kmemleak_thread_start(void)
 	mutex_lock(&thread_lock);
 	if (thread)
 		goto unlock;
-	task = kthread_run(run, NULL, "kmemleak");
+	task = kthread_run(run_thread, NULL, "kmemleak");
 	if (IS_ERR(task)) {
 		ret = PTR_ERR(task);
 		pr_warn("No automatic scanning: cannot start the thread (error %d)\n", ret);
@@ -132,10 +130,10 @@ unlock:
 }
 
 /**
- * kmemleak_thread_stop() - no automatic scan from now on
+ * kmemleak_thread_stop() - stop automatic scans
  *
- * A scan that the thread is making ends at its next pause and publishes
- * nothing. Returns when the thread is gone.
+ * If the thread is scanning, its scan ends at the next pause and publishes nothing. Returns
+ * when the thread has ended.
  *
  * Context: process, kmemleak_scan_mutex not held. Takes thread_lock.
  */
@@ -148,68 +146,4 @@ void kmemleak_thread_stop(void)
 		pr_info("Automatic memory scanning thread ended\n");
 	}
 	mutex_unlock(&thread_lock);
-}
-
-/**
- * kmemleak_thread_is_current() - is this task the thread?
- *
- * Context: any.
- */
-bool kmemleak_thread_is_current(void)
-{
-	return READ_ONCE(self) == current;
-}
-
-/**
- * kmemleak_off_wait_begin() - a task is about to wait until it can turn tracking off
- *
- * Scans, and whoever turns tracking on, end at their next pause, since the wait is for
- * them. Calls nest.
- *
- * Context: process.
- */
-void kmemleak_off_wait_begin(void)
-{
-	atomic_inc(&waiting_offs);
-	/* A scan that sleeps looks again. */
-	kmemleak_rcu_wake();
-}
-
-/**
- * kmemleak_off_wait_end() - the wait is over, or was given up
- *
- * Context: process.
- */
-void kmemleak_off_wait_end(void)
-{
-	atomic_dec(&waiting_offs);
-}
-
-/**
- * kmemleak_off_waits() - does a task wait to turn tracking off?
- *
- * Context: any; without a lock, so the answer is of a moment.
- */
-bool kmemleak_off_waits(void)
-{
-	return atomic_read(&waiting_offs);
-}
-
-/**
- * kmemleak_thread_should_stop() - whether the work of this task shall end
- *
- * A scan gives way to a suspend, which it must not hold up, nor be frozen with the
- * scan mutex held, and to whoever turns tracking off. The thread gives way to whoever
- * stops it as well. A task that asked for a scan itself gets it to the end otherwise,
- * unless it is killed. The same goes for a task that turns tracking on.
- *
- * Context: process, in the task that scans or turns tracking on.
- * Return: true if it shall.
- */
-bool kmemleak_thread_should_stop(void)
-{
-	if (freezing(current) || kmemleak_off_waits())
-		return true;
-	return kmemleak_thread_is_current() ? kthread_should_stop() :
-					      fatal_signal_pending(current);
 }

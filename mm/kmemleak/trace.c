@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Stack traces of allocations, as handles of the stack depot. The only file
- * that unwinds.
+ * Stack traces of allocations, as handles of the stack depot. Only this file unwinds stacks.
  */
 #include <linux/kernel.h>
 #include <linux/stackdepot.h>
@@ -9,32 +8,37 @@
 
 #include <asm/sections.h>
 
-#include "glue.h"
+#include "arch/arch.h"
+#include "state.h"
 #include "trace.h"
 
-/* kmemleak_trace_take(), kmemleak_trace_save() and the hook say nothing about the caller. */
-#define OWN_FRAMES	3
+/*
+ * Frames to skip: those of kmemleak_trace_take(), take_and_add(), kmemleak_trace_save() and
+ * the hook.
+ */
+#define OWN_FRAMES	4
 
-/* Set once, when the depot has its table; traces before that are empty. */
+/* Set once, when the depot has its table. Traces taken before that are empty. */
 static bool started;
 
 /**
- * kmemleak_trace_start() - from now on the depot can be used
+ * kmemleak_trace_start() - use the depot from now on
  *
- * Further calls do nothing; what is there stays until the machine goes down.
+ * Further calls do nothing: traces in the depot stay until the machine goes down.
  *
  * Context: early boot, or process with kmemleak_scan_mutex held.
+ * Return: true the first time; false later, or if there is no memory for the depot.
  */
-void kmemleak_trace_start(void)
+bool kmemleak_trace_start(void)
 {
 	if (started || stack_depot_init())
-		return;
-	kmemleak_memo_start();
-	/* Pairs with kmemleak_trace_take(): the tables are there first. */
+		return false;
+	/* Pairs with kmemleak_trace_take(). */
 	smp_store_release(&started, true);
+	return true;
 }
 
-/* Code that runs first in an interrupt, or the softirq that follows it. */
+/* Is this address in the code that runs first in an interrupt or a softirq? */
 static bool is_irq_entry(unsigned long addr)
 {
 	return (addr >= (unsigned long)__irqentry_text_start &&
@@ -44,17 +48,18 @@ static bool is_irq_entry(unsigned long addr)
 }
 
 /*
- * Adds an entry, and where it was found if the memo can use that: on this stack and
- * as it is, not replaced by a tracer. Return: whether it is the last.
+ * Adds an entry to a trace, and its slot if the trace cache can use the slot. The slot must be
+ * on this stack, and a tracer must not have replaced the return address in it. Return: true
+ * if the entry is the last one.
  *
- * A trace ends with its stack or with the interrupt: chance decided what was
- * interrupted. The entry code may have its return address on the stack that was
- * interrupted. It needs no slot, for the function that switched stacks has no other
- * caller.
+ * A trace ends with its stack, or with the interrupt: the code that was interrupted is a
+ * matter of chance. The return address into the entry code may lie on the stack that was
+ * interrupted. That entry needs no slot, because the function that switched stacks has no
+ * other caller.
  */
-static bool __maybe_unused
-add_entry(struct kmemleak_unwound *trace, const struct kmemleak_frame *frame,
-	  const unsigned long *slot, unsigned long entry)
+static bool __maybe_unused add_trace_entry(struct kmemleak_unwound *trace,
+					   const struct kmemleak_frame *frame,
+					   const unsigned long *slot, unsigned long entry)
 {
 	unsigned long at = slot - frame->base;
 	bool last = is_irq_entry(entry);
@@ -81,21 +86,21 @@ struct walk {
 	struct kmemleak_unwound *trace;
 };
 
-static bool take_entry(void *cookie, unsigned long addr)
+static bool take_walk_entry(void *cookie, unsigned long addr)
 {
 	struct walk *walk = cookie;
 
 	if (!walk->trace->nr && addr != walk->frame->site)
 		return true;
-	return !add_entry(walk->trace, walk->frame, NULL, addr);
+	return !add_trace_entry(walk->trace, walk->frame, NULL, addr);
 }
 
-/* From the hook's caller on: the compiler decides how many frames are before it. */
+/* Begins at the hook's caller: the compiler decides how many frames come before it. */
 static void walk_from_site(const struct kmemleak_frame *frame, struct kmemleak_unwound *trace)
 {
 	struct walk walk = { .frame = frame, .trace = trace };
 
-	arch_stack_walk(take_entry, &walk, current, NULL);
+	arch_stack_walk(take_walk_entry, &walk, current, NULL);
 }
 
 #else
@@ -107,101 +112,44 @@ static void walk_from_site(const struct kmemleak_frame *frame, struct kmemleak_u
 #endif
 
 static noinline void __maybe_unused
-unwind_plainly(const struct kmemleak_frame *frame, struct kmemleak_unwound *trace)
+unwind_without_slots(const struct kmemleak_frame *frame, struct kmemleak_unwound *trace)
 {
 	walk_from_site(frame, trace);
 	trace->exact = false;
-	/* A tracer has replaced the address. Two more are this function and its caller. */
+	/* No entry if a tracer replaced the site. Skip two more: this function and its caller. */
 	if (!trace->nr)
 		trace->nr = stack_trace_save(trace->entry, KMEMLEAK_TRACE_FRAMES, OWN_FRAMES + 2);
 }
 
-#if defined(CONFIG_X86) && (defined(CONFIG_UNWINDER_ORC) || defined(CONFIG_UNWINDER_FRAME_POINTER))
-
-#include <asm/unwind.h>
-
-/*
- * As far as it goes, the same frames as stack_trace_save(), which does not say where
- * they are.
- */
-static noinline void unwind(const struct kmemleak_frame *frame, struct kmemleak_unwound *trace)
+static noinline void unwind_stack(const struct kmemleak_frame *frame,
+				  struct kmemleak_unwound *trace)
 {
-	struct unwind_state state;
-	unsigned int skip = OWN_FRAMES;
-
-	for (unwind_start(&state, current, NULL, NULL); !unwind_done(&state);
-	     unwind_next_frame(&state)) {
-		unsigned long addr = unwind_get_return_address(&state);
-		unsigned long *slot = unwind_get_return_address_ptr(&state);
-
-		if (!addr)
-			break;
-		if (skip) {
-			skip--;
-			continue;
-		}
-		/* Where an exception hit, frames lie as chance has it. */
-		if (unwind_get_entry_regs(&state, NULL))
-			trace->exact = false;
-		if (add_entry(trace, frame, slot, addr))
-			break;
-	}
-}
-
-#elif defined(CONFIG_UML) && defined(CONFIG_X86_64) && defined(CONFIG_FRAME_POINTER)
-
-/* Each frame begins with the address of the next and a return address. */
-static noinline void unwind(const struct kmemleak_frame *frame, struct kmemleak_unwound *trace)
-{
-	const unsigned long *end = frame->base + frame->nr_words;
-	const unsigned long *next = __builtin_frame_address(0);
-	const unsigned long *last = NULL;
-	unsigned int skip = OWN_FRAMES;
-
-	if (!frame->nr_words) {
-		unwind_plainly(frame, trace);
+#ifdef kmemleak_arch_unwind
+	if (frame->nr_words || !KMEMLEAK_ARCH_UNWIND_IN_FRAME) {
+		kmemleak_arch_unwind(frame, trace, OWN_FRAMES, add_trace_entry);
 		return;
 	}
-	while (next > last && next + 1 < end && IS_ALIGNED((unsigned long)next, sizeof(*next)) &&
-	       __kernel_text_address(next[1])) {
-		if (skip)
-			skip--;
-		else if (add_entry(trace, frame, next + 1, next[1]))
-			break;
-		last = next;
-		next = (const unsigned long *)*next;
-	}
-}
-
-#else
-
-static noinline void unwind(const struct kmemleak_frame *frame, struct kmemleak_unwound *trace)
-{
-	unwind_plainly(frame, trace);
-}
-
 #endif
+	unwind_without_slots(frame, trace);
+}
 
 /**
- * kmemleak_trace_take() - unwind, and remember what was found
- * @frame: of the hook
+ * kmemleak_trace_take() - unwind the stack and store the trace in the depot
+ * @frame: frame of the hook
  * @gfp: flags of the allocation, for the depot's own memory
+ * @trace: filled in
  *
  * Context: any but NMI.
  * Return: a handle, 0 if there is no trace or no memory for it.
  */
-noinline u32 kmemleak_trace_take(const struct kmemleak_frame *frame, gfp_t gfp)
+noinline u32 kmemleak_trace_take(const struct kmemleak_frame *frame, gfp_t gfp,
+				 struct kmemleak_unwound *trace)
 {
-	struct kmemleak_unwound trace = { .exact = frame->nr_words };
-	u32 handle;
-
+	*trace = (struct kmemleak_unwound){ .exact = frame->nr_words };
 	/* Pairs with kmemleak_trace_start(). */
 	if (!smp_load_acquire(&started))
 		return 0;
 	kmemleak_count(&kmemleak_tracker, KMEMLEAK_CNT_UNWOUND);
-	unwind(frame, &trace);
-	handle = stack_depot_save(trace.entry, trace.nr, kmemleak_depot_flags(gfp));
-	if (handle && trace.exact)
-		kmemleak_memo_learn(frame, &trace, handle);
-	return handle;
+	unwind_stack(frame, trace);
+	return stack_depot_save(trace->entry, trace->nr, kmemleak_depot_flags(gfp));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A stack as trace.c finds it and as memo.c remembers it.
+ * Stack traces: trace.c takes them, trace_cache.c remembers them.
  */
 #ifndef _KMEMLEAK_TRACE_H
 #define _KMEMLEAK_TRACE_H
@@ -8,14 +8,14 @@
 #include <linux/gfp_types.h>
 #include <linux/types.h>
 
-/* Frames kept: enough to tell call paths apart, and what parsers are used to. */
+/* Enough frames to tell call paths apart, and as many as parsers of reports are used to. */
 #define KMEMLEAK_TRACE_FRAMES	16
 
 /**
- * struct kmemleak_frame - the innermost frame of a stack, that of the hook
- * @base: its first word
- * @nr_words: from there to the end of the stack
- * @site: the return address that belongs to it, the first entry of the trace
+ * struct kmemleak_frame - the frame of the hook, the innermost frame of a trace
+ * @base: first word of the frame
+ * @nr_words: words from @base to the end of the stack; 0: not known
+ * @site: return address of the hook, the first entry of the trace
  */
 struct kmemleak_frame {
 	const unsigned long *base;
@@ -25,11 +25,11 @@ struct kmemleak_frame {
 
 /**
  * struct kmemleak_unwound - a trace
- * @nr: entries
- * @nr_slots: the first so many of them have a @slot
- * @exact: these places alone decide what the trace is
+ * @nr: number of @entry
+ * @nr_slots: number of @slot, those of the first entries
+ * @exact: the return addresses in these slots determine the trace
  * @entry: return addresses, innermost first
- * @slot: where each was found, in words from the frame's base
+ * @slot: where each return address was found, in words from the frame's base
  */
 struct kmemleak_unwound {
 	unsigned int nr;
@@ -40,9 +40,9 @@ struct kmemleak_unwound {
 };
 
 /*
- * Flags for the depot, which heeds only a few of them. An allocation that shall not
- * bring the OOM killer must not do so for its trace either: then the depot takes
- * what is free, or does without.
+ * Flags for the depot's own memory; the depot uses only a few of them. If an allocation must
+ * not bring the OOM killer, its trace must not do so either. Then the depot uses free memory,
+ * or stores no trace.
  */
 static inline gfp_t kmemleak_depot_flags(gfp_t gfp)
 {
@@ -51,9 +51,15 @@ static inline gfp_t kmemleak_depot_flags(gfp_t gfp)
 	return gfp;
 }
 
-void kmemleak_memo_start(void);
-void kmemleak_memo_learn(const struct kmemleak_frame *frame, const struct kmemleak_unwound *trace,
-			 u32 handle);
-u32 kmemleak_trace_take(const struct kmemleak_frame *frame, gfp_t gfp);
+/* trace.c. Context: any but NMI. */
+bool kmemleak_trace_start(void);
+u32 kmemleak_trace_take(const struct kmemleak_frame *frame, gfp_t gfp,
+			struct kmemleak_unwound *trace);
+
+/* trace_cache.c */
+void kmemleak_trace_cache_start(void);
+void kmemleak_trace_cache_add(const struct kmemleak_frame *frame,
+			      const struct kmemleak_unwound *trace, u32 handle);
+u32 kmemleak_trace_save(const unsigned long *base, unsigned long site, gfp_t gfp);
 
 #endif /* _KMEMLEAK_TRACE_H */

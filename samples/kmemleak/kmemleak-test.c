@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A module that loses memory by named recipe and says of each block what the
- * detector has to make of it:
+ * A module that loses memory by named recipes. For each block it prints the result that the
+ * detector should have:
  *
  *   kmemleak-test: recipe=<name> expect=<leak|none> addr=0x<hex> size=<bytes>
  *
- * with " percpu=1" for per-cpu blocks, and "kmemleak-test: done recipes=<n>" in
- * the end. It only loses and announces; judging is left to whoever reads the
- * log and the reports.
+ * A line of a per-cpu block ends with " percpu=1". The last line is
+ * "kmemleak-test: done recipes=<n>". The module only loses blocks and announces them. The
+ * reader compares the log with the reports.
  *
- * A recipe that leaves a copy of an address where the detector looks would
- * spoil its own verdict. So recipes run in a thread that wipes the unused part
- * of its stack and ends before the last line is printed, addresses that have to
- * be remembered are kept veiled, and sizes are ones that the allocators hand
- * out exactly, since a report names the size that the allocator gave.
+ * If a recipe left a copy of an address in memory that the detector scans, the block would
+ * look reachable. So recipes run in a thread that wipes the unused part of its stack and
+ * ends before the last line is printed. Addresses that the module needs later are stored
+ * veiled. All sizes are sizes that the allocators hand out exactly, because a report shows
+ * the size of the allocator's block.
  *
- * Unloading frees the blocks that are expected to stay unreported, and those of
- * the slab cache, which could not go otherwise. The other leaks stay.
+ * Unloading the module frees the blocks that are expected not to be reported. It also frees
+ * the blocks of the slab cache, because the cache could not be destroyed otherwise. The
+ * other leaks stay.
  */
 
 #define pr_fmt(fmt) "kmemleak-test: " fmt
@@ -44,7 +45,7 @@ MODULE_PARM_DESC(recipes, "comma separated names of recipes, or \"all\"");
 
 /* ---------------------------------------------------- veiled addresses -- */
 
-/* Turns every kernel address into something that is none, and back. */
+/* Turns each kernel address into a number that is no kernel address, and back. */
 #define VEIL	(~0UL / 0xff * 0x5a)
 
 static unsigned long veil(const void *ptr)
@@ -62,10 +63,10 @@ enum how {
 	HOW_CACHE,
 };
 
-#define CACHE_SIZE	208	/* a multiple of 8, no size of kmalloc() */
+#define CACHE_SIZE	208	/* a multiple of 8, and no size of a kmalloc() cache */
 #define NR_KEPT		64
 
-/* What unloading gives back, besides what the variables below hold. */
+/* Blocks that unloading frees, besides those in the held_* variables below. */
 static struct {
 	unsigned long veiled;
 	enum how how;
@@ -75,7 +76,7 @@ static unsigned int nr_kept;
 
 static struct kmem_cache *cache;
 
-/* A cache with a constructor is not merged with one of a similar size. */
+/* A cache with a constructor is not merged with another cache of a similar size. */
 static void init_object(void *ptr)
 {
 	memset(ptr, 0, CACHE_SIZE);
@@ -99,7 +100,7 @@ enum verdict {
 
 static const char *recipe_name;
 
-/* As reports show it: without the tag that KASAN may keep in it. */
+/* The address as reports show it: without the tag that KASAN may keep in the pointer. */
 static unsigned long shown(const void *ptr)
 {
 	return (unsigned long)kasan_reset_tag(ptr);
@@ -148,8 +149,9 @@ static noinline int leak_cache_bulk(void)
 }
 
 /*
- * As an owner would: what a former one left there would count as references as
- * soon as the leak is cleared, and hide others for as long as the kernel runs.
+ * Writes the whole block, as its owner would. Pointers that a previous owner left there
+ * would count as references as soon as the leak is cleared. They would hide other leaks for
+ * as long as the kernel runs.
  */
 static void fill(void *ptr, size_t size)
 {
@@ -215,8 +217,8 @@ struct node {
 static_assert(sizeof(struct node) <= CACHE_SIZE);
 
 /*
- * Nodes of a cache that nobody else uses: if as much as one old reference to
- * where a node is now were left anywhere, all of them would count as held.
+ * The nodes come from a cache that nobody else uses. A single leftover reference to the
+ * address of one node would make all nodes reachable.
  */
 static noinline int leak_list(void)
 {
@@ -235,7 +237,7 @@ static noinline int leak_list(void)
 		list_add_tail(&node->list, head);
 		announce(node, CACHE_SIZE, LEAK);
 	}
-	/* The nodes still point at each other, and nobody at any of them. */
+	/* The nodes still point to each other, but nothing else points to them. */
 	list_del_init(head);
 	kfree(head);
 	return 0;
@@ -264,8 +266,8 @@ static unsigned long veiled_irq;
 static DECLARE_COMPLETION(timer_done);
 
 /*
- * Interrupt stacks are roots, and what a handler leaves below its frame stays
- * there until another interrupt goes as deep; threads have the same trouble.
+ * Interrupt stacks are roots. Values that a handler leaves below its frame stay there until
+ * another interrupt uses the stack as deep. Threads have the same problem.
  */
 static noinline void wipe_stack(int depth)
 {
@@ -274,7 +276,7 @@ static noinline void wipe_stack(int depth)
 	memzero_explicit(pad, sizeof(pad));
 	if (depth)
 		wipe_stack(depth - 1);
-	/* Also keeps the call above from becoming a jump. */
+	/* Also prevents that the call above becomes a tail call. */
 	memzero_explicit(pad, sizeof(pad));
 }
 
@@ -301,7 +303,7 @@ static noinline int announce_interrupt(void)
 
 static noinline int leak_hardirq(void)
 {
-	/* With PREEMPT_RT, where interrupts cannot allocate, this runs in a thread. */
+	/* With PREEMPT_RT interrupts cannot allocate, so the work runs in a thread. */
 	static struct irq_work work = IRQ_WORK_INIT(irq_handler);
 
 	irq_work_queue(&work);
@@ -330,9 +332,8 @@ static noinline int leak_softirq(void)
 /* ---------------------------------------------------------------- parts -- */
 
 /*
- * Four pages that their user told the detector about; then the second one is
- * given back. What remains lost is the first page and, as a block of its own,
- * the last two.
+ * Registers four pages as one block, and frees the second page. The first page stays lost,
+ * and the last two pages stay lost as a block of their own.
  */
 static noinline int leak_free_part(void)
 {
@@ -421,7 +422,7 @@ static int lose_ignore(void)
 	return lose_annotated(kmemleak_ignore);
 }
 
-/* Only the first scan passes over it; the second one reports it. */
+/* The first scan does not report the block. The second scan does. */
 static int lose_transient(void)
 {
 	return lose_annotated(kmemleak_transient_leak);
@@ -551,10 +552,10 @@ static int run_all(void)
 #define NR_VMALLOC	64	/* of one page */
 
 /*
- * Blocks that were allocated long ago and not zeroed may still contain the
- * address of what was next on the free list then, and what is there now would
- * count as held; the same with addresses where a task's stack used to be. Takes
- * these places, linked by the first word, while recipes run.
+ * A block that was allocated long ago and not zeroed may still hold the address of the free
+ * slot that was next on the free list. The block that is there now would look reachable.
+ * Addresses where a task's stack was have the same problem. So decoys, linked by their
+ * first word, take up these places while recipes run.
  */
 static void *take_decoys(void)
 {
@@ -587,13 +588,13 @@ static void free_decoys(void **decoys)
 	}
 }
 
-#define NR_PERCPU	512	/* of 64 bytes, more than the first chunk has */
+#define NR_PERCPU	512	/* of 64 bytes; more than the first chunk has room for */
 
 struct percpu_decoy {
 	struct percpu_decoy __percpu *next;
 };
 
-/* In the first chunk, per-cpu addresses are so low that many a number is one. */
+/* Per-cpu addresses in the first chunk are so low that many plain numbers equal one. */
 static struct percpu_decoy __percpu *take_percpu_decoys(void)
 {
 	struct percpu_decoy __percpu *decoys = NULL;
@@ -636,7 +637,7 @@ static int cook(void *unused)
 	free_percpu_decoys(percpu_decoys);
 	wipe_stack(6);
 	complete(&cooked);
-	/* kthread_stop() fetches the result and needs the task until then. */
+	/* kthread_stop() fetches the result. The task must exist until then. */
 	while (!kthread_should_stop())
 		schedule_timeout_interruptible(1);
 	return ret;
@@ -654,7 +655,7 @@ static void free_kept(void)
 	}
 }
 
-/* Everything that a variable of this module still leads to. */
+/* Frees all blocks that a variable of this module still leads to. */
 static void free_all(void)
 {
 	free_kept();
@@ -688,7 +689,7 @@ static int __init kmemleak_test_init(void)
 		kmem_cache_destroy(cache);
 		return PTR_ERR(task);
 	}
-	/* A thread that is stopped before it ran once would not run at all. */
+	/* A thread that is stopped before it ran would never run. */
 	wait_for_completion(&cooked);
 	ret = kthread_stop(task);
 	if (ret < 0) {

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Compares what the sample module announced (first file) with what the detector
-# had reported before it was loaded (second) and after (third). Exit status 0 if
-# every announced leak is in the third and no block that was not announced.
+# Compares the announcements of the sample module (first file) with the detector's reports from
+# before the module was loaded (second file) and after (third file). Exit status 0 if the
+# second file has no report, and the third has all announced leaks and no other block.
 #
-# -v recipes=N: how many recipes the module says it ran.
+# -v recipes=N: number of recipes that ran, as the module says.
 
-# An address as a key: without 0x and leading zeros, per-cpu ones apart.
+# An address as a key: without 0x and leading zeroes. Per-cpu addresses have a prefix.
 function key(addr, percpu) {
 	sub(/^0x0*/, "", addr)
 	return (percpu ? "percpu " : "") tolower(addr)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Scratch trees for tests: a kernel tree that has just the files that the
-series touches, and a copy of the project that a test may change; and a machine
-where a script stands for apt."""
+"""Scratch folders for tests: a kernel tree with only the files that the series touches,
+and a copy of the project that a test may change. Also a machine on which a script
+replaces apt."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from tooling import chains, sources, tree
 from tooling.work import ROOT, SCRIPTS
 
 BASE = os.environ["KMEMLEAK_BASE_TREE"]
-# Not touched by the series; must never change.
+# The series does not touch this file, so it must never change.
 BYSTANDER = "mm/bystander.c"
 
 
@@ -37,7 +37,7 @@ def patches():
 
 
 def base_files():
-    """path -> Node of the base tree, for every path that a chain names."""
+    """{path: Node} of the base tree, for every path that a chain names."""
     source = tree.Tree(BASE)
     original = tree.Originals(source)
     paths = set()
@@ -52,7 +52,7 @@ def base_files():
 
 
 class Memory:
-    """What tree.Originals() says of a tree with just these nodes."""
+    """Works like tree.Originals() of a tree with only these nodes."""
 
     def __init__(self, nodes):
         self.nodes = nodes
@@ -66,7 +66,7 @@ class Memory:
 
 
 def snapshot(root, times=False, state=False):
-    """Everything below a folder: kind, mode, content, and times if asked."""
+    """Everything below a folder: kind, mode, content, and if times is set, times."""
     found = {}
     for folder, folders, names in os.walk(root):
         if not state and tree.STATE in folders:
@@ -116,7 +116,7 @@ class Scratch(unittest.TestCase):
             return src.read()
 
     def run_tool(self, *args):
-        """(status, everything it said) of the project copy's kmemleak-tree."""
+        """Runs kmemleak-tree of the project's copy. Returns (status, all output)."""
         tool = os.path.join(self.project, os.path.relpath(SCRIPTS, ROOT),
                             "kmemleak-tree")
         got = subprocess.run([tool, *args], capture_output=True, text=True,
@@ -131,8 +131,8 @@ class Scratch(unittest.TestCase):
 
 
 class AptTest(unittest.TestCase):
-    """A Debian machine where a script, FAKE, stands for apt-get, apt-cache and dpkg-deb;
-    it writes to the file $CALLS how it was called."""
+    """A Debian machine on which the script FAKE replaces apt-get, apt-cache and dpkg-deb. The
+    script writes to the file $CALLS how it was called."""
     FAKE = ""
 
     def setUp(self):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The table of machines, and what is fetched for them. Nothing is built or booted here;
-a script stands for apt."""
+"""Tests the table of machines, and the packages that are fetched for them. Builds and
+boots nothing; a script replaces apt."""
 
 import functools
 import os
@@ -53,7 +53,7 @@ class Kinds(unittest.TestCase):
             with self.subTest(name):
                 self.assertLessEqual(set(kind.tests), set(names))
                 self.assertEqual(set(tiers.tests_of(name, names)), set(kind.tests or names))
-                # What is left out is said.
+                # A kind that leaves out tests has a reason.
                 self.assertEqual(bool(kind.tests), bool(kind.lacks))
                 self.assertEqual(tiers.limit(name), tiers.limit("arch"))
 
@@ -68,7 +68,7 @@ class Kinds(unittest.TestCase):
                 line = self.command(name)
                 self.assertEqual(line[0], kind.qemu)
                 self.assertEqual(line[line.index("-smp") + 1], str(kind.cpus))
-                # One way out for the kernel's log and one for the program.
+                # The kernel log and the program each have one output.
                 self.assertIn("file:log", line)
                 self.assertEqual(sum("stdio" in word for word in line), 1)
                 self.assertIn("kmemleak=on", line[-1])
@@ -90,7 +90,7 @@ class Kinds(unittest.TestCase):
                 self.assertIn(want, kernel.make_command(self.setup, "out", flavor=flavor))
 
     def test_user_mode_above_numbers(self):
-        """A program linked with the options of user-mode Linux lies above 32 bits."""
+        """A program linked with the options of user-mode Linux lies above 4 GiB."""
         path = functools.partial(os.path.join, self.dir)
         for flavor in kernel.FLAVORS:
             words = kernel.make_command(self.setup, "out", flavor=flavor)
@@ -107,7 +107,7 @@ class Kinds(unittest.TestCase):
             subprocess.run([path("main")], check=True)
 
     def test_options_that_a_tree_lacks(self):
-        """They are named, and nothing is built."""
+        """The error names them, and nothing is built."""
         def allnoconfig(*_args, **_more):
             with open(self.setup.path("x86-64-rt", ".config"), "w", encoding="utf-8") as out:
                 out.write("CONFIG_SMP=y\n")
@@ -118,7 +118,7 @@ class Kinds(unittest.TestCase):
             kernel.configure(self.setup, "x86-64-rt")
 
     def test_command(self):
-        """Without a kind the list, and a failure."""
+        """Without a kind, the command prints the list and fails."""
         def run(*args):
             return subprocess.run(
                 [os.path.join(work.SCRIPTS, "kmemleak-dev"), *args], text=True,
@@ -132,7 +132,7 @@ class Kinds(unittest.TestCase):
             self.assertEqual(run("packages", name).stdout.split(), list(kind.packages))
 
 
-# Stands for apt-get, apt-cache and dpkg-deb; says how it was called.
+# Replaces apt-get, apt-cache and dpkg-deb. Records how it was called.
 FAKE = """#!/bin/sh
 echo "${0##*/} $*" >> "$CALLS"
 while :; do case $1 in -o*) shift ;; *) break ;; esac; done
@@ -160,7 +160,7 @@ class Fetch(AptTest):
             self.assertEqual(arches.compiler(self.out, kind), "aarch64-linux-gnu-")
             calls = self.called()
             os.unlink(self.calls)
-            # And not again.
+            # The second call fetches nothing.
             arches.compiler(self.out, kind)
             self.assertFalse(os.path.exists(self.calls))
         got = next(call for call in calls if " download " in call).partition(" download ")[2]
@@ -186,7 +186,7 @@ class Fetch(AptTest):
         self.check_calls(3)
 
     def test_busybox_of_a_later_release(self):
-        """Where the machine's own has none for that architecture."""
+        """The machine's own release has no BusyBox for this architecture."""
         with open(self.calls + ".empty", "w", encoding="utf-8"), \
                 self.machine("busybox-static"):
             arches.busybox(self.out, arches.RISCV64)

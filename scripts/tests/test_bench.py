@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What `make bench` makes of what guests said; nothing is measured here."""
+"""Tests how `make bench` evaluates the output of guests. Measures nothing."""
 
 import json
 import re
@@ -27,7 +27,7 @@ bench: got scan 62.25 ns
 
 
 def sample(tree, boot, turn, **values):
-    """values: label_name=number, with blanks of the label as "_"."""
+    """values: label__name=number, with "_" for the blanks of the label."""
     made = figures.Sample(tree, boot, turn)
     for key, value in values.items():
         label, name = key.rsplit("__", 1)
@@ -147,10 +147,10 @@ class Plans(unittest.TestCase):
                 self.assertTrue(re.fullmatch(r"[a-z]+( [a-z0-9_]+)*", command), command)
 
     def test_aims_are_measured(self):
-        """Each figure of the second table comes from something that is run."""
+        """Some boot measures each figure of the second table."""
         names = {"pair": ["pair", "pair_best"], "scan": ["scan"],
                  "read": ["read"], "populate": ["memory"], "quiet": ["timer_worst"],
-                 "stat": ["standstill_us"]}
+                 "stat": ["stop_us"]}
         samples = []
         for tree in figures.TREES:
             for boot in bench.BOOTS:

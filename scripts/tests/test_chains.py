@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Series and deltas, on a project and trees of a few lines: what may stand in
-them, which chain a tree gets, and what it comes to."""
+"""Tests series and deltas, with a project and trees of a few lines: their format, the
+chain that a tree gets, and the result."""
 
 import glob
 import json
@@ -113,7 +113,7 @@ class ChainTest(Scratch):
         self.put(f"scripts/series/{name}{end}", text.encode(), root=self.project)
 
     def kernel(self, version):
-        """A tree that one of the chains fits."""
+        """Makes a tree that one of the chains fits."""
         second = "int second;\n" if version != "6.1" else ""
         self.put("mm/a.c", f"int first;\n{second}int end;\nint f(void)\n{{\n"
                  f"\treturn {RESULTS[version]};\n}}\n".encode())
@@ -136,7 +136,7 @@ class ChainTest(Scratch):
         return said
 
     def wrong(self, where, text):
-        """A series that cannot be read, and where that is said to be."""
+        """Reads a wrong series, and checks where the error is reported."""
         with self.assertRaises(series.SeriesError) as caught:
             self.read()
         self.assertEqual(str(caught.exception)[:len(where)], where)
@@ -179,7 +179,7 @@ class Choice(ChainTest):
             kept = self.get("mm/a.c")
             lines = kept.decode().split("\n")
             for number, line in enumerate(lines, 1):
-                # The delta's edit looks for its line in the whole file.
+                # The delta's edit has no in:, so the function's name may change.
                 if line in ("{", "}", "") or (line == "int f(void)" and version != "7.3"):
                     continue
                 with self.subTest(version, line=line):

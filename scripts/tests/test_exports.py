@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What modules of any license could call in the base tree, they still can."""
+"""Functions that modules of any license can call in the base tree stay available."""
 
 import glob
 import os

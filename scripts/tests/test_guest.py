@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is made for the guest, as far as that can be seen without booting."""
+"""Tests the preparation of a guest, as far as possible without booting one."""
 
 import os
 import shutil
@@ -86,7 +86,7 @@ class Compare(unittest.TestCase):
 
 @unittest.skipUnless(AWKS, "no busybox")
 class Verdicts(unittest.TestCase):
-    """The selftests' comparison: the size, or what was asked for."""
+    """The selftests compare the size, or the requested size."""
 
     def test_size(self):
         script = os.path.join(ROOT, guest.SELFTESTS, "verdicts.awk")
@@ -156,11 +156,12 @@ class Initramfs(unittest.TestCase):
                 self.assertEqual(guest.takes_xstate(setup), not denied)
 
     def boots(self, says):
-        """How often a guest is booted whose kernel says that each time, and how it ends."""
+        """Boots a guest whose kernel prints one of says in each boot. Returns the number of
+        boots, and the result."""
         with tempfile.TemporaryDirectory() as folder:
             console = os.path.join(folder, "x-console")
             count = os.path.join(folder, "count")
-            # After the last of them the guest works.
+            # After the last of them, the guest works.
             script = (f"echo >> {count}; set -- $(wc -l < {count}) {' '.join(says)}\n"
                       f"shift $1; echo \"$1\" > {console}\n"
                       "[ -z \"$1\" ] && echo 'guest: exit=0' || exec sleep 60\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What counts as passed, failed and skipped, and what as a complaint."""
+"""Tests how results are counted as passed, failed or skipped, and what is a complaint."""
 
 import unittest
 
@@ -19,20 +19,20 @@ class Ktap(unittest.TestCase):
             "1..2\n# talk\nok 1 a # SKIP no\nsome line\nok 2 - b": (1, 0, 1),
             "ok 1 a\nok 2 b\n1..2": (2, 0, 0),
             "1..0 # SKIP no detector": (0, 0, 1),
-            # What is missing has failed.
+            # A missing result has failed.
             "1..4\nok 1 a\nok 2 b": (2, 2, 0),
             "ok 1 a": (1, 1, 0),
             "1..0": (0, 1, 0),
             "": (0, 1, 0),
             "1..2\nok 1 a\nBail out! no": (1, 2, 0),
-            # So has what nobody planned, or numbered twice.
+            # A result that is not planned has failed, and so has a wrong number.
             "1..1\nok 1 a\nok 2 b": (2, 1, 0),
             "1..2\nok 1 a\nok 1 a": (1, 1, 0),
             "1..2\nok 1 a\nok 3 a": (1, 1, 0),
             "1..2\nok a\nok 2 b": (1, 1, 0),
             "1..1\n1..1\nok 1 a": (1, 1, 0),
-            # A word that starts like a result is none, and neither is a
-            # subtest's.
+            # A word that only starts like a result does not count, nor does the result
+            # of a subtest.
             "1..1\nokay 1\n    ok 1 a\nok 1 a": (1, 0, 0),
         }
         for text, counts in cases.items():
@@ -55,7 +55,7 @@ class Ktap(unittest.TestCase):
         lines = ["noise", "guest: begin a.sh", "1..1", "ok 1 x",
                  "guest: end a.sh 0", "guest: begin b.sh", "1..2", "ok 1 x"]
         counts = ktap.read_selftests(lines, ["a.sh", "b.sh", "c.sh"])
-        # b misses one and did not end, c did not run
+        # b has a missing result and did not end, c did not run
         self.assertEqual((counts.passed, counts.failed), (2, 3))
         self.assertIn("c.sh: did not run", counts.notes)
         counts = ktap.read_selftests(lines[:5], ["a.sh"])

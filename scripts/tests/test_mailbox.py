@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The patches of `make patch`: git takes them, and they give what apply gives."""
+"""Tests the patches of `make patch`: git applies them, with the same result as apply."""
 
 import glob
 import os
@@ -58,12 +58,12 @@ class GitAm(ScratchTest):
         self.assertEqual(contents(), plain)
 
     def test_odd_files(self):
-        """No line feed at the end, empty files, modes, carriage returns."""
+        """Files without a line feed at the end, empty files, modes, carriage returns."""
         cases = [(b"a\nb", b"a\nc"), (b"a\n", b"a"), (b"a", b"a\n"),
                  (b"", b"x\n"), (b"x\n", b""), (b"a\r\nb\n", b"a\r\nc\n"),
                  (b"a\n" * 9 + b"b\n" + b"a\n" * 9, b"a\n" * 18),
                  (b"1\n2\n3\n4\n5\n6\n7\n8\n9\n", b"0\n1\n2\n3\n4\n5\n6\n7\n8\n"),
-                 # An insertion that ends like the lines that it follows.
+                 # An insertion whose end equals the lines before it.
                  (b"a\n1\n2\n3\nb\n", b"0\na\n1\n2\n3\nnew\n1\n2\n3\nb\n"),
                  (None, b""), (None, b"x"), (b"x\ny\n", None), (b"", None)]
         shutil.rmtree(self.tree)

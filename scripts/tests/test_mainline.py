@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Mainline's own tests: which there are, and which sample they get."""
+"""Tests the list of mainline's own tests, and the sample that each of them gets."""
 
 import os
 import types

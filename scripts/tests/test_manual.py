@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The documents against the code: what the manual lists is what the code has, and
-the functions, fields, locks and files that the other documents name are there."""
+"""Compares the documents with the code: the manual's lists match the code, and the
+functions, fields, locks and files in the other documents exist."""
 
 import glob
 import os
@@ -13,7 +13,7 @@ MANUAL = "Documentation/dev-tools/kmemleak.rst"
 DESIGN = "Documentation/mm/kmemleak/design.rst"
 LOCKING = "Documentation/mm/kmemleak/locking.rst"
 
-# What the kernel's headers say of the names in the code's limits.
+# Values of names from the kernel's headers that the code's limits use.
 KNOWN = {"INT_MAX": 2**31 - 1, "U8_MAX": 255, "U32_MAX": 2**32 - 1, "UINT_MAX": 2**32 - 1,
          "MSEC_PER_SEC": 1000, "MIN_NICE": -20, "MAX_NICE": 19}
 
@@ -33,19 +33,21 @@ def names_of(pattern):
 
 
 FILES = {os.path.basename(name): without_comments(read(name))
-         for name in names_of("mm/kmemleak/*.[ch]")}
+         for pattern in ("mm/kmemleak/*.[ch]", "mm/kmemleak/core/*.[ch]",
+                         "mm/kmemleak/arch/*.h")
+         for name in names_of(pattern)}
 CODE = "\n".join(FILES.values())
 
 
 def joined_strings(text):
-    """What adjacent C strings say together."""
+    """The text of adjacent C strings."""
     return "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', text)).replace("\\n", "")
 
 
 # ------------------------------------------------------------------ the manual --
 
 def section(text, title):
-    """From a heading to the next one, of whatever level."""
+    """The text from a heading to the next heading of any level."""
     start = re.search(rf"^{re.escape(title)}\n([=~-])\1+\n", text, re.M)
     if not start:
         raise AssertionError(f"no section {title}")
@@ -54,7 +56,7 @@ def section(text, title):
 
 
 def table(text):
-    """Rows of the first list-table, each a list of its cells' text."""
+    """Rows of the first list-table; each row is a list of the text of its cells."""
     rows = []
     for line in text[text.index(".. list-table::"):].splitlines()[1:]:
         if line and not line.startswith(" "):
@@ -76,13 +78,13 @@ def words(text):
 # -------------------------------------------------------------------- the code --
 
 def enum_names(prefix, end):
-    """KMEMLEAK_<prefix>_* in order of the enum that ends with @end."""
+    """KMEMLEAK_<prefix>_*, in the order of the enum that ends with @end."""
     body = re.search(r"enum \w+ \{([^{}]*)\b" + end + r"\b", CODE)[1]
     return re.findall(rf"\b{prefix}(\w+)", body)
 
 
 def value(expression):
-    """What a constant expression of the code is, or a string as it is."""
+    """The value of a constant expression of the code. A string is returned as it is."""
     text = expression.strip()
     for _ in range(16):
         name = re.search(r"\b[A-Za-z_]\w*\b(?!\s*\()", text)
@@ -106,20 +108,21 @@ def value(expression):
 
 
 def parameters():
-    """Name of each parameter, and its function that sets it ("": the kernel's)."""
+    """Each parameter's name, its limits or the function that sets it ("": the kernel's),
+    and its variable."""
     found = {}
     for name, kind in re.findall(r"module_param_named\((\w+),[^,]+, (\w+),", CODE):
         found[name] = ("", kind)
-    for name, kind in re.findall(r"\bmodule_param\((\w+), (\w+),", CODE):
-        found[name] = ("", kind)
-    for name, ops, var in re.findall(r"module_param_cb\((\w+), &(\w+), &?(\w+),", CODE):
+    for name, var, limit in re.findall(r"^UINT_PARAM\((\w+), (\w+), (\w+),", CODE, re.M):
+        found[name] = (("0", limit), var)
+    for name, ops, var in re.findall(r"^module_param_cb\((\w+), &(\w+), &?(\w+),", CODE, re.M):
         setter = re.search(rf"\b{ops} = \{{[^}}]*\.set = (\w+)", CODE)[1]
         found[name] = (setter, name if var == "NULL" else var)
     return found
 
 
 def body_of(function):
-    """Text of a function's definition."""
+    """The text of a function's definition."""
     start = re.search(rf"^[^\s#].*\b{function}\([^;{{]*\)\n\{{", CODE, re.M)
     if not start:
         raise AssertionError(f"no function {function}()")
@@ -127,9 +130,10 @@ def body_of(function):
 
 
 def range_of(setter):
+    if isinstance(setter, tuple):
+        return f"{value(setter[0])} to {value(setter[1])}"
     body = body_of(setter)
-    limits = re.search(r"minmax\(val, kp, ([^,]+), (.+)\);", body) or \
-        re.search(r"(\w+) < (\w+) \|\| \1 > (\w+)", body)
+    limits = re.search(r"(\w+) < (\w+) \|\| \1 > (\w+)", body)
     if limits:
         low, high = limits.groups()[-2:]
         return f"{value(low)} to {value(high)}"
@@ -140,7 +144,7 @@ def range_of(setter):
 
 
 def table_of_strings(name):
-    """The values of an array of strings, or the last strings of its structs."""
+    """The values of an array of strings, or the last string of each of its structs."""
     body = re.search(rf"\b{name}\[\w*\] = \{{(.*?)^\}};", CODE, re.M | re.S)[1]
     return re.findall(r'"([^"]*)"', body)
 
@@ -183,7 +187,7 @@ class Manual(unittest.TestCase):
         for name, (setter, what) in code.items():
             with self.subTest(name):
                 if not setter:
-                    limits = {"bool": "Y, N", "uint": f"0 to {2**32 - 1}"}[what]
+                    limits = {"bool": "Y, N"}[what]
                     self.assertEqual(said[name][1], limits)
                     continue
                 limits, default = range_of(setter), default_of(what)
@@ -192,7 +196,10 @@ class Manual(unittest.TestCase):
                     self.assertEqual(words(said[name][3]), [default.split("_")[-1].lower()])
                 else:
                     self.assertEqual(said[name][1], limits)
-                    self.assertEqual(said[name][3], str(value(default)))
+                    # A default that depends on an option has two values.
+                    choice = re.search(r"IS_ENABLED.* \? (\d+) : (\d+)$", default)
+                    self.assertEqual(re.findall(r"\d+", said[name][3]), list(
+                        reversed(choice.groups()) if choice else [str(value(default))]))
 
     def test_statistics(self):
         rows = table(self.section("Statistics"))
@@ -210,7 +217,9 @@ class Manual(unittest.TestCase):
                          [f"{1 << bit} {name}" for bit, name in enumerate(code)])
         rows = table(section(read(DESIGN), "Rules"))
         self.assertEqual([row[0] for row in rows], code)
-        head = read("mm/kmemleak/verdict.c").split("*/")[0]
+        self.assertEqual([name.upper() for name in table_of_strings("kmemleak_rule_names")],
+                         code)
+        head = read("mm/kmemleak/core/rules.c").split("*/")[0]
         self.assertEqual(sorted(re.findall(r"^ \* ([A-Z_]+)  ", head, re.M)), sorted(code))
 
     def test_commands(self):
@@ -229,8 +238,8 @@ class Manual(unittest.TestCase):
         contract = re.search(r"Return: @size;(.*?)\*/", source, re.S)[1]
         for errno in set(re.findall(r"-(E[A-Z]+)", contract)):
             self.assertIn(errno, rows)
-        # All errors of "on" are in its kernel-doc, its paragraph and the table.
-        source = read("mm/kmemleak/main.c")
+        # The kernel-doc, the paragraph and the table have all errors of "on".
+        source = read("mm/kmemleak/control.c")
         doc = source[:source.index("\nint kmemleak_turn_on(")].rsplit("/**", 1)[1]
         code = set(re.findall(r"-(E[A-Z]+)", doc))
         self.assertLessEqual(set(re.findall(r"-(E[A-Z]+)", body_of("kmemleak_turn_on"))), code)
@@ -259,7 +268,7 @@ class Manual(unittest.TestCase):
         logged = r'\bpr_(?:info|warn|notice|err)(?:_once)?\(\s*((?:"(?:[^"\\]|\\.)*"\s*)+)'
         for text in re.findall(logged, CODE):
             message = re.sub(r"%[-0-9*]*[a-z]+[A-Z]?", "<>", joined_strings(text))
-            # A format alone is put together elsewhere.
+            # A message that is only formats gets its text elsewhere.
             if message.replace("<>", "").strip():
                 with self.subTest(message):
                     self.assertTrue(message.strip() in said, f"not in the manual: {message}")
@@ -268,7 +277,7 @@ class Manual(unittest.TestCase):
 # ------------------------------------------------------- the developers' chapters --
 
 def fields_of(owner):
-    """Members of each struct whose name is that, or ends in it, as variables' do."""
+    """Members of each struct whose name is owner, or ends with it as names of variables do."""
     found = set()
     for body in re.findall(rf"^(?:static )?(?:struct|union) (?:\w+_)?{owner} \{{(.*?)^\}}",
                            CODE, re.M | re.S):
@@ -278,7 +287,7 @@ def fields_of(owner):
 
 
 class Chapters(unittest.TestCase):
-    """Each name in Documentation/mm/kmemleak/ is one that the code has."""
+    """The code has each name that is in Documentation/mm/kmemleak/."""
 
     @classmethod
     def setUpClass(cls):
@@ -291,7 +300,7 @@ class Chapters(unittest.TestCase):
         cls.known = set(re.findall(r"\w+", cls.code))
 
     def in_the_tree(self, names):
-        """Which of these the base tree does not know either."""
+        """The names that the base tree does not know either."""
         base = os.environ.get("KMEMLEAK_BASE_TREE")
         if not base:
             self.skipTest("no base tree")
@@ -326,7 +335,7 @@ class Chapters(unittest.TestCase):
                 self.assertIn(field, fields_of(owner))
 
     def test_words(self):
-        """A literal that looks like a name of the code is one."""
+        """The code has each literal that looks like a name."""
         own = {word for word in words(self.all) if re.fullmatch(r"[a-z]\w*_\w+(\[\])?", word)}
         own |= {word.split()[1] for word in words(self.all)
                 if re.match(r"(struct|union|enum) ", word)}
@@ -343,7 +352,7 @@ class Chapters(unittest.TestCase):
         self.assertEqual(listed, set(FILES))
 
     def test_where(self):
-        """``name`` (file.c), and file.c ``name()``: it is in that file."""
+        """``name`` (file.c), and file.c ``name()``: the file has this name."""
         text = re.sub(r"\s+", " ", self.all)
         pairs = [(name, file) for names, file in re.findall(
             r"((?:``[^`]+``(?:, | and )?)+) \((\w+\.c)\)", text) for name in words(names)]
@@ -358,7 +367,7 @@ class Chapters(unittest.TestCase):
                     self.assertRegex(FILES[file], rf"\b{last[-1]}\b")
 
     def test_lock_order(self):
-        head = read("mm/kmemleak/kmemleak.h").split("Lock order", 1)[1].split("Invariants")[0]
+        head = read("mm/kmemleak/state.h").split("Lock order", 1)[1].split("*/")[0]
         order = re.findall(r"^ \*   ([\w.]+?)\s{2,}", head, re.M)
         said = re.findall(r"^``(?:kmemleak_)?([\w.]+)``.*, (?:raw|mutex|spinlock)$",
                           section(self.text[LOCKING], "Locks"), re.M)
@@ -370,12 +379,6 @@ class Readme(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.text = read("README.md")
-
-    def test_core(self):
-        said = re.search(r"^The core \(`([^`]*)`\)", self.text, re.M)[1]
-        code = re.search(r"^CORE_NAMES := (.*?[^\\])$",
-                         read("tools/testing/kmemleak/Makefile"), re.M | re.S)[1]
-        self.assertEqual(said.split(), code.replace("\\", "").split())
 
     def test_limits(self):
         row = re.search(r"^\| `LIMIT=SECONDS` .*", self.text, re.M)[0]
@@ -405,8 +408,8 @@ def section_of_readme(text, title):
 
 # ------------------------------------------------------------ lockless accesses --
 
-# The accesses in the table: "plain", or a call whose argument names the field. Barriers
-# have no argument.
+# The accesses in the table: "plain", or a call with the field in its arguments. Barriers
+# have no arguments.
 BARRIERS = {"smp_mb", "smp_rmb", "smp_wmb"}
 STRONG = BARRIERS | {
     "atomic_cmpxchg", "atomic_inc_return_release", "atomic_read_acquire", "atomic_xchg",
@@ -418,7 +421,7 @@ ACCESSES = STRONG | {
     "atomic_long_inc", "atomic_long_read", "atomic_read", "bitmap_clear", "bitmap_set",
     "list_add", "list_del", "plain", "raw_cpu_read"}
 
-# The arguments of a call, other calls included.
+# The arguments of a call, which can have calls in them.
 ARGUMENTS = r"\(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)"
 
 DEFINITION = re.compile(r"^(?=[^\s#}/])[^;{}()]*?\b(\w+)\([^;{}]*\)\n\{\n(.*?)^\}|"
@@ -426,7 +429,7 @@ DEFINITION = re.compile(r"^(?=[^\s#}/])[^;{}()]*?\b(\w+)\([^;{}]*\)\n\{\n(.*?)^\
 
 
 def definitions():
-    """{function: {file: bodies}} of all that the detector's files define."""
+    """{function: {file: bodies}} of all functions that the detector's files define."""
     found = {}
     for file, text in FILES.items():
         for got in DEFINITION.finditer(text):
@@ -436,7 +439,7 @@ def definitions():
 
 
 def clauses(cell):
-    """[(accesses, [(file or "", function)])] of what a cell says in one breath."""
+    """[(accesses, [(file or "", function)])] of the clauses of a cell."""
     found = []
     for part in cell.split(";"):
         accesses, functions = [], []
@@ -456,8 +459,8 @@ def clauses(cell):
 
 
 class Lockless(unittest.TestCase):
-    """Each function in the table of lockless accesses makes the access that its row
-    says, and each that pairs with another one is in the table."""
+    """Each function in the table of lockless accesses makes the access in its row. The table
+    has each access that pairs with another one."""
 
     @classmethod
     def setUpClass(cls):
@@ -497,7 +500,7 @@ class Lockless(unittest.TestCase):
                                 (file, function), access, fields, named))
 
     def reaches(self, function, access, fields, named):
-        """Does it make the access, or call one of the same row that does?"""
+        """Does the function make the access, or call a function of the same row that does?"""
         bodies = self.bodies(*function)
         return any(self.makes(body, access, fields) for body in bodies) or any(
             re.search(rf"\b{other[1]}\(", body) and
@@ -516,6 +519,7 @@ class Lockless(unittest.TestCase):
 
 
 def name_is_elsewhere(name, text):
-    """Given with its folder, it is a file of the tree, or of the tests."""
+    """Is the name always given with a folder? Then it is a file of the tree or of the
+    tests."""
     return all(re.search(r"/$", text[:found.start()]) for found in
                re.finditer(rf"(?<![\w.]){re.escape(name)}", text))

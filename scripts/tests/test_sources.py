@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where trees come from: apt's configuration, versions, folders, and what is said
-of a tree that cannot be had. Nothing is fetched here; a script stands for apt."""
+"""Tests where trees come from: apt's configuration, versions, folders, and the errors for
+an unavailable tree. Fetches nothing; a script replaces apt."""
 
 import contextlib
 import os
@@ -77,7 +77,7 @@ class Configuration(unittest.TestCase):
         key = mirrors["http://two/debian"]["signed-by"]
         self.assertTrue(key.startswith("\n -----BEGIN"), key)
         self.assertIn("\n .\n aB=\n", key)
-        # Our own file is read the same.
+        # Our own file can be read in the same way.
         ours = sources.parse_sources(sources.stanzas(mirrors, ("trixie", "sid")))
         self.assertEqual([source.uris for source in ours],
                          [["http://one/debian"], ["http://two/debian"]])
@@ -127,7 +127,7 @@ class Versions(unittest.TestCase):
 
 @contextlib.contextmanager
 def installed(*names, own=None):
-    """A machine that has these in /usr/src; that folder. own: the release's version."""
+    """A machine with these files in /usr/src. Yields that folder. own: the release's version."""
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             with open(os.path.join(folder, name), "w", encoding="utf-8"):
@@ -170,7 +170,7 @@ class Folders(unittest.TestCase):
         with installed("linux-source-7.4.tar.xz"):
             self.assertEqual(setup(TREE="7.3").work, "/o")
             self.assertEqual(setup(TREE="6.1").work, "/o/tree-6.1")
-        # The release's own may come later: the other's folder stays what it is.
+        # The release's own tree may be installed later. The other tree keeps its folder.
         for names in ((), ("linux-source-6.12.tar.xz",)):
             with installed(*names, own=(6, 1)):
                 self.assertEqual(setup(TREE="6.1").work, "/o")
@@ -199,7 +199,7 @@ class Folders(unittest.TestCase):
                 setup(**environ)
 
 
-# Stands for apt-get, apt-cache and dpkg-deb; says how it was called.
+# Replaces apt-get, apt-cache and dpkg-deb. Records how it was called.
 FAKE = """#!/bin/sh
 echo "${0##*/} $*" >> "$CALLS"
 case " $* " in
@@ -229,7 +229,7 @@ class Fetch(AptTest):
                              "7.3.4-1~bpo13+1.tar.xz")
             self.assertEqual(os.listdir(self.out + "/sources"), [os.path.basename(path)])
             calls = self.called()
-            # And not again.
+            # The second call fetches nothing.
             os.unlink(self.calls)
             self.assertEqual(kernel.find_tarball(asked), path)
             self.assertFalse(os.path.exists(self.calls))
@@ -272,7 +272,7 @@ class Fetch(AptTest):
             self.assertIsNone(sources.tarball(self.out, "7.3"))
 
     def test_packages(self):
-        """What setup.sh asks for, on a machine that has no package at all."""
+        """The packages that setup.sh asks for on a machine without any package."""
         for name, text in (("id", "echo 1000"), ("sudo", "exit 1"), ("ls", "exit $LS"),
                            ("dpkg-query", ":"),
                            ("apt-cache", 'case $1 in depends) echo "  Depends: $OWN" ;; '
@@ -297,7 +297,7 @@ class Fetch(AptTest):
                                  [want] * bool(want and target != "tree"), environ)
 
     def test_command_fails(self):
-        """make's command names the tree and fails."""
+        """The command prints the name of the tree and fails."""
         got = subprocess.run([os.path.join(work.SCRIPTS, "kmemleak-dev"), "run"],
                              env={**os.environ, "TREE": "nope", "O": self.out},
                              capture_output=True, text=True, check=False)

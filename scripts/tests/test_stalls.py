@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Stalls of a guest's kernel, and those that the host made."""
+"""Tests telling stalls of a guest's kernel from stalls that the host made."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ POOL = ("[ 50.0] BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stu
 
 
 class Recorded(stalls.Clock):
-    """A host of which (second, bytes of the log, waits of threads, steal) are known."""
+    """A host with recorded samples (second, bytes of the log, waits of threads, steal)."""
 
     def __init__(self, *rows):
         self.now = ()
@@ -43,15 +43,15 @@ class Recorded(stalls.Clock):
 
 
 def host(share, seconds, log):
-    """One that let a guest run for a share of the time, told each half second;
-    the guest writes its log at the end."""
+    """A host that lets the guest run for a share of the time, sampled each half second. The
+    guest writes its log at the end."""
     return Recorded(*((s / 2, 0 if s < 2 * seconds else log,
                        (s / 2 * (1 - share), 0), 0) for s in range(2 * seconds + 1)))
 
 
 class Stalls(unittest.TestCase):
     def left(self, lines, clock, limits=None):
-        """Lines of complaint that stay."""
+        """The complaints that still count."""
         forgiven = stalls.forgiven(lines, clock, 250, limits)
         return ktap.splats(lines, forgiven)[1:]
 
@@ -97,7 +97,7 @@ class Stalls(unittest.TestCase):
         self.assertTrue(self.left(RCU[:2], host(0, 300, 9999)))
 
     def test_a_moment_of_the_host_excuses_nothing(self):
-        """A kernel complains of RCU and hung tasks just when the limit is reached."""
+        """A kernel complains about RCU and hung tasks as soon as the limit is reached."""
         almost = host(0.95, 300, 9999)
         for lines in (RCU, OTHERS, [EXPEDITED], [HUNG]):
             with self.subTest(lines[0]):
@@ -105,7 +105,7 @@ class Stalls(unittest.TestCase):
                                      set(self.left(lines, almost)))
 
     def test_a_shorter_limit_than_is_known(self):
-        """As with rcupdate.rcu_cpu_stall_timeout=5, which is in no .config."""
+        """For example with rcupdate.rcu_cpu_stall_timeout=5, which no .config shows."""
         short = [RCU[0], "[ 40.0] \t(t=1250 jiffies g=1001 q=11 ncpus=2)"]
         soft = [SOFT.replace("25s", "9s")]
         for lines in (short, soft):
@@ -123,7 +123,7 @@ class Stalls(unittest.TestCase):
                          {"rcu": 26, "expedited rcu": 26.25, "hung task": 90})
         text = text.replace("PU_STALL_TIMEOUT=0", "PU_STALL_TIMEOUT=2000")
         self.assertEqual(stalls.limits_of(text)["expedited rcu"], 2)
-        # A third was the host's: of 21 s that leaves 14.
+        # The host took a third of the time. Of 21 s, 14 s remain.
         clock = host(2 / 3, 300, 9999)
         self.assertFalse(self.left(RCU, clock, stalls.limits_of(text)))
         text = text.replace("RCU_CPU_STALL_TIMEOUT=21", "RCU_CPU_STALL_TIMEOUT=10")
@@ -155,7 +155,7 @@ class Stalls(unittest.TestCase):
 
 
 class Pressure(unittest.TestCase):
-    """How long somebody waits for a CPU of the host."""
+    """The part of the time in which some task waits for a CPU of the host."""
 
     def setUp(self):
         self.proc = tempfile.mkdtemp()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""kmemleak-tree on scratch trees: apply, update, remove, refuse, recover."""
+"""Tests kmemleak-tree on scratch trees: apply, update, remove, refuse, recover."""
 
 import os
 import subprocess
@@ -103,7 +103,7 @@ class Remove(ScratchTest):
         os.chmod(os.path.join(self.tree, "mm/Makefile"), 0o600)
         os.chmod(os.path.join(self.tree, STOCK), 0o755)
         os.chmod(os.path.join(self.tree, "MAINTAINERS"), 0o444)
-        # No line feed in the end, bytes that are no UTF-8, a link.
+        # No line feed at the end, bytes that are not UTF-8, a link.
         self.put("kernel/fork.c", self.get("kernel/fork.c") + b"/* \xff */")
         os.rename(os.path.join(self.tree, STOCK),
                   os.path.join(self.tree, "mm/elsewhere.c"))
@@ -156,7 +156,7 @@ class Remove(ScratchTest):
 
 
 def edit_of(name):
-    """The edit of an id, as it is for the base tree."""
+    """The edit with this id, in the version for the base tree."""
     return next(found for patch in patches() for found in patch.edits if found.id == name)
 
 
@@ -179,8 +179,8 @@ class Refuse(ScratchTest):
                                             self.standing(edit, "in"))
 
     def standing(self, edit, key):
-        """The lines of an anchor that the tree has, of several the first such. None of
-        a file of the project's, which a delta may edit."""
+        """The lines of an anchor that the tree has: the first of several alternatives. Nothing
+        for a file of the project, which a delta may edit."""
         if not os.path.exists(os.path.join(self.tree, edit.path)):
             return []
         for lines in [edit.text.get(key, []), *edit.others.get(key, [])]:
@@ -197,8 +197,8 @@ class Refuse(ScratchTest):
             end = lines.index("}", first)
         self.assertEqual(lines[first:end].count(line), 1, line)
         number = lines.index(line, first)
-        # Blanks that differ are found wherever they are; other changes may
-        # resemble another line more, but the file and what is missing is said.
+        # For a difference in blanks, the message has the exact line. Another change can
+        # resemble a different line more, but the message has the file and the missing line.
         for other, where in ((line + " ", f":{number + 1}"), (line[:-1], "")):
             lines[number] = other
             changed = replace(node, data="\n".join(lines).encode())
@@ -286,7 +286,7 @@ class Update(ScratchTest):
         self.expect(0, "applied", "apply", self.tree)
 
     def change_project(self):
-        """One file changed, one come, one gone, one edit different."""
+        """Changes a file, adds a file, removes a file, and changes an edit."""
         self.put("mm/kmemleak/fresh.c", b"int fresh;\n", root=self.project)
         gone = tree.files_below(self.project, "tools/testing/kmemleak")[0]
         os.unlink(os.path.join(self.project, gone))
@@ -329,15 +329,15 @@ class Update(ScratchTest):
         self.assertEqual(snapshot(self.tree, times=True, state=True), before)
 
 
-# Steps from one interruption to the next, where there are many.
+# Number of steps from one interruption to the next, if there are many steps.
 MANY = 13 if full() == "1" else 41
 
 
 class Interrupt(ScratchTest):
-    """Stop after the nth step of each kind, for every n, then go on."""
+    """Stops after the nth step of each kind, for every n, then goes on."""
 
     def interrupted(self, action, steps):
-        """Run action, which dies at the nth call of a step; did it?"""
+        """Runs action, which dies at the nth call of a step. Returns whether it died."""
         name, count = steps
         real = getattr(tree.Tree, name, None) or getattr(tree, name)
         owner = tree.Tree if hasattr(tree.Tree, name) else tree
@@ -387,7 +387,7 @@ class Interrupt(ScratchTest):
                     self.assertEqual(snapshot(self.tree, state=True), original,
                                      (name, count, goal))
                 self.reached[name] = count
-                # All of the few, some of the many.
+                # Every step at first, then only some of them.
                 count += 1 if count < 4 else MANY
 
     def setUp(self):
@@ -417,7 +417,7 @@ class Interrupt(ScratchTest):
         self.assertGreater(self.reached["write_node"], 10)
 
     def test_half_written_file(self):
-        """Killed while a file is being prepared: nothing of it is seen."""
+        """Killed while a file is being prepared: the tree shows nothing of the file."""
         original = snapshot(self.tree, state=True)
         real = os.replace
 

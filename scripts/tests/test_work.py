@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The build folder: its lock, failing commands, a copy of the user's tree."""
+"""Tests the build folder: its lock, failing commands, a copy of the user's tree."""
 
 import contextlib
 import io
@@ -71,7 +71,7 @@ exec "/usr/bin/${0##*/}" "$@"
 
 
 class Compilers(unittest.TestCase):
-    """That ccache comes or goes, and PATH with it, makes nothing anew."""
+    """Nothing is rebuilt if ccache, and PATH with it, comes or goes."""
 
     def setUp(self):
         self.dir = tempfile.mkdtemp(prefix="kmemleak-test-")
@@ -86,7 +86,7 @@ class Compilers(unittest.TestCase):
 
     @contextlib.contextmanager
     def machine(self, ccache, path=os.environ["PATH"]):
-        """One that has that ccache, or none; the environment of its commands."""
+        """A machine with this ccache, or without ccache. Yields the environment of commands."""
         real = shutil.which
         with mock.patch.dict(os.environ, {"O": self.dir, "PATH": path}), \
                 mock.patch.object(shutil, "which", lambda name, **more:
@@ -94,7 +94,7 @@ class Compilers(unittest.TestCase):
             yield work.clean_environ()
 
     def built(self, ccache):
-        """How many files of its own tools the kernel's make compiles there."""
+        """The number of files of its own tools that the kernel's make compiles there."""
         with self.machine(ccache) as environ:
             done = subprocess.run(
                 kernel.make_command(self.setup, self.setup.path("x"), "allnoconfig"),
@@ -147,7 +147,7 @@ class Selftests(unittest.TestCase):
         self.assertLessEqual({"uml", "debug"}, set(tiers.TIERS))
 
     def order_of(self, jobs, pressure=1):
-        """Which of the two guests' beginnings and ends came when."""
+        """The order in which the two guests begin and end."""
         events, begun = [], threading.Event()
 
         def tier(name):
@@ -198,7 +198,7 @@ class Selftests(unittest.TestCase):
 
 
 class Configs(unittest.TestCase):
-    """Options of kernels, and what older trees have in their place."""
+    """Options of kernels, and their replacements in older trees."""
 
     def test_files(self):
         for version, folders in (((7, 3), []), ((6, 13), []), ((6, 12), ["6.12"]),
@@ -271,7 +271,7 @@ class Tiers(unittest.TestCase):
 
 
 class Trees(unittest.TestCase):
-    """The tier for Debian's other trees."""
+    """The tier that tests Debian's other trees."""
 
     def run_tier(self, tarball=None, built=None, environ=None):
         done = []

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The table of machines: what a kernel is built for, and how QEMU runs it. `make
-test-arch` runs one of the kinds; all other kernels are for X86 or user-mode Linux.
-Compilers and user space of other architectures are Debian's packages, unpacked in the
-build folder. Uses no other module of ours but sources."""
+"""The table of machines: the machine that a kernel is built for, and how QEMU runs it.
+`make test-arch` runs one of the kinds. All other kernels are for X86 or user-mode Linux.
+Compilers and user space of other architectures are Debian packages, unpacked in the
+build folder. Of our modules, uses only sources."""
 
 import glob
 import os
@@ -10,23 +10,23 @@ from dataclasses import dataclass, replace
 
 from . import sources
 
-# BusyBox comes static from Debian; so it is the whole user space.
+# Debian's BusyBox is static, so it is the whole user space.
 BUSYBOX = "/bin/busybox"
-# The machine that compilers have to run on, as Debian calls it.
+# Debian's name of the machine that compilers run on.
 HOST = "amd64"
-# Where a release that lacks an architecture finds user space for it.
+# If the release lacks an architecture, its user space comes from these releases.
 LATER = ("trixie", "forky", "sid")
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a kernel is for."""
-    configs: tuple          # files of options, later ones over earlier ones
+    """A machine that a kernel is built for."""
+    configs: tuple          # files of options, later files override earlier ones
     arch: str = "x86"       # kbuild's ARCH=
-    image: str = "vmlinux"  # what is booted; its last part is make's goal
+    image: str = "vmlinux"  # the file to boot; its last part is make's goal
     qemu: str = "qemu-system-x86_64"
-    words: tuple = ()       # for QEMU, besides what all have
-    # The second port, for what the program says; the first one is the kernel's log.
+    words: tuple = ()       # QEMU's arguments besides those of all machines
+    # The second port has the program's output. The first one has the kernel log.
     output: tuple = ("-serial", "stdio")
     port: str = "/dev/ttyS1"
     append: tuple = ("console=ttyS0",)
@@ -34,14 +34,14 @@ class Machine:
     memory: str = "512M"
     packages: tuple = ("qemu-system-x86",)
     debian: str = HOST      # the architecture of its user space
-    triplet: str = ""       # of its compiler, if that is not the host's
-    tests: tuple = ()       # selftests to run; none: all of them
-    lacks: str = ""         # why it does not run all
-    slow: bool = False      # for the selftests: shorter loads
+    triplet: str = ""       # of its compiler, empty for the host's compiler
+    tests: tuple = ()       # selftests to run; empty: all of them
+    lacks: str = ""         # reason why it does not run all
+    slow: bool = False      # shorter loads in the selftests
 
 
-# All that QEMU can emulate, but under a name that does not make the kernel work
-# around an old erratum by idling through the slow timer and giving up the TSC.
+# All features that QEMU can emulate, with the name of a newer model. For an old model the
+# kernel works around an erratum: it idles with the slow timer and does not use the TSC.
 CPU = "max,la57=off,vendor=GenuineIntel,family=6,model=60,stepping=3"
 
 X86 = Machine(configs=("guest.config", "arch/x86-64.config", "selftests.config"),
@@ -51,7 +51,7 @@ I386 = replace(X86, configs=("guest.config", "arch/i386.config", "selftests.conf
                debian="i386", memory="1536M",
                tests=("sample.sh", "api.sh", "graphs.sh", "roots.sh"),
                lacks="the other selftests look at nothing that is different there")
-# QEMU's boards for these have one serial port at most.
+# QEMU's boards for the other architectures have at most one serial port.
 VIRTIO = ("-chardev", "stdio,id=output", "-device", "virtconsole,chardev=output")
 ARM64 = Machine(configs=("guest.config", "arch/arm64.config"), arch="arm64",
                 image="arch/arm64/boot/Image", qemu="qemu-system-aarch64",
@@ -75,11 +75,11 @@ S390X = replace(ARM64, configs=("guest.config", "arch/s390x.config"), arch="s390
 
 
 def over(machine, *configs, **more):
-    """A machine with further options over its own."""
+    """The machine, with further files of options."""
     return replace(machine, configs=(*machine.configs, *configs), **more)
 
 
-# Two nodes with a CPU each.
+# Two nodes with one CPU each.
 NODES = ("-object", "memory-backend-ram,id=m0,size=256M",
          "-object", "memory-backend-ram,id=m1,size=256M",
          "-numa", "node,nodeid=0,cpus=0,memdev=m0",
@@ -107,8 +107,8 @@ def folder(build, name):
 
 
 def compiler(build, machine):
-    """The prefix of the machine's compiler, which is fetched if it is not there. It is
-    not installed, as Debian's cross compilers and gcc-multilib exclude each other."""
+    """The prefix of the machine's compiler. The compiler is fetched if it is missing. It is
+    not installed, because Debian's cross compilers conflict with gcc-multilib."""
     if not machine.triplet:
         return ""
     kept = folder(build, "gcc-" + machine.triplet)
@@ -120,7 +120,7 @@ def compiler(build, machine):
 
 
 def busybox(build, machine):
-    """Path of its BusyBox."""
+    """The path of the machine's BusyBox."""
     if machine.debian == HOST:
         return BUSYBOX
     kept = folder(build, "busybox-" + machine.debian)
@@ -131,13 +131,13 @@ def busybox(build, machine):
             sources.fetch_packages(kept, *wanted, [sources.codename()], name, name)
         except sources.Unavailable:
             sources.fetch_packages(kept, *wanted, LATER, name, name)
-    # Where /bin is part of /usr.
+    # In some releases /bin is part of /usr.
     return next(path for path in (kept + BUSYBOX, kept + "/usr" + BUSYBOX)
                 if os.path.exists(path))
 
 
 def environ(build, clean):
-    """An environment with the compilers that were fetched."""
+    """The environment clean, with the fetched compilers added."""
     found = glob.glob(folder(build, "gcc-*/usr"))
     if found:
         clean = {**clean, "LD_LIBRARY_PATH": os.pathsep.join(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`make bench`: the base tree as it is and with the project, built with the same
-configuration, booted in turn, doing the same work. Says what that costs; judges
-nothing."""
+"""`make bench`: builds the base tree without and with the project, with the same
+configuration. Boots both kernels in turn, with the same work. Prints the costs, and
+does not judge them."""
 
 import datetime
 import json
@@ -20,8 +20,8 @@ KO = "kmemleak-bench.ko"
 ROUNDS = 5
 SHAPES = ("list", "random", "buffers", "integers")
 SIZES = (16, 64, 512, 4096, 65536)
-# How many CPUs a guest gets where their number matters: each of these that the host
-# has, and two at least. CONFIG_NR_CPUS of bench-guest.config is the last.
+# Numbers of CPUs to measure with: those that the host has, and at least one and two. The
+# greatest is CONFIG_NR_CPUS in bench-guest.config.
 CPUS = [1, 2, *(n for n in (4, 8, 16, 32, 64) if n <= os.cpu_count())]
 COUNTS = {"30k": 30000, "300k": 300000, "3M": 3000000}
 
@@ -30,7 +30,7 @@ COUNTS = {"30k": 30000, "300k": 300000, "3M": 3000000}
 class Boot:
     """One guest: plan is [(label, command)], see figures.read_lines().
 
-    once: it counts instructions, so it is the same each time."""
+    once: run it only once. It counts instructions, so the result is always the same."""
     name: str
     flavor: str
     append: str
@@ -51,7 +51,7 @@ def pairs(count):
 
 
 def scans(size, shapes=SHAPES):
-    """Each shape once; the first scan after populate() is not the one timed."""
+    """Each shape once. The first scan after populate is not measured."""
     plan = []
     for shape in shapes:
         plan += [("", f"populate {COUNTS[size]} {shape}"), ("", "scan"),
@@ -60,7 +60,7 @@ def scans(size, shapes=SHAPES):
 
 
 def memory(size, more=()):
-    """First of all in a boot, so that no pool is filled already."""
+    """Must come first in a boot, before the pool is filled."""
     return [(f"memory {size}", f"populate {COUNTS[size]} list"), *more, ("", "drop")]
 
 
@@ -80,7 +80,7 @@ def threads(count):
 
 
 def workers():
-    """On a graph: a list cannot be marked by more than one."""
+    """Uses a graph, because only one worker at a time can mark a list."""
     plan = [("", "populate 100000 random"), ("", "scan"), ("scan random 100k", "scan"),
             *latency()]
     for count in CPUS:
@@ -89,19 +89,19 @@ def workers():
     return plan
 
 
-def standstill(*sizes):
-    """With a suspect, the machine stands still. Last of all in a boot, since nothing
-    counts behind a parameter that the other tree lacks."""
+def stops(*sizes):
+    """A scan with a suspect stops all CPUs. Must come last in a boot: results behind a
+    parameter that the other tree lacks do not count."""
     plan = [("", "param stop_budget_ms 2000")]
     for size in sizes:
         plan += [("", f"populate {COUNTS[size]} list"), ("", "lose"),
                  (f"scan with a leak, {size}", "scan"),
-                 (f"standstill, {size}", "stat standstill_us us"), ("", "drop")]
+                 (f"stop, {size}", "stat stop_us us"), ("", "drop")]
     return plan
 
 
 def leaks(count):
-    """The first scan finds them all; stock reports only what is 5 s old."""
+    """The first scan finds all of them. Stock reports only blocks that are 5 s old."""
     return [("", f"lose {count}"), ("", "quiet 6000"), (figures.LEAKS_FIRST, "scan"),
             (figures.LEAKS_LATER, "scan"), (figures.LEAKS_READ, "read")]
 
@@ -109,7 +109,7 @@ def leaks(count):
 SCAN_300K = [("", "scan"), ("scan list 300k", "scan"), *latency()]
 OFF, ON = "kmemleak=off", "kmemleak=on"
 SMP = ("-smp", str(CPUS[-1]))
-# A nanosecond of the guest is an instruction, and waiting takes no time.
+# One instruction takes one nanosecond of the guest, and waiting takes no time.
 ICOUNT = ("-smp", "1", "-icount", "shift=0,sleep=off")
 COUNTED = (("pair 64 4", "pair 64 4 1 5120"), ("pair 64 16", "pair 64 16 1 5120"),
            ("pair 64 4 in hardirq", "pair 64 4 1 5120 hardirq"),
@@ -117,12 +117,12 @@ COUNTED = (("pair 64 4", "pair 64 4 1 5120"), ("pair 64 16", "pair 64 16 1 5120"
 BOOTS = (
     Boot("on", "bench-uml", ON, (*memory("300k", SCAN_300K), *pairs(100000),
                                  *scans("30k"), *scans("300k", SHAPES[1:]),
-                                 *standstill("30k", "300k"))),
+                                 *stops("30k", "300k"))),
     Boot("off", "bench-uml", OFF, (*memory("300k"), *pairs(1000000))),
     Boot("out", "bench-out", "", tuple(pairs(1000000))),
     Boot("large", "bench-uml", ON,
          (*memory("3M", [("", "scan"), ("scan list 3M", "scan")]),
-          *scans("3M", SHAPES[1:]), *standstill("3M")), "4G", 900),
+          *scans("3M", SHAPES[1:]), *stops("3M")), "4G", 900),
     Boot("large-off", "bench-uml", OFF, tuple(memory("3M")), "4G"),
     Boot("leaks", "bench-uml", ON, tuple(leaks(200000))),
     Boot("smp", "bench-guest", ON, (*threads(50000), *workers()), extra=SMP),
@@ -139,8 +139,8 @@ BOOTS = (
 
 
 def copy_module(setup, flavor):
-    """The module's source, as it is for the tree, where it can be built; returns the
-    folder."""
+    """Copies the module's source, in the version for the tree, to a folder where it can be
+    built. Returns the folder."""
     def plan(target):
         return choose_plan(kernel.load_chains(), ROOT, Originals(target))[1]
 
@@ -155,14 +155,14 @@ def copy_module(setup, flavor):
 
 
 def build_module(setup, flavor):
-    """The module for one kernel; returns its path."""
+    """Builds the module for one kernel. Returns its path."""
     folder = copy_module(setup, flavor)
     kernel.build_module(setup, flavor, folder)
     return os.path.join(folder, KO)
 
 
 def build(setups):
-    """{(tree, flavor): module} after building everything."""
+    """Builds everything. Returns {(tree, flavor): path of the module}."""
     modules = {}
     for flavor in dict.fromkeys(boot.flavor for boot in BOOTS):
         for name, setup in setups.items():
@@ -172,7 +172,7 @@ def build(setups):
 
 
 def run_boot(setup, tree, boot, turn, module):
-    """One boot's Sample."""
+    """Boots one guest. Returns its Sample."""
     sample = figures.Sample(tree, boot.name, turn)
     start = time.monotonic()
     up = []
@@ -210,8 +210,8 @@ def kernel_release(setup):
 
 
 def measure(setups, modules, rounds, warm_up):
-    """Samples of all rounds; the warm-up's are dropped. In each round the trees
-    take turns boot by boot, so that both meet the machine in the same state."""
+    """Samples of all rounds, without the warm-up. In each round the trees take turns boot
+    by boot, so that both find the machine in the same state."""
     samples = []
     for turn in range(0 if warm_up else 1, rounds + 1):
         for boot in BOOTS:

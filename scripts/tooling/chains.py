@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The series as older trees change it: each folder of scripts/series/ that has a
-version for a name holds a delta to the tree before it, the newest first. A chain
-is the series with all deltas down to one of them. tree.py takes the one that fits."""
+"""The series for older trees: each folder of scripts/series/ with a version as its name
+holds a delta to the next newer tree. A chain is the series with all deltas down to one
+of them. tree.py takes the chain that fits."""
 
 import copy
 import os
@@ -21,7 +21,7 @@ class Chain:
 
 
 def versions(folder):
-    """The folders of deltas, the newest tree's first."""
+    """The folders of deltas, that of the newest tree first."""
     found = [name for name in os.listdir(folder) if VERSION.fullmatch(name)]
     return sorted(found, key=lambda name: [int(part) for part in name.split(".")],
                   reverse=True)
@@ -38,7 +38,7 @@ def read_chains(folder, root):
 
 
 def change(patches, folder, top, root):
-    """What the files of one folder of deltas make of the patches."""
+    """Applies the deltas of one folder to the patches."""
     named = {patch.name: patch for patch in patches}
     touched, brought = {}, set()
     for path in series.series_files(folder):
@@ -81,7 +81,7 @@ def find(patches, name):
 
 
 def drop(patches, what, origin):
-    """An edit by its id, or a file or folder by its path."""
+    """Drops an edit by its id, or a file or folder by its path."""
     place = find(patches, what)
     if place:
         del place[0].edits[place[1]]

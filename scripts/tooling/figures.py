@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What `make bench` measured, as text: reading the guest's lines, medians, the
-two tables. Runs nothing and knows no file."""
+"""The results of `make bench` as text: reads the guest's lines, computes medians, makes
+the two tables. Runs no command and reads no file."""
 
 import re
 import statistics
@@ -21,9 +21,9 @@ class Sample:
 
 
 def read_lines(sample, plan, lines):
-    """Put a guest's lines into a sample. plan is [(label, command)] in the order
-    that the guest got; commands with the label "" are not measurements. What
-    follows a parameter that the detector lacks is none either."""
+    """Puts a guest's lines into a sample. plan is the [(label, command)] that the guest
+    got. A command with the label "" is not a measurement. Commands behind a parameter that
+    the detector lacks are not measurements either."""
     position, lacks = -1, False
     for line in lines:
         if line.startswith("bench: do "):
@@ -56,7 +56,7 @@ def pick(samples, tree, boot, label, name):
 
 
 def paired(left, right, combine):
-    """Values of turns that both have, combined one by one."""
+    """Combines the values of each turn that both have."""
     return [combine(left[turn], right[turn]) for turn in sorted(left)
             if turn in right]
 
@@ -66,7 +66,7 @@ def ratios(left, right):
 
 
 def digits(value):
-    """Three digits that count."""
+    """A number with three significant digits."""
     if value != value:
         return "-"
     size = abs(value)
@@ -81,7 +81,7 @@ FACTORS = {"s": 1e9, "ms": 1e6, "us": 1e3, "MiB": 1 << 20}
 
 
 def scale(value, unit):
-    """(divisor, unit) that shows a value in few digits."""
+    """(divisor, unit) with which a value has few digits."""
     for base, least, name in SCALES:
         if unit == base and abs(value) >= least:
             return FACTORS[name], name
@@ -89,7 +89,7 @@ def scale(value, unit):
 
 
 def show(values, unit):
-    """Median and spread: "37.1 ns (36.0-41.2)"; "-" for nothing."""
+    """Median and spread, like "37.1 ns (36.0-41.2)"; "-" if there are no values."""
     values = list(values)
     if not values:
         return "-"
@@ -103,7 +103,7 @@ def show(values, unit):
 
 
 def table(head, rows):
-    """Lines of a table that is readable as it is and as Markdown."""
+    """Lines of a Markdown table that is also readable as plain text."""
     rows = [[str(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, widths)) + " |"
@@ -112,13 +112,13 @@ def table(head, rows):
     return lines
 
 
-# Names of a result that have a row of their own; others are in the JSON only.
+# Results that have their own row. All other results are only in the JSON.
 ROWS = ("pair", "bulk", "vmalloc", "percpu", "populate", "memory", "scan",
-        "read", "timer_worst", "free_worst", "standstill_us", "boot")
+        "read", "timer_worst", "free_worst", "stop_us", "boot")
 
 
 def work_table(samples):
-    """Every figure of both trees, in the order in which it was measured."""
+    """Every figure of both trees, in the order of the measurements."""
     order, units = {}, {}
     for sample in samples:
         for label, name in sample.values:
@@ -129,7 +129,7 @@ def work_table(samples):
     for boot, label, name in order:
         columns = [pick(samples, tree, boot, label, name) for tree in TREES]
         ratio = ratios(columns[1], columns[0])
-        # Where a command says more than one thing, which one this is.
+        # If a command has several results, name the one in this row.
         shown = label if name in label or name == "pair" else f"{label}: {name}"
         rows.append([boot, shown, *(show(c.values(), units[name]) for c in columns),
                      show(ratio, "x")])
@@ -137,7 +137,7 @@ def work_table(samples):
 
 
 def per_object(samples, tree, label, count):
-    """Bytes that an object costs with the detector on, over off."""
+    """Bytes that an object costs if the detector is on, compared with off."""
     on, off = {"memory 300k": ("on", "off"), "memory 3M": ("large", "large-off")}[label]
     return paired(pick(samples, tree, on, label, "memory"),
                   pick(samples, tree, off, label, "memory"),
@@ -149,7 +149,7 @@ LEAKS_READ = "read, 200k leaks"
 
 
 def aims(samples):
-    """[(figure, {tree: values}, unit, limit)]: what is wanted of the detector."""
+    """The aims of the detector: [(figure, {tree: values}, unit, limit)]."""
     def both(make):
         return {tree: make(tree) for tree in TREES}
 
@@ -200,16 +200,16 @@ def aims(samples):
          plain("on", "scan with probe", "timer_worst"), "ns", 100e3),
         ("the same with no scan",
          plain("on", "no scan", "timer_worst"), "ns", None),
-        *((f"machine stopped for a suspect, {count} objects, native",
-           {tree: [us * 1e3 for us in pick(samples, tree, boot, f"standstill, {count}",
-                                           "standstill_us").values()] for tree in TREES},
+        *((f"CPUs stopped for a suspect, {count} objects, native",
+           {tree: [us * 1e3 for us in pick(samples, tree, boot, f"stop, {count}",
+                                           "stop_us").values()] for tree in TREES},
            "ns", None)
           for boot, count in (("on", "30k"), ("on", "300k"), ("large", "3M"))),
     ]
 
 
 def wanted(limit, unit):
-    """A limit in words; a negative one is a lower limit."""
+    """A limit in words. A negative limit is a lower limit."""
     if limit is None:
         return ""
     return ("at most " if limit > 0 else "at least ") + show([abs(limit)], unit)
@@ -223,7 +223,7 @@ def aim_table(samples):
 
 
 def plain_data(samples):
-    """The same for JSON."""
+    """All values, as data for JSON."""
     return [{"tree": s.tree, "boot": s.boot, "round": s.turn,
              "failed": s.missing,
              "values": [{"work": label, "name": name, "value": value,

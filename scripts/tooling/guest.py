@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Boots a built kernel with a BusyBox initramfs and runs one program in it, in
-QEMU or as user-mode Linux. The kernel log and the program's output have a port
-each. Judges
-nothing but whether the guest came to its end."""
+"""Boots a built kernel with a BusyBox initramfs, in QEMU or as user-mode Linux, and runs
+one program in it. The kernel log and the program's output have separate ports. Judges
+only whether the guest came to its end."""
 
 import ctypes
 import errno
@@ -21,25 +20,25 @@ from . import arches, kernel, sources, stalls, tree
 from .work import Failed, ROOT, SCRIPTS, clean_environ, full
 
 BENCH_MEMORY = "2G"
-# Seconds between looks at how much the host lets a guest run.
+# Seconds between two samples of how long the host lets the guest run.
 SAMPLE = 0.5
-# How much of the kernel log a message about a guest that failed repeats.
+# Lines of the kernel log that the message about a failed guest repeats.
 CONSOLE_LINES = 12
-# A kernel says so that measured its timer while the host ran something else. It goes on
-# without that timer and hangs, so it is booted again, BOOTS times in all. The line is
-# among the first EARLY bytes of its log.
+# A kernel prints this if the host ran something else while the kernel measured its timer.
+# The kernel goes on without the timer and hangs. So it is booted again, up to BOOTS times in
+# all. The line is among the first EARLY bytes of the log.
 NO_TIMER = b"APIC timer disabled due to verification failure"
 EARLY = 65536
 BOOTS = 3
 # The first tree whose user-mode Linux takes extended registers of any size.
 ANY_XSTATE = (6, 13)
-# What goes with deny_xstate(): the C library is to leave the extended registers
-# alone, or the upper half of one is gone now and then, and 16 bytes of a string with
-# it. The kernel hands words with '=' that it does not know on to init.
+# Needed with deny_xstate(): the C library must not use the extended registers. Otherwise
+# the upper half of a register is lost now and then, and 16 bytes of a string with it. The
+# kernel passes unknown words with '=' on to init.
 PLAIN_LIBC = ("GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX,-AVX2,-AVX512F,-AVX512VL,-AVX512BW,"
               "-AVX_Fast_Unaligned_Load")
-# For deny_xstate(), from the host's headers. Without SPEC_ALLOW some hosts would
-# slow down all that the filter is for.
+# For deny_xstate(), from the host's headers. Without SPEC_ALLOW some hosts would slow down
+# all filtered processes.
 NR_PTRACE, NR_SECCOMP = 101, 317
 PTRACE_GETREGSET = 0x4204
 PR_SET_NO_NEW_PRIVS = 38
@@ -52,14 +51,14 @@ SELFTESTS = "tools/testing/selftests/kmemleak"
 class Result:
     lines: list = field(default_factory=list)   # the program's output
     console: list = field(default_factory=list)  # the kernel log
-    forgiven: set = field(default_factory=set)  # lines of it on stalls of the host's
-    status: int = -1            # the program's exit status, if it came to that
+    forgiven: set = field(default_factory=set)  # its lines about stalls that the host made
+    status: int = -1            # the program's exit status, -1: none
     lockdep: str = ""           # "1" still on, "0" gave up, "" not built in
     fault: str = ""             # why there is no exit status
 
 
 class Archive:
-    """A newc cpio archive in memory; needs neither cpio nor root."""
+    """A cpio archive (newc) in memory. Needs neither cpio nor root."""
 
     def __init__(self):
         self.parts, self.inode, self.have = [], 0, {""}
@@ -98,7 +97,7 @@ class Archive:
 
 
 def add_modules(archive, folder):
-    """The modules and a modules.dep for BusyBox's modprobe."""
+    """Adds the modules, and a modules.dep for BusyBox's modprobe."""
     with open(os.path.join(folder, "include/config/kernel.release"),
               encoding="utf-8") as src:
         home = "lib/modules/" + src.read().strip()
@@ -126,7 +125,7 @@ def add_modules(archive, folder):
 
 
 def applets():
-    """The host's; what BusyBox of another machine has more or less is no matter."""
+    """The applets of the host's BusyBox. Those of another machine may differ a little."""
     got = subprocess.run([arches.BUSYBOX, "--list-full"], capture_output=True,
                          text=True, check=True)
     return got.stdout.split()
@@ -140,7 +139,8 @@ def busybox(setup, machine):
 
 
 def is_bench(flavor):
-    """A benchmark says itself whether the detector is on, and needs more memory."""
+    """Is this a benchmark? It decides itself whether the detector is on, and needs more
+    memory."""
     return flavor.startswith("bench")
 
 
@@ -149,7 +149,7 @@ def memory_of(flavor):
 
 
 def pack(setup, flavor, path, main, environ, tests=(), files=(), placed=()):
-    """Write the initramfs whose /guest/main is the given text or file."""
+    """Writes the initramfs. Its /guest/main is the given text or file."""
     archive = Archive()
     archive.folders("dev")
     for name, kind, device in (("console", stat.S_IFCHR | 0o600, (5, 1)),
@@ -171,7 +171,7 @@ def pack(setup, flavor, path, main, environ, tests=(), files=(), placed=()):
         archive.text("guest/main", main, 0o755)
     else:
         archive.entry("guest/main", stat.S_IFLNK | 0o777, main.encode())
-    # For the reason that command() gives, again.
+    # KMEMLEAK_TEST_ONE_CPU has the same reason as maxcpus=1 in command().
     environ = {"KMEMLEAK_TEST_SLOW": "1" if machine.slow else "0",
                "KMEMLEAK_TEST_ONE_CPU": "1" if setup.accel == "tcg" else "0",
                "KMEMLEAK_TEST_FULL": full(), "KMEMLEAK_TEST_HOSTED": "1",
@@ -197,14 +197,14 @@ def command(setup, flavor, initrd, append, serial):
     machine = kernel.FLAVORS[flavor]
     if not shutil.which(machine.qemu):
         raise Failed(f"no {machine.qemu}")
-    # The other CPUs come later, see /init: QEMU before 8.1 can lose a change that
-    # one CPU makes to code which another one runs for the first time, and at the
-    # end of the boot the kernel makes such a change to the path out of idle.
+    # The other CPUs start later, see /init. QEMU before 8.1 can lose a change that one CPU
+    # makes to code while another CPU runs this code for the first time. At the end of the
+    # boot the kernel makes such a change to the path out of idle.
     words = [] if is_bench(flavor) or "kmemleak=" in append else ["kmemleak=on"]
     words += [*machine.append, "panic=-1", "maxcpus=1"]
     ports = (["-serial", "mon:stdio"] if serial == "shell"
              else ["-serial", "file:" + serial, *machine.output])
-    # Of the same name, the last one counts.
+    # If an option is given twice, the last one counts.
     host = ["-cpu", "host"] if setup.accel == "kvm" else []
     return [machine.qemu, "-accel", setup.accel, *machine.words, *host,
             "-m", memory_of(flavor), "-smp", str(machine.cpus), "-nodefaults",
@@ -215,7 +215,7 @@ def command(setup, flavor, initrd, append, serial):
 
 
 def uml_command(setup, flavor, initrd, append, memory):
-    """The kernel is the program: its log goes to stderr, /dev/tty1 to stdout."""
+    """The kernel is a program: its log goes to stderr, /dev/tty1 to stdout."""
     return [kernel.image(setup, flavor), f"mem={memory}", f"initrd={initrd}",
             "con0=null,fd:2", "con1=null,fd:1", "con=null", "panic=-1",
             *([] if takes_xstate(setup) else [PLAIN_LIBC]), *append.split()]
@@ -226,13 +226,13 @@ def takes_xstate(setup):
 
 
 def deny_xstate():
-    """Make ptrace(PTRACE_GETREGSET) fail in this process and its children.
+    """Makes ptrace(PTRACE_GETREGSET) fail in this process and its children.
 
-    User-mode Linux up to 6.12 has room for 2696 bytes of extended registers. Where
-    the host's CPU has another number it cannot start any program; where it is
-    refused them altogether, it does with the classic ones."""
-    # struct sock_filter {code, jt, jf, k}; the system call's number and its first
-    # argument stand at 0 and 16 of struct seccomp_data.
+    User-mode Linux up to 6.12 has room for 2696 bytes of extended registers. If the host's
+    CPU has another number of bytes, user-mode Linux cannot start any program. If the host
+    refuses these registers, it uses the classic ones."""
+    # struct sock_filter {code, jt, jf, k}. In struct seccomp_data, the number of the system
+    # call is at offset 0, its first argument at 16.
     load, equal, give = 0x20, 0x15, 0x06
     program = b"".join(struct.pack("HBBI", *line) for line in (
         (load, 0, 0, 0), (equal, 0, 3, NR_PTRACE),
@@ -250,12 +250,11 @@ def deny_xstate():
 
 def boot(setup, flavor, main, *, name, limit, append="", show=None, tests=(),
          files=(), placed=(), memory=None, extra=(), stall_limits=None):
-    """Run main in a guest until it ends, at most limit seconds.
+    """Runs main in a guest until the guest ends, for at most limit seconds.
 
-    show(line) is called for each line of the program's output as it comes.
-    placed are more files, by their path in the guest; memory is for user-mode Linux,
-    extra are more words for QEMU; stall_limits are for a guest that does not complain
-    of stalls when others do."""
+    show(line) is called at once for each line of the program's output. placed: more files,
+    by their path in the guest. memory: for user-mode Linux. extra: more arguments for QEMU.
+    stall_limits: for a guest that reports stalls after other times than usual."""
     uml = flavor in kernel.UML
     environ = {"GUEST_MODE": "run", "GUEST_PORT": kernel.FLAVORS[flavor].port}
     if uml:
@@ -291,7 +290,8 @@ def boot(setup, flavor, main, *, name, limit, append="", show=None, tests=(),
 
 
 def follow(guest, result, console, output, limit, show):
-    """Take what a guest prints until it ends, at most limit seconds; a stalls.Clock."""
+    """Reads the output of a guest until it ends, for at most limit seconds. Returns a
+    stalls.Clock."""
     ended = time.monotonic() + limit
     clock, looked = stalls.Clock(guest.pid), 0
     pending = b""
@@ -328,7 +328,7 @@ def follow(guest, result, console, output, limit, show):
 
 
 def kill(guest):
-    """User-mode Linux has a process for each address space."""
+    """Kills the whole group: user-mode Linux has a process for each address space."""
     os.killpg(guest.pid, signal.SIGKILL)
 
 
@@ -345,7 +345,7 @@ def start(line, errors, prepare=None):
 
 
 def explain(fault, path, lines):
-    """A fault with the place and the end of the kernel log."""
+    """A fault, with the path and the last lines of the kernel log."""
     last = [line for line in lines if line][-CONSOLE_LINES:]
     return f"{fault}, see {path}" + "".join("\n  | " + line for line in last)
 
@@ -364,7 +364,7 @@ def take(result, line, show):
 
 
 def shell(setup, flavor, append=""):
-    """An interactive guest; returns when it is switched off."""
+    """Runs an interactive guest. Returns when it is switched off."""
     if flavor in kernel.UML:
         raise Failed(f"no shell for FLAVOR={flavor}")
     initrd = setup.path(flavor, "initramfs.cpio")

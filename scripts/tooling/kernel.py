@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From a tarball or a tree of the user's to built kernels: unpack or copy,
-lay the project over it, configure, build. Each step leaves a stamp, a hash of
-everything that went into it, and is skipped while that holds."""
+"""Builds kernels from a tarball or from a tree of the user: unpacks or copies the
+tree, applies the project, configures, builds. Each step leaves a stamp, which is a hash
+of all its inputs, and is skipped while the hash stays the same."""
 
 import os
 import re
@@ -16,12 +16,12 @@ from .work import (Failed, ROOT, SCRIPTS, Step, clean_environ, digest, read_stam
 KUNITCONFIG = "mm/kmemleak/tests/.kunitconfig"
 GUEST = ("guest.config", "arch/x86-64.config")
 UML_MACHINE = arches.Machine(configs=(), arch="um", image="linux", port="/dev/tty1")
-# Each with the machine that it is for, whose configs are its own. The kinds of machines
-# are flavors as well.
+# Each flavor is a machine, with the flavor's own configs. The kinds of machines are flavors
+# as well.
 FLAVORS = {
     "guest": arches.X86,
-    # Under KASAN QEMU's way into a plain vmlinux faults, as it runs before there is
-    # shadow memory.
+    # With KASAN, QEMU's entry into a plain vmlinux faults, because it runs before shadow
+    # memory exists.
     "debug": arches.over(arches.X86, "debug.config", image="arch/x86/boot/bzImage",
                          slow=True),
     "lint": arches.over(arches.X86, "lint.config"),
@@ -35,15 +35,15 @@ FLAVORS = {
     **arches.KINDS,
 }
 UML = [name for name, machine in FLAVORS.items() if machine.arch == "um"]
-# What a kernel is made of; the rest of the project needs no new build.
+# A change in these folders needs a new build, a change in the rest of the project does not.
 KERNEL_PARTS = ("mm", "include", "lib", "samples", "kernel")
-# Left out of a copy of the user's tree: what an in-tree build leaves makes
-# kbuild refuse to build elsewhere.
+# Not copied from the user's tree: with files of an in-tree build, kbuild refuses to build in
+# another folder.
 BUILT = re.compile(r"(\.(o|a|ko|cmd|mod|mod\.c|order|symvers)|/vmlinux"
                    r"|^\.config(\.old)?|^\.version)$")
 BUILT_DIRS = {".git", "include/config", "include/generated"}
 BUILT_GENERATED = re.compile(r"^arch/[^/]+/include/generated$")
-# Lines of kbuild's output that stand for one file.
+# Lines of kbuild's output for one compiled file.
 ONE_FILE = re.compile(r"^  (CC|AS)( \[M\])? ")
 ONE_FILE_DRY = re.compile(r"echo '  (?:CC|AS)(?: \[M\])? ")
 
@@ -76,7 +76,7 @@ def drop_builds(setup):
 
 
 def unpack(setup):
-    """The base tree in build/linux, anew if the tarball is another one."""
+    """Unpacks the base tree to build/linux, unless it is there from the same tarball."""
     tarball = find_tarball(setup)
     info = os.stat(tarball)
     stamp = setup.path("linux.stamp")
@@ -86,10 +86,10 @@ def unpack(setup):
     part = setup.linux + ".part"
     for old in (part, setup.linux):
         shutil.rmtree(old, ignore_errors=True)
-    # Sources of another version can be older than the objects made of them.
+    # Sources of the new version can be older than the objects of the old version.
     drop_builds(setup)
     os.makedirs(part)
-    # The number of files is not known beforehand; about so many.
+    # The number of files is not known yet. This is about right.
     with Step(f"unpack {os.path.basename(tarball)}", 83000) as step:
         run_logged(["tar", "-C", part, "--strip-components=1", "-xvf", tarball],
                    setup.log("unpack"), step, counts=lambda line: True)
@@ -99,7 +99,7 @@ def unpack(setup):
 
 
 def list_tree(root):
-    """[(path, size, mtime, mode)] of the sources in a tree of the user's."""
+    """[(path, size, mtime, mode)] of the sources in a user's tree."""
     found = []
     for folder, folders, names in os.walk(root):
         rel = os.path.relpath(folder, root)
@@ -116,8 +116,8 @@ def list_tree(root):
 
 
 def copy_kdir(setup):
-    """The user's tree is read only: a copy of it is what gets built, brought
-    up to date when something in it changed."""
+    """Copies the user's tree, which itself is only read. The copy is built, and is updated
+    when the user's tree has changed."""
     listing = list_tree(setup.kdir)
     if not any(path == "Kbuild" for path, *_ in listing):
         raise Failed(f"{setup.kdir}: not a kernel tree")
@@ -149,7 +149,7 @@ def copy_kdir(setup):
         for path, *_ in list_tree(setup.linux):
             if path not in wanted:
                 os.unlink(os.path.join(setup.linux, path))
-    # A tree that has the project already is built without it, then with ours.
+    # Remove a version of the project that the user's tree has already.
     with_tree(setup.linux, tree.remove)
     write_stamp(stamp, value)
 
@@ -172,8 +172,8 @@ def load_chains():
 
 
 def prepare_tree(setup):
-    """The tree to build from, with the project laid over it unless the stock
-    one is wanted."""
+    """Prepares the tree to build from, and applies the project to it, unless the stock tree
+    is wanted."""
     os.makedirs(setup.work, exist_ok=True)
     if setup.kdir:
         copy_kdir(setup)
@@ -187,7 +187,7 @@ def prepare_tree(setup):
 
 
 def source_hash(setup, gcc="gcc"):
-    """Everything that decides what a kernel built from the tree contains."""
+    """A hash of everything that a kernel built from the tree depends on."""
     parts = [read_stamp(setup.path("linux.stamp")), gcc_version(gcc)]
     if setup.stock:
         return digest(*parts)
@@ -214,9 +214,9 @@ def release(setup):
 
 
 def config_files(name, version):
-    """Where the options of a file in scripts/configs/ are: there, and what older trees
-    have in its place in files of the same name in folders like 6.12/, which are for
-    trees up to that one. The newest tree's come first, later ones count."""
+    """The files with the options of a file in scripts/configs/: that file, and files of the
+    same name in folders like 6.12/, which have the differences of trees up to that version.
+    The newest tree's file comes first. Later files override earlier ones."""
     if name == KUNITCONFIG:
         return [os.path.join(ROOT, name)]
     top = os.path.join(SCRIPTS, "configs")
@@ -226,7 +226,7 @@ def config_files(name, version):
 
 
 def fragment(flavor, version):
-    """The flavor's options, later files over earlier ones: {name: line}."""
+    """The flavor's options as {name: line}. Later files override earlier ones."""
     lines = {}
     for path in [path for name in FLAVORS[flavor].configs
                  for path in config_files(name, version)]:
@@ -239,7 +239,7 @@ def fragment(flavor, version):
 
 
 def config(setup, flavor):
-    """Text of a built kernel's .config."""
+    """The text of a built kernel's .config."""
     with open(setup.path(flavor, ".config"), encoding="utf-8") as src:
         return src.read()
 
@@ -250,7 +250,7 @@ def ticks(setup, flavor):
 
 
 def prefix(setup, flavor):
-    """What the names of the flavor's compiler and its tools begin with."""
+    """The prefix of the names of the flavor's compiler and its tools."""
     try:
         return arches.compiler(setup.out, FLAVORS[flavor])
     except sources.Unavailable as err:
@@ -258,11 +258,11 @@ def prefix(setup, flavor):
 
 
 def link_options(setup, flavor):
-    """What make is told of where user-mode Linux lies.
+    """Options for make that set the address of user-mode Linux.
 
-    By default it lies at 0x60000000: many a hash of 32 bits, the time of boot in
-    nanoseconds and any four small letters look like addresses of its memory, and hide
-    lost blocks. This is at 448 GiB of the 512 that its page tables cover."""
+    The default address is 0x60000000. There many 32-bit hashes, the time since boot in
+    nanoseconds and any four small letters look like addresses in its memory, and hide lost
+    blocks. The address here is at 448 GiB of the 512 GiB that its page tables cover."""
     if flavor not in UML:
         return []
     folder = setup.path("start-files")
@@ -270,16 +270,16 @@ def link_options(setup, flavor):
             f"LINK-y=-m64 -no-pie -Wl,--no-relax -B{folder}/"]
 
 
-# From 7.3 on kallsyms wants all symbols within 2 GiB. Thread-local ones have offsets.
+# From 7.3 on, kallsyms needs all symbols within 2 GiB. Thread-local symbols are only offsets.
 NM = """#!/bin/sh
 nm "$@" | sed '/^0\\{8\\}[0-9a-f]\\{8\\} [bBdD] /d'
 """
 
 
 def make_start_files(setup):
-    """A folder with the compiler's code for the start of a program as its linker looks
-    for it, but of the kind that works above 2 GiB; and an nm without thread-local
-    variables."""
+    """Makes a folder with the compiler's start code of programs, under the name that the
+    linker looks for, but in the variant that works above 2 GiB; and with an nm that omits
+    thread-local variables."""
     path = setup.path("start-files", "crtbegin.o")
     os.makedirs(os.path.dirname(path), exist_ok=True)
     got = subprocess.run(["gcc", "-print-file-name=crtbeginS.o"], capture_output=True,
@@ -298,8 +298,8 @@ def make_command(setup, folder, *goals, flavor="guest"):
 
 
 def configure(setup, flavor):
-    """The flavor's .config: allnoconfig with the fragment, and every line of
-    the fragment checked against the result."""
+    """Makes the flavor's .config from allnoconfig and the fragment. Checks every line of the
+    fragment against the result."""
     folder = setup.path(flavor)
     want = fragment(flavor, release(setup))
     allconfig = os.path.join(folder, "fragment.config")
@@ -324,7 +324,7 @@ def image(setup, flavor):
 
 
 def count_files(command):
-    """How many files a make will compile: ask it, without doing it."""
+    """The number of files that make will compile, from a dry run."""
     got = subprocess.run(command + ["-k", "-n"], stdout=subprocess.PIPE,
                          stderr=subprocess.DEVNULL, text=True, errors="replace",
                          stdin=subprocess.DEVNULL, env=clean_environ(),
@@ -333,7 +333,7 @@ def count_files(command):
 
 
 def run_make(setup, title, name, command, goals):
-    """One long make with progress; its count is asked for beforehand."""
+    """Runs one long make and shows its progress. The number of files is counted first."""
     prepare = [part for part in command if part not in goals]
     with Step(title) as step:
         run_logged(prepare + ["prepare"], setup.log(name + "-prepare"), step,
@@ -345,7 +345,7 @@ def run_make(setup, title, name, command, goals):
 
 
 def build(setup, flavor):
-    """The flavor's image and modules, in build/<flavor>/."""
+    """Builds the flavor's image and modules in build/<flavor>/."""
     prepare_tree(setup)
     folder = setup.path(flavor)
     stamp = os.path.join(folder, "build.stamp")
@@ -367,15 +367,15 @@ def build(setup, flavor):
 
 
 def build_module(setup, flavor, folder):
-    """A module of a folder outside of the tree, for a kernel that was built."""
+    """Builds a module from a folder outside of the tree, for a built kernel."""
     run_logged(make_command(setup, setup.path(flavor), f"M={folder}", "modules",
                             flavor=flavor),
                setup.log(flavor + "-module"), env=clean_environ())
 
 
 def changed_folders(paths):
-    """Of a kernel for x86 hardware, the folders with sources among these paths, without
-    those that are below another one."""
+    """The folders of these paths that have sources of a kernel for x86 hardware. A folder
+    below another one of them is left out."""
     found = {os.path.dirname(path) for path in paths if path.endswith((".c", ".S"))
              and not path.startswith("tools/")
              and (not path.startswith("arch/") or path.startswith("arch/x86/"))}
@@ -384,7 +384,7 @@ def changed_folders(paths):
 
 
 def compile_changed(setup, flavor):
-    """Compiles what the project brings to the tree and changes there, and links nothing."""
+    """Compiles the folders that the project adds or changes in the tree. Links nothing."""
     prepare_tree(setup)
     configure(setup, flavor)
     goals = changed_folders(with_tree(setup.linux, lambda target: list(target.files)))

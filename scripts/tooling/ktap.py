@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reads test output: KTAP of the selftests, the count line of the host tests,
-the summary of kunit.py; and looks for complaints in a kernel log. What is
-missing counts as failed: a test that says nothing has not passed."""
+"""Reads the output of tests: KTAP of the selftests, the count line of the host tests,
+the summary of kunit.py. Also looks for complaints in a kernel log. A missing result
+counts as failed: a test without output has not passed."""
 
 import re
 from dataclasses import dataclass, field
@@ -12,11 +12,11 @@ SKIP = re.compile(r"# *SKIP\b", re.I)
 COUNT_LINE = re.compile(r"(\d+) passed, (\d+) failed, (\d+) skipped")
 KUNIT = re.compile(r"Testing complete\. Ran (\d+) tests?:(.*)")
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
-SHOWN = 40      # lines of a kernel log shown from a complaint on
-TOLD = 12       # diagnostics of a failed test that are shown, the last ones
+SHOWN = 40      # lines of the kernel log to show, from a complaint on
+TOLD = 12       # diagnostics of a failed test to show, the last ones
 
-# What the kernel says when something is wrong with it. There is no list of
-# exceptions: a test that provokes one of these has to do it some other way.
+# Messages of a kernel in which something is wrong. There is no list of exceptions: a test
+# that causes one of them has to be written in another way.
 SPLATS = re.compile("|".join((
     # any report at all: oops, KASAN, slab, lockdep, RCU, watchdogs
     r"\bBUG\b", r"\bWARNING: ", r"\bOops\b", r"\bKASAN\b",
@@ -33,7 +33,7 @@ SPLATS = re.compile("|".join((
     # data structures
     r"list_(add|del) corruption", r"refcount_t: ", r"page dumped because",
     r"Bad page (state|map)", r"sleeping function called", r"scheduling while atomic",
-    # a process of the guest that dies of the kernel, and the detector itself
+    # a process of the guest that dies because of the kernel, and the detector itself
     r"\bsegfault at\b", r"traps: ", r"kmemleak: .*disabled by (an )?error",
 )))
 
@@ -43,8 +43,8 @@ class Counts:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
-    notes: list = field(default_factory=list)   # what failed, for the user
-    skips: list = field(default_factory=list)   # (program, test) of what was skipped
+    notes: list = field(default_factory=list)   # messages for the user on what failed
+    skips: list = field(default_factory=list)   # (program, test) of each skipped test
 
     def fail(self, note, times=1):
         self.failed += times
@@ -66,7 +66,7 @@ class Counts:
 
 
 def read_ktap(name, lines, status):
-    """One program's KTAP and exit status as Counts."""
+    """Reads the KTAP and the exit status of one program into Counts."""
     counts, plan, seen, said = Counts(), None, 0, []
     for line in lines:
         if line.startswith("#"):
@@ -113,8 +113,8 @@ def read_ktap(name, lines, status):
 
 
 def read_selftests(lines, tests):
-    """The output of scripts/guest/run-selftests as Counts; tests are the
-    names that were to run."""
+    """Reads the output of scripts/guest/run-selftests into Counts. tests: names of the
+    tests that had to run."""
     counts, ran, name, part = Counts(), set(), None, []
     for line in lines:
         begin = re.fullmatch(r"guest: begin (.+)", line)
@@ -138,7 +138,7 @@ def read_selftests(lines, tests):
 
 
 def read_count_line(name, lines, status):
-    """A program that ends with `N passed, N failed, N skipped`."""
+    """Reads the output of a program that ends with `N passed, N failed, N skipped`."""
     counts = Counts()
     found = [COUNT_LINE.fullmatch(line.strip()) for line in lines]
     found = [got for got in found if got]
@@ -156,7 +156,7 @@ def read_count_line(name, lines, status):
 
 
 def read_kunit(lines, status):
-    """The summary that kunit.py prints in the end."""
+    """Reads the summary that kunit.py prints at the end."""
     counts, found = Counts(), None
     for line in lines:
         got = KUNIT.search(ESCAPES.sub("", line))
@@ -179,8 +179,8 @@ def read_kunit(lines, status):
 
 
 def without_uml_flaw(lines):
-    """A kernel log of user-mode Linux without what PROVE_RCU says of the base tree's
-    fork there, which walks the areas of a process without a lock."""
+    """A kernel log of user-mode Linux without one report of PROVE_RCU: the base tree's fork
+    for user-mode Linux walks the areas of a process without a lock."""
     kept = []
     for number, line in enumerate(lines):
         report = lines[number:number + SHOWN]
@@ -197,13 +197,13 @@ def complaints(lines):
 
 
 def splats(lines, forgiven=()):
-    """The first complaint of a kernel log and what follows it, or nothing. Numbers
-    of lines may be forgiven."""
+    """The first complaint of a kernel log and the lines behind it, or nothing. forgiven:
+    numbers of lines that do not count."""
     bad = [number for number, line in enumerate(lines)
            if number not in forgiven and SPLATS.search(line)]
     if not bad:
         return []
-    # The line before can be the ruler that opens the report.
+    # The line before can be the ruler above the report.
     start = max(0, bad[0] - 1)
     head = f"{len(bad)} line(s) of complaint in the kernel log, the first:"
     return [head] + lines[start:start + SHOWN]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`make lint`: checkpatch, a W=1 build under sparse, a build without the option,
-kernel-doc, shellcheck. Prints findings only, each with its tool; a tool that
-does not work is one."""
+"""`make lint`: checkpatch, a W=1 build with sparse, a build without the option,
+kernel-doc, shellcheck. Prints only findings, each with its tool. A tool that does not
+work is a finding, too."""
 
 import ast
 import os
@@ -14,23 +14,25 @@ from .work import ROOT, Failed, Talk, clean_environ, run_logged
 BUILT = ("mm/kmemleak/", "samples/kmemleak/")
 SHEBANG = re.compile(rb"#! ?/bin/(ba)?sh|#! ?/usr/bin/env (ba)?sh")
 PYTHON = re.compile(rb"#! ?/usr/bin/env python3")
-# Fit for a kernel tree only: files that never go there are not its business.
+# checkpatch and kernel-doc check only files that go into a kernel tree.
 KERNEL = kernel.KERNEL_PARTS + ("Documentation", "tools")
-# Checks that do not apply to a file, and why.
+# Checks that do not apply to a file, and the reasons.
 EXEMPT = {
-    # Defines for user space what these checks ask to use in its place.
+    # Defines for user space the very macros that these checks ask for.
     "tools/testing/kmemleak/platform.h": (
         "BIT_MACRO", "CAMELCASE", "COMPLEX_MACRO", "CONSTANT_COMPARISON",
         "DATA_RACE", "MACRO_ARG_PRECEDENCE", "MACRO_ARG_REUSE",
         "MEMORY_BARRIER", "NEW_TYPEDEFS", "PREFER_DEFINED_ATTRIBUTE_MACRO",
         "SPACING"),
-    # The host has no macro for it.
+    # The host has no macro for this attribute.
     "tools/testing/kmemleak/host.h": ("PREFER_DEFINED_ATTRIBUTE_MACRO",),
-    # linux/nmi.h has no handlers.
+    # The name of a parameter makes the names of its variables.
+    "mm/kmemleak/params.c": ("MACRO_ARG_REUSE",),
+    # linux/nmi.h does not declare NMI handlers.
     "mm/kmemleak/tests/torture_api.c": ("INCLUDE_LINUX",),
     # The header that this check asks for cannot include itself.
     "scripts/series/6.1/compat/include/linux/unaligned.h": ("INCLUDE_LINUX",),
-    # The name is libFuzzer's.
+    # libFuzzer prescribes the name of a function.
     "tools/testing/kmemleak/fuzz_command.c": ("CAMELCASE",),
     "tools/testing/kmemleak/fuzz_core.c": ("CAMELCASE",),
     "tools/testing/kmemleak/fuzz_driver.c": ("CAMELCASE",),
@@ -55,9 +57,9 @@ def checkpatch(setup):
              or os.path.basename(path).startswith(("Kconfig", "Makefile"))]
     groups = {}
     for path in files:
-        # Regular expressions and tables of shell scripts are what they are.
+        # Regular expressions and tables in shell scripts cannot be wrapped.
         exempt = ("LONG_LINE", "LONG_LINE_COMMENT") if path.endswith(".sh") else ()
-        # What older trees need is below a folder of ours, and only in some trees.
+        # Files for older trees are only in our own folder, not in every tree.
         groups.setdefault(exempt + EXEMPT.get(path, ()), []).append(
             os.path.join(ROOT, path) if path.startswith("scripts/") else path)
     findings = []
@@ -79,11 +81,11 @@ def kernel_doc(setup):
 
 
 def run_sparse(setup, name, *goals):
-    """W=1 and sparse on some goals; the headers of the tree are not ours."""
+    """Runs W=1 and sparse on some goals. Ignores findings in the tree's own headers."""
     log = setup.log(name)
     try:
-        # A look-up returns with a lock or without, which sparse cannot express;
-        # lockdep watches that.
+        # Some functions return with a lock held or not held. Sparse cannot express this,
+        # but lockdep checks it.
         run_logged(kernel.make_command(setup, setup.path("lint"), "C=2", "W=1",
                                        "CF=-Wsparse-error -Wno-context", *goals),
                    log, env=clean_environ())
@@ -104,14 +106,15 @@ def warnings(setup):
     run_logged(kernel.make_command(setup, setup.path("lint"), "prepare",
                                    "modules_prepare"),
                setup.log("lint-prepare"), env=clean_environ())
-    # Objects left from the last time would not be looked at again.
+    # Sparse would not check objects that are left from the last run.
     for folder in BUILT:
         subprocess.run(["rm", "-rf", setup.path("lint", folder)], check=True)
     return run_sparse(setup, "lint-build", *BUILT)
 
 
 def bench_module(setup):
-    """Outside of the tree; here is no kernel that it could be linked to."""
+    """Checks the benchmark module, which is outside of the tree. It is not linked, because
+    there is no kernel image."""
     return run_sparse(setup, "lint-bench", "KBUILD_MODPOST_WARN=1", "modules",
                       "M=" + bench.copy_module(setup, "lint"))
 
@@ -133,7 +136,7 @@ def scripts_of_ours():
 
 
 def shellcheck(_setup):
-    # From the top, as their `source=` comments have it.
+    # Run it in the top folder, because `source=` comments are relative to it.
     status, text = output(["shellcheck", "-x", *scripts_of_ours()[0]], ROOT)
     return text or ("" if status == 0 else f"exit status {status}")
 
@@ -150,7 +153,7 @@ def python_syntax(_setup):
 
 
 def spdx(_setup):
-    """A licence in the first line, or the second after a #! line."""
+    """Checks for a license in the first line, or in the second line after a #! line."""
     findings = []
     for name in project_files(*KERNEL, "scripts"):
         with open(os.path.join(ROOT, name), "rb") as src:
@@ -161,7 +164,7 @@ def spdx(_setup):
 
 
 def build_off(setup):
-    """The tree without the option: every caller gets the header's stubs."""
+    """Builds the tree without the option: all callers get the header's stubs."""
     try:
         kernel.build(setup, "off")
     except Failed as err:

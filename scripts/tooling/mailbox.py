@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Writes a Plan's steps as patches that `git am` takes."""
+"""Writes the steps of a Plan as patches for `git am`."""
 
 import difflib
 import email.utils
@@ -7,21 +7,21 @@ import math
 import os
 
 AUTHOR = "kmemleak maintainers <linux-mm@kvack.org>"
-# What git writes where the commit's name would stand.
+# git writes this line, with the commit's hash in place of the zeros.
 SEPARATOR = "From " + "0" * 40 + " Mon Sep 17 00:00:00 2001\n"
 CONTEXT = 3
 
 
 def split_lines(data):
-    """Lines as git sees them: only a line feed ends one."""
+    """Lines as git sees them: only a line feed ends a line."""
     text = data.decode("utf-8", "surrogateescape")
     return [ln + "\n" for ln in text.split("\n")[:-1]] + (
         [text.split("\n")[-1]] if not text.endswith("\n") and text else [])
 
 
 def hunks(old, new):
-    """Unified hunks of two lists of lines. The differ takes the square of what it is
-    given, so it does not get their equal ends."""
+    """Unified hunks of two lists of lines. The time of the differ grows with the square of
+    the length, so equal lines at both ends are left out."""
     if old == new:
         return
     head = 0
@@ -62,7 +62,7 @@ def marked(sign, lines):
 
 
 def diff(path, old, new):
-    """One file's part of a patch, and its counts of lines."""
+    """The part of a patch for one file, and its numbers of added and removed lines."""
     out = [f"diff --git a/{path} b/{path}\n"]
     if old.kind == "none":
         out.append(f"new file mode {git_mode(new)}\n")
@@ -86,7 +86,7 @@ def git_mode(node):
 
 
 def stat_block(counts):
-    """The table of files between a patch's message and its diff."""
+    """The table of files between the message of a patch and its diff."""
     width = max(len(path) for path, _, _ in counts)
     most = max(plus + minus for _, plus, minus in counts)
     scale = min(1, 40 / max(most, 1))
@@ -101,7 +101,7 @@ def stat_block(counts):
 
 
 def write_patches(plan, folder):
-    """NNNN-*.patch in a folder, old ones gone; returns their paths."""
+    """Writes NNNN-*.patch to a folder and removes old ones. Returns the paths."""
     os.makedirs(folder, exist_ok=True)
     for name in os.listdir(folder):
         if name.endswith(".patch"):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Mainline's own tests of its detector. They are files of newer trees, taken from there
-when they are run: with the sample module that the tree has, and with ours."""
+"""Mainline's own tests of its detector. Newer trees have them. They are copied from the
+tree and run twice: with the tree's sample module and with ours."""
 
 import os
 import shutil
@@ -12,24 +12,25 @@ PREFIX = "ksft_kmemleak_"
 HELPERS = "tools/testing/selftests/kselftest/ktap_helpers.sh"
 SAMPLE = "samples/kmemleak"
 KO = "kmemleak-test.ko"
-# Whose sample module a test is run with.
+# The sample modules that each test is run with.
 WITH = ("tree", "ours")
 
 
 def scripts(setup):
-    """Paths of the tests in the tree; older ones have none."""
+    """Paths of the tests in the tree. Older trees have none."""
     return [path for path in tree.files_below(setup.linux, TESTS)
             if os.path.basename(path).startswith(PREFIX) and path.endswith(".sh")]
 
 
 def names(setup):
-    """What scripts/guest/run-mainline is to run."""
+    """Names of the tests for scripts/guest/run-mainline."""
     return [f"{sample}/{os.path.basename(path)}" for sample in WITH
             for path in scripts(setup)]
 
 
 def copy_sample(setup, folder):
-    """The tree's sample, in place of which ours stands there, where it can be built."""
+    """Copies the tree's original sample, which ours replaces there, to a folder where it can
+    be built."""
     def write(target):
         original = tree.Originals(target)
         for path in original.below(SAMPLE):
@@ -42,7 +43,7 @@ def copy_sample(setup, folder):
 
 
 def files(setup, flavor):
-    """{path in the guest: file} of what the tests need, after building it."""
+    """Builds the files that the tests need. Returns {path in the guest: file}."""
     folder = setup.path(flavor, "tree-sample")
     copy_sample(setup, folder)
     kernel.build_module(setup, flavor, folder)

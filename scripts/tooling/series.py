@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The series of changes to a kernel tree: reads *.series files (the format is
-described in scripts/series/README) and applies an edit to a text. Not here: how
-older trees change the series (chains.py), trees on disk (tree.py)."""
+"""The series of changes to a kernel tree: reads *.series files (scripts/series/README
+describes the format) and applies an edit to a text. Not here: how the series differs
+for older trees (chains.py), trees on disk (tree.py)."""
 
 import difflib
 import glob
@@ -9,7 +9,7 @@ import os
 import re
 from dataclasses import dataclass, field
 
-# An operation's keys, and which of them may be left out.
+# The keys that each operation needs, and the keys that it may have.
 OPERATIONS = {
     "after": ({"after"}, {"insert"}),
     "before": ({"before"}, {"insert"}),
@@ -19,18 +19,18 @@ OPERATIONS = {
 TEXT_KEYS = {"after", "before", "insert", "replace", "with", "cut-from",
              "cut-to", "cut-until", "in", "unless", "body"}
 FILE_KEYS = {"insert-file": "insert", "with-file": "with"}
-# Keys of the lines that an edit looks for; each can have other lines as well.
+# Keys of lines that an edit looks for. Each may have alternatives (`or:`).
 ANCHORS = {"after", "before", "replace", "cut-from", "cut-to", "cut-until", "in"}
 PATH_KEYS = {"remove", "add", "overwrite"}
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class SeriesError(Exception):
-    """A series file that cannot be read: the project's fault."""
+    """A series file is wrong: an error of the project."""
 
 
 class Mismatch(Exception):
-    """A file of the tree is not what an edit expects."""
+    """A file of the tree differs from what an edit expects."""
 
     def __init__(self, path, line, text):
         where = f"{path}:{line}" if line else path
@@ -38,8 +38,8 @@ class Mismatch(Exception):
 
 
 class Missing(Mismatch):
-    """None of the texts of an anchor stands in the file. To find the line that is
-    most like one takes a while, so that is done only for a message."""
+    """The file has none of the texts of an anchor. The search for the most similar line
+    takes a while, so only the message makes it."""
 
     def __init__(self, text, path, choices, low, high):
         Exception.__init__(self)
@@ -60,10 +60,10 @@ class Edit:
     path: str
     origin: str                   # file:line of the series, for messages
     id: str = ""
-    to: str = ""                  # the patch that a delta adds the edit to
+    to: str = ""                  # the patch to which a delta adds the edit
     why: list = field(default_factory=list)
     text: dict = field(default_factory=dict)    # key -> list of lines
-    others: dict = field(default_factory=dict)  # key -> other lines to look for
+    others: dict = field(default_factory=dict)  # key -> alternative lines
     needs: list = field(default_factory=list)   # lists of lines
 
 
@@ -75,20 +75,20 @@ class Patch:
     remove: list = field(default_factory=list)
     add: list = field(default_factory=list)
     overwrite: list = field(default_factory=list)
-    compat: dict = field(default_factory=dict)  # path -> folder it comes from
-    drop: dict = field(default_factory=dict)    # what a delta drops -> file:line
+    compat: dict = field(default_factory=dict)  # path -> folder that has it
+    drop: dict = field(default_factory=dict)    # id or path that a delta drops -> file:line
     edits: list = field(default_factory=list)
 
 
 def file_text(path):
-    """The lines of a project file that an edit takes whole: no comments."""
+    """The lines of a project file that an edit inserts as a whole, without comments."""
     with open(path, encoding="utf-8") as src:
         return [ln for ln in src.read().splitlines() if not ln.startswith("#")]
 
 
 def read_file(path, top, root, names=None):
-    """One *.series file of the folder top as a Patch. In a delta, whose names are
-    those of the series' patches, that stands for changes to the named one."""
+    """Reads one *.series file of the folder top into a Patch. For a delta, names holds the
+    names of the series' patches, and the result is a set of changes to one of them."""
     patch, edit, lines, last = Patch(""), None, None, None
     shown = os.path.relpath(path, top)
     delta = names is not None
@@ -186,7 +186,7 @@ def series_files(folder):
 
 
 def read_series(folder, root):
-    """All patches of the newest tree in their order."""
+    """All patches for the newest tree, in order."""
     patches, seen = [], {}
     for path in series_files(folder):
         patch = read_file(path, folder, root)
@@ -203,7 +203,7 @@ def read_series(folder, root):
 
 
 class Text:
-    """A file's lines, each with the number it had before any edit."""
+    """The lines of a file, each with its number before all edits."""
 
     def __init__(self, data):
         self.end = data.endswith(b"\n")
@@ -225,7 +225,7 @@ class Text:
 
 
 def nearest(text, want, low, high):
-    """(line number, expected, found) of the place most like the anchor."""
+    """(line number, expected, found) of the place that is most similar to the anchor."""
     best, where = 0, None
     for pos in range(low, high):
         have = text.lines[pos:pos + len(want)]
@@ -249,7 +249,7 @@ def nearest(text, want, low, high):
 
 
 def places(text, want, low, high):
-    """Where these lines begin. index() looks for the first much faster than a loop."""
+    """The positions at which these lines begin. index() is much faster than a loop."""
     found, end = [], max(low, high - len(want) + 1)
     try:
         while True:
@@ -261,8 +261,8 @@ def places(text, want, low, high):
 
 
 def find(text, edit, key, low, high, unique=True):
-    """(start, end) of the only (or the first) place where an anchor stands.
-    Other lines are looked for only if the ones before stand nowhere."""
+    """(start, end) of the only place where an anchor matches, or of the first one. An
+    alternative counts only if the lines before it match nowhere."""
     choices = [edit.text[key], *edit.others.get(key, [])]
     for want in choices:
         hits = places(text, want, low, high)
@@ -276,7 +276,7 @@ def find(text, edit, key, low, high, unique=True):
 
 
 def apply_edit(text, edit):
-    """Carry out one edit on a Text; Mismatch if it does not fit."""
+    """Applies one edit to a Text. Raises Mismatch if the edit does not fit."""
     keys, path = edit.text, edit.path
     low, high = 0, len(text.lines)
     for want in edit.needs:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where the trees come from: Debian's linux-source packages. One that is installed
-is taken as it is. Others are fetched into the build folder by apt, from the mirror
-that the machine is configured with, with a list of sources and a state of their own:
-nothing of the machine's is changed. Uses no other module of ours."""
+"""Where the trees come from: Debian's linux-source packages. An installed package is
+used as it is. Others are fetched by apt into the build folder, from the mirror that the
+machine is configured with. apt gets its own list of sources and its own state, so the
+machine's are not changed. Uses no other module of ours."""
 
 import glob
 import os
@@ -14,22 +14,22 @@ from dataclasses import dataclass, field
 USR_SRC = "/usr/src"
 ETC_APT = "/etc/apt"
 OS_RELEASE = "/etc/os-release"
-# The trees that TREE= names, and the suites that have them. The first stands for the
-# newest package of its major version: that number moves.
+# The trees that TREE= names, and the suites that have them. The first name stands for the
+# newest package of its major version, because the minor version changes often.
 TREES = {
     "7.3": ("trixie-backports", "forky", "sid"),
     "6.12": ("bookworm-backports", "trixie"),
     "6.1": ("bookworm",),
 }
 PACKAGE = re.compile(r"linux-source-(\d+)\.(\d+)")
-# Names of suites that stand for a release, next to its code name.
+# Other names of suites that stand for a release, besides its code name.
 SUITES = {"stable", "oldstable", "testing", "unstable", "sid"}
-# Options of a mirror in the machine's configuration that ours repeats.
+# Options of a mirror that our configuration copies from the machine's.
 OPTIONS = ("signed-by", "trusted", "check-valid-until")
 
 
 class Unavailable(Exception):
-    """A tree cannot be had; the message says why."""
+    """A tree is not available. The message says why."""
 
 
 @dataclass
@@ -59,7 +59,7 @@ def parse_sources(text):
     found = []
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     for stanza in re.split(r"\n\s*\n", "\n".join(lines)):
-        # A key can stand in there itself, in lines of its own that begin with a blank.
+        # A field can hold a whole key, in lines that begin with a blank.
         fields = {name.lower(): value.rstrip() for name, value in re.findall(
             r"^([\w-]+):[ \t]*(.*(?:\n[ \t].*)*)", stanza, re.M)}
         if "deb" not in fields.get("types", "").split() \
@@ -82,7 +82,7 @@ def configured():
 
 
 def codename():
-    """What the machine's release is called, or nothing."""
+    """Code name of the machine's release, or an empty string."""
     try:
         with open(OS_RELEASE, encoding="utf-8") as src:
             got = re.search(r'^VERSION_CODENAME="?([\w-]+)', src.read(), re.M)
@@ -92,7 +92,7 @@ def codename():
 
 
 def mirrors(sources, release):
-    """{URI: options} of the mirrors that the release itself comes from."""
+    """{URI: options} of the mirrors of the release itself."""
     found = {}
     for source in sources:
         if "main" in source.components and (SUITES | {release}) & set(source.suites):
@@ -124,7 +124,7 @@ def number(tree):
 
 
 def fits(found, tree):
-    """Whether a version is one that a name in TREES stands for."""
+    """Does a name in TREES stand for this version?"""
     want = number(tree)
     if want == max(map(number, TREES)):
         return found[0] == want[0] and found >= want
@@ -132,9 +132,9 @@ def fits(found, tree):
 
 
 def newest(names, tree):
-    """Of packages or files the one to take for a tree, or None."""
+    """The package or file to take for a tree, or None."""
     names = [name for name in names if version(name) and fits(version(name), tree)]
-    # Numbers count as such, in Debian's part of a file's name too.
+    # Compare numbers as numbers, also in Debian's part of a file name.
     return max(names, default=None, key=lambda name: [
         int(part) for part in re.findall(r"\d+", os.path.basename(name))])
 
@@ -150,8 +150,8 @@ def own():
 
 
 def installed(tree=""):
-    """The tarball of an installed package: a tree's, or else the release's own, or else
-    the oldest that a chain of the series can be for."""
+    """The tarball of an installed package: that of the tree; else that of the release; else
+    the oldest for which the series can have a chain."""
     found = glob.glob(os.path.join(USR_SRC, "linux-source-*.tar.*"))
     if tree:
         return newest(found, tree)
@@ -165,20 +165,20 @@ def installed(tree=""):
 
 
 def is_default(tree):
-    """Whether a tree is the one that is built without TREE=."""
+    """Is this the tree that is built without TREE=?"""
     there = own() or version(installed() or "")
     return bool(there) and fits(there, tree)
 
 
 def tarball(build, tree):
-    """A tree's tarball, if it is installed or was fetched before."""
+    """The tarball of a tree if it is installed or was fetched before."""
     return installed(tree) or newest(glob.glob(
         os.path.join(build, "sources", "*.tar.*")), tree)
 
 
 class Apt:
-    """apt with nothing but lists and a state of its own, in a folder; what it is to get
-    is wanted. The architecture is the machine's, unless another is named."""
+    """apt with its own lists and its own state in a folder. wanted names the thing to get,
+    for messages. The architecture is the machine's, unless another one is given."""
 
     def __init__(self, folder, wanted, suites, architecture=""):
         self.folder, self.wanted, self.suites = folder, wanted, suites
@@ -201,8 +201,8 @@ class Apt:
             os.makedirs(os.path.join(folder, name), exist_ok=True)
         with open(os.path.join(folder, "ours.sources"), "w", encoding="utf-8") as out:
             out.write(stanzas(self.mirrors, suites))
-        # This fails if a suite does not exist, yet or any more, but gets the lists of
-        # the others. Go on if these have the package.
+        # The update fails if a suite does not exist yet or no longer exists, but it gets
+        # the lists of the other suites. These may have the package.
         self.run("apt-get", "-q", "update", check=False)
 
     def run(self, program, *args, check=True):
@@ -229,7 +229,7 @@ class Apt:
                            f"{', '.join(self.mirrors)}, see {self.folder}/log")
 
     def unpack(self, *packages):
-        """Downloads packages; what they have is in the folder returned then."""
+        """Downloads packages and unpacks them. Returns the folder with their files."""
         self.run("apt-get", "-q", "download", *packages)
         for deb in glob.glob(os.path.join(self.folder, "package", "*.deb")):
             self.run("dpkg-deb", "-x", deb, "unpacked")
@@ -237,7 +237,7 @@ class Apt:
 
 
 def fetch(build, tree):
-    """Downloads and unpacks the package of a tree; returns its tarball, which is in
+    """Downloads and unpacks the package of a tree. Returns its tarball, in the folder
     sources/ of the build folder."""
     top = os.path.join(build, "sources")
     apt = Apt(os.path.join(top, "apt-" + tree), f"TREE={tree}", TREES[tree])
@@ -257,8 +257,8 @@ def fetch(build, tree):
 
 
 def fetch_packages(kept, wanted, architecture, suites, package, names):
-    """Unpacks in a folder a package and those that it depends on, as far as the pattern
-    names has theirs."""
+    """Unpacks a package into a folder, together with the packages that it depends on and
+    whose names match the pattern names."""
     apt = Apt(kept + ".apt", wanted, suites, architecture)
     known = apt.run("apt-cache", "depends", "--recurse", "--important", package,
                     check=False)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tells a stall of a guest's kernel from one of the guest itself. The clock of an
-emulated machine runs on while the host runs something else, so what its kernel
-says of a CPU that was stuck for 25 s holds only as far as the host let it run."""
+"""Tells a stall in a guest's kernel from a stall of the whole guest. The clock of an
+emulated machine goes on while the host runs something else. So if the guest's kernel
+reports a CPU that was stuck for 25 s, the host may have made a part of this time."""
 
 import os
 import re
 import time
 
-# Reports of a kernel on time that went by: the kind; its first line; the line with the
-# length, in seconds or jiffies; and the kernel's limit in seconds, where its
-# configuration does not have another one.
+# A kernel's reports of stalls: the kind; the first line; the line with the length, in
+# seconds or jiffies; and the kernel's limit in seconds, unless its configuration has
+# another limit.
 STALLS = (
     ("soft lockup", r"BUG: soft lockup - ", r"stuck for (\d+)s", 20),
     ("workqueue", r"BUG: workqueue lockup - ", r"stuck for (\d+)s", 30),
@@ -17,20 +17,20 @@ STALLS = (
     ("expedited rcu", r"rcu: INFO: .* expedited stalls", r"\} (\d+) jiffies", 21),
     ("rcu", r"rcu: INFO: .* self-detected stall|rcu: INFO: .* detected stalls",
      r"\bt=(\d+) jiffies", 21),
-    # Only beside a stall, so that one decides.
+    # Comes only together with another report, which decides.
     ("rcu", r"rcu: .* kthread starved for ", r"for (\d+) jiffies", 21),
 )
-# Within so many lines of the first one is the length.
+# The length is in one of this many lines, from the first line on.
 REPORT = 40
 
-# The host has to have taken that much of a stall. A kernel complains as soon as its
-# limit is reached, so without this the least wait would do. It also keeps a stall that
-# a kernel tells of earlier than its limit is known to be.
+# The host must have made at least this part of a stall. A kernel complains as soon as the
+# limit is reached, so without this rule the shortest wait would excuse a stall. The rule
+# also keeps a stall if the kernel's real limit is shorter than the limit known here.
 SHARE = 1 / 4
 
 
 def limits_of(config):
-    """{kind: seconds} as a kernel's .config says, which is its text."""
+    """{kind: seconds} from the text of a kernel's .config."""
     options = dict(re.findall(r"^(CONFIG_\w+)=(\w+)$", config, re.M))
     found = {}
     if "CONFIG_DEFAULT_HUNG_TASK_TIMEOUT" in options:
@@ -45,7 +45,7 @@ def limits_of(config):
 
 
 def find(lines, number, hz):
-    """(kind, seconds, limit) of the stall that a line tells of, or None."""
+    """(kind, seconds, limit) of the stall that a line reports, or None."""
     for kind, first, length, limit in STALLS:
         if not re.search(first, lines[number]):
             continue
@@ -58,16 +58,16 @@ def find(lines, number, hz):
 
 
 def steal_of_cpus(proc):
-    """Seconds that the host's own host took of each CPU."""
+    """Seconds that the host's own host took from each CPU."""
     with open(os.path.join(proc, "stat"), encoding="ascii") as src:
         rows = [line.split() for line in src if re.match(r"cpu\d", line)]
     return [int(row[8]) / os.sysconf("SC_CLK_TCK") for row in rows]
 
 
 def waits_for_cpus(proc):
-    """Seconds since boot in which some task waited for a CPU of the host, plus those that
-    the host's own host took of the CPU that lost most. OSError, ValueError or IndexError
-    where the kernel does not say."""
+    """Seconds since boot in which some task waited for a CPU of the host, plus the seconds
+    that the host's own host took from the CPU that lost most. Raises OSError, ValueError
+    or IndexError if the kernel does not tell."""
     with open(os.path.join(proc, "pressure", "cpu"), encoding="ascii") as src:
         total = re.search(r"^some .*total=(\d+)", src.read(), re.M)
     if not total:
@@ -76,7 +76,7 @@ def waits_for_cpus(proc):
 
 
 def host_pressure(seconds, proc="/proc"):
-    """For what part of so many seconds from now somebody waits; 1 if that is unknown."""
+    """The part of the next seconds in which some task waits for a CPU; 1 if unknown."""
     try:
         before, began = waits_for_cpus(proc), time.monotonic()
         time.sleep(seconds)
@@ -87,16 +87,16 @@ def host_pressure(seconds, proc="/proc"):
 
 
 class Clock:
-    """How long the host kept a guest from running, as the kernel log grew.
+    """Records how long the host kept a guest from running while the kernel log grew.
 
-    lost grows by the longest wait of any of the guest's threads for a CPU, since
-    a CPU of the guest gets no interrupt while the thread of its timers waits, and
-    by what the host's own host took."""
+    In each sample, the lost time grows by the longest wait of one of the guest's threads
+    for a CPU: while the thread of the timers waits, no CPU of the guest gets an interrupt.
+    It also grows by the time that the host's own host took."""
 
     def __init__(self, pid, proc="/proc"):
         self.pid, self.proc = pid, proc
         self.waits, self.steal = {}, None
-        self.samples = []       # (time, bytes of the log, seconds lost till then)
+        self.samples = []       # (time, bytes of the log, seconds lost until then)
 
     def thread_waits(self):
         waits = {}
@@ -110,7 +110,7 @@ class Clock:
         return steal_of_cpus(self.proc)
 
     def sample(self, size, now=None):
-        """To be called now and then. Without these files nothing is ever lost."""
+        """Call this now and then. If /proc lacks the files, no time counts as lost."""
         now = time.monotonic() if now is None else now
         try:
             waits, steal = self.thread_waits(), self.host_steal()
@@ -129,7 +129,7 @@ class Clock:
         self.samples.append((now, size, lost))
 
     def lost(self, offset, seconds):
-        """Seconds lost of those before the log grew beyond an offset."""
+        """Seconds lost, of the given seconds before the log grew beyond an offset."""
         end = next((s for s in self.samples if s[1] > offset), None)
         if not end:
             return 0
@@ -139,9 +139,9 @@ class Clock:
 
 
 def forgiven(lines, clock, hz, limits=None):
-    """Numbers of the lines that tell of a stall which the host made: it took a good
-    part of the time, and without that the kernel would not have said so. Where a real
-    stall goes on, the kernel says so again, and of longer."""
+    """Numbers of the lines that report a stall of the host: the host made a good part of the
+    time, and the rest is below the kernel's limit. If a real stall goes on, the kernel
+    reports it again, with a longer time."""
     numbers, offset = set(), 0
     for number, line in enumerate(lines):
         got = find(lines, number, hz)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The tiers of `make test`. Each runs to its end and returns Counts; a tier
-that cannot run, or runs no test, is a failure."""
+"""The tiers of `make test`. Each tier runs to its end and returns Counts. A tier that
+cannot run, or runs no test, is a failure."""
 
 import os
 import re
@@ -8,14 +8,14 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from . import arches, guest, kernel, ktap, mainline, sources, stalls
+from . import arches, guest, kernel, ktap, layers, mainline, sources, stalls
 from .work import Failed, ROOT, SCRIPTS, Setup, clean_environ, full
 
-# Seconds until a guest is given up; LIMIT= overrides. Far above what is needed, since
-# no test judges the time, but all of them together end within what CI gives.
+# Seconds until a guest is killed; LIMIT= overrides them. They are far above the time that is
+# needed, because no test judges the time. All of them together end within CI's limit.
 LIMITS = {"run": 600, "guest": 2400, "debug": 3000, "uml-debug": 1800, "kunit": 600,
           "arch": 3000}
-LONG = 4        # times as long with FULL=1
+LONG = 4        # factor of the limits with FULL=1
 HOST_TESTS = "tools/testing/kmemleak"
 
 
@@ -30,7 +30,7 @@ def clock(seconds):
 
 
 def run_program(command, log, show=False, **kwargs):
-    """Output lines and status of a program; the output also goes to a log."""
+    """Runs a program. Returns its output lines and status. The output also goes to a log."""
     lines = []
     with open(log, "w", encoding="utf-8") as out:
         child = subprocess.Popen(command, stdout=subprocess.PIPE,
@@ -51,7 +51,7 @@ def failing(lines):
 
 
 def host(setup):
-    """Pure parts on the host, under sanitizers."""
+    """Tests of the parts that need no kernel, on the host, under sanitizers."""
     kernel.prepare_tree(setup)
     folder = os.path.join(ROOT, HOST_TESTS)
     if not os.path.exists(os.path.join(folder, "Makefile")):
@@ -68,7 +68,7 @@ def host(setup):
 
 
 def tools(setup, *names):
-    """The tooling's own tests, all or those with these names, on the setup's tree."""
+    """The tooling's own tests on the setup's tree: all, or those with the given names."""
     kernel.prepare_tree(setup)
     lines, status = run_program(
         [os.path.join(SCRIPTS, "tests", "run"), setup.linux, *names], setup.log("tools"))
@@ -79,7 +79,8 @@ def tools(setup, *names):
 
 
 def kunit(setup):
-    """KUnit, in the kernel of the uml tier, through the base tree's kunit.py."""
+    """KUnit tests in the kernel of the uml tier, run by the base tree's kunit.py. Also checks
+    the layers of the detector in that kernel."""
     kernel.build(setup, "uml-debug")
     folder = setup.path("uml-debug")
     tool = os.path.join(setup.linux, "tools/testing/kunit/kunit.py")
@@ -94,6 +95,12 @@ def kunit(setup):
                          or "CRASHED" in ln]
         counts.notes.append(f"see {setup.log('kunit')} and {folder}/test.log")
     add_splats(counts, read_lines(os.path.join(folder, "test.log")))
+    upward = layers.check(folder)
+    if upward:
+        counts.fail("files of the detector call files above them")
+        counts.notes += upward
+    else:
+        counts.passed += 1
     return counts
 
 
@@ -112,7 +119,7 @@ def add_splats(counts, lines, forgiven=()):
 
 
 def selftest_names(setup):
-    """TEST_PROGS of the selftests' Makefile, as make sees it."""
+    """TEST_PROGS of the selftests' Makefile, as make evaluates it."""
     folder = os.path.join(setup.linux, guest.SELFTESTS)
     if not os.path.exists(os.path.join(folder, "Makefile")):
         raise Failed(f"{guest.SELFTESTS}/Makefile is not there")
@@ -128,23 +135,23 @@ def selftest_names(setup):
     return names[0]
 
 
-# Selftests that need neither a second CPU nor preemption, an NMI or an unwinder that
-# knows where a stack ends: under KASAN and lockdep they run in user-mode Linux, at
-# native speed. All others but GUEST_ONLY do in the debug guest.
+# Selftests that need no second CPU, no preemption, no NMI and no unwinder that knows where a
+# stack ends. With KASAN and lockdep, they run in user-mode Linux, at native speed. All others
+# but GUEST_ONLY run in the debug guest.
 UML_TESTS = ("sample.sh", "annotations.sh", "commands.sh", "graphs.sh", "interface.sh",
              "pool.sh", "pressure.sh", "shortage.sh", "thread.sh", "z_off.sh")
-# Those of them that test texts, which are the same on every machine. Emulated they take
-# two minutes, so only the long form runs them in the guest.
+# Selftests of texts, which are the same on every machine. Emulated, these take two minutes,
+# so only the long form runs them in the guest.
 TEXT_TESTS = ("commands.sh", "interface.sh")
-# In the debug kernel, numbers are often small per-cpu addresses, and probes take long.
+# In the debug kernel, many numbers equal small per-cpu addresses, and probes take long.
 GUEST_ONLY = ("forget.sh",)
-# What a kernel that was booted with the detector off is to do. Emulated it takes one or
-# two minutes, which only the long form has.
+# Selftests of a kernel that was booted with the detector off. Emulated, they take one or two
+# minutes, so only the long form runs them there.
 OFF_AT_BOOT = ["live.sh"]
 
 
 def tests_of(flavor, names):
-    """Which of the selftests a flavor runs. Each but GUEST_ONLY runs in a debug kernel."""
+    """The selftests that a flavor runs. All but GUEST_ONLY run in some debug kernel."""
     if flavor == "uml-debug":
         return [name for name in names if name in UML_TESTS]
     if flavor == "debug":
@@ -156,10 +163,10 @@ def tests_of(flavor, names):
 
 
 def judge_log(counts, result):
-    """What the kernel complained of, but for stalls that the host made."""
+    """Counts complaints in the kernel log, except stalls that the host made."""
     add_splats(counts, result.console, result.forgiven)
     if result.forgiven:
-        counts.notes.append(f"{len(result.forgiven)} complaint(s) of stalls in which "
+        counts.notes.append(f"{len(result.forgiven)} complaint(s) about stalls in which "
                             "the host did not let the guest run")
 
 
@@ -192,8 +199,8 @@ def boot_selftests(setup, flavor, names, name, append="", program="run-selftests
     return counts
 
 
-# A CPU that takes no interrupt for so many seconds, on a kernel that says so after two.
-# It is busy before, since the time is not counted that began when a CPU was idle.
+# A CPU takes no interrupt for a number of seconds, and the kernel complains after two. The
+# CPU is made busy first: the kernel does not count time that began while a CPU was idle.
 STALL = """#!/bin/sh
 echo 1 > /proc/sys/kernel/watchdog_thresh
 modprobe kmemleak-torture || exit 1
@@ -202,12 +209,12 @@ sleep 2
 echo 'registers %d000' > /sys/kernel/debug/kmemleak_torture/command
 sleep %d
 """
-# The second is for a host so busy that it has a good part in the first.
+# The second try is for a host that is so busy that it made a good part of the first stall.
 STALL_SECONDS = (4, 16)
 
 
 def real_stall(setup, flavor):
-    """A stall that the kernel made is seen, whatever else the host does."""
+    """Tests that a stall of the kernel itself is found, even if the host is busy."""
     counts = ktap.Counts()
     for seconds in STALL_SECONDS:
         result = guest.boot(setup, flavor, STALL % (seconds, seconds + 2),
@@ -244,7 +251,7 @@ def selftests(setup, flavor):
 
 
 def fail_lost_tests(counts, names):
-    """What user-mode Linux cannot do, the debug guest has to."""
+    """A test that user-mode Linux skips must run in the debug guest."""
     there = tests_of("debug", names)
     for script, test in counts.skips:
         if script not in there:
@@ -252,7 +259,7 @@ def fail_lost_tests(counts, names):
 
 
 def kind(setup, name):
-    """`make test-arch`: the sample's leaks, and the kind's selftests."""
+    """`make test-arch`: the leaks of the sample, and the selftests of the kind."""
     machine = arches.KINDS[name]
     kernel.build(setup, name)
     counts = ktap.Counts()
@@ -273,15 +280,15 @@ def kind(setup, name):
     return counts
 
 
-# With the newest tree's kernel; the others are compiled only.
+# Selftests with the newest tree's kernel. The other trees are only compiled.
 NEWEST, *_ = sources.TREES
 NEWEST_TESTS = ["sample.sh", "graphs.sh"]
 CHANGED_LINES = "test_tree.Refuse.test_every_anchor"
 
 
 def other_tree(name):
-    """A tree that is built with TREE= only: a chain of the series fits it and fits no
-    longer if a line changes, and what that brings and changes compiles."""
+    """Tests a tree that is built only with TREE=: a chain of the series fits the tree, and no
+    longer fits if a line changes. All that the chain adds and changes compiles."""
     counts, setup = ktap.Counts(), Setup({**os.environ, "TREE": name})
     try:
         print(f"  TREE={name}: {os.path.basename(kernel.find_tarball(setup))}", flush=True)
@@ -305,7 +312,7 @@ def other_tree(name):
 
 
 def trees(setup):
-    """Debian's other trees, where the tree is the machine's own."""
+    """Tests Debian's other trees. Runs only if the current tree is the machine's default."""
     counts = ktap.Counts()
     if setup.tree or setup.kdir or setup.base:
         counts.skipped += 1
@@ -329,7 +336,7 @@ TIERS = {
 
 
 def run_one(setup, name):
-    """(Counts, seconds) of a tier, whatever happens in it."""
+    """Runs a tier. Returns (Counts, seconds), also after an error."""
     start = time.monotonic()
     try:
         counts = kind(setup, name) if name in arches.KINDS else TIERS[name](setup)
@@ -342,45 +349,46 @@ def run_one(setup, name):
 
 
 def start_beside(setup, pool, names, beside):
-    """The debug guest takes longest and often waits, so it runs beside the other
-    tiers and what is built for them."""
+    """Starts the debug guest beside the other tiers and their builds, because it takes
+    longest and often waits."""
     if beside not in names or len(names) == 1 or setup.jobs < 2:
         return None
     try:
         kernel.build(setup, beside)
     except Failed:
-        return None     # told by the tier itself
+        return None     # the tier itself reports it
     return pool.submit(run_one, setup, beside)
 
 
-# How long the host is looked at, and the part of that in which somebody may have waited
-# for a CPU: with one guest on two CPUs of their own it is 0.02.
+# Seconds for which the host is observed, and the greatest part of them in which tasks may
+# wait for a CPU. With one guest that has two CPUs for itself, the part is 0.02.
 LOOK_SECONDS = 10
 QUIET = 0.1
 
 
 def await_cpus(setup, side, flavor):
-    """Two guests on CPUs for one take little more time than one, but where others use
-    these CPUs as well, they hold each other up and take longer than one after the other.
-    So the second one waits for a quiet host, or until the first has ended. What can be
-    built meanwhile is built."""
+    """Builds the second guest, and waits until the host is quiet or the first guest ends.
+
+    Two guests on the CPUs for one take little more time than one guest. But if others use
+    these CPUs as well, the guests slow each other down, and take longer together than one
+    after the other."""
     if setup.jobs >= 2 * kernel.FLAVORS["guest"].cpus:
         return
     try:
         kernel.build(setup, flavor)
     except Failed:
-        pass            # told by the tier itself
+        pass            # the tier itself reports it
     while not side.done() and stalls.host_pressure(LOOK_SECONDS) > QUIET:
         pass
 
 
-# Notes of a failed tier that are told again in the end: often only the last lines of the
-# output are kept.
+# Number of notes of a failed tier that are repeated at the end, because often only the last
+# lines of the output are kept.
 RETOLD = 16
 
 
 def run(setup, names):
-    """Run tiers, print a line for each, in the end what failed and the sum alone."""
+    """Runs tiers. Prints a line for each tier, and at the end the failures and the sum."""
     total, failed = ktap.Counts(), []
     with ThreadPoolExecutor(1) as pool:
         side = start_beside(setup, pool, names, "debug")
@@ -404,15 +412,15 @@ def run(setup, names):
 
 
 def boot_sample(setup, flavor, show):
-    # Zeroed memory holds no old addresses, of which one may hide a lost block:
-    # the manual recommends it where an exact answer is wanted.
+    # Zeroed memory holds no stale addresses that could hide a lost block. The manual
+    # recommends this for exact results.
     return guest.boot(setup, flavor, "run-sample", limit=limit("run"), show=show,
                       name="run" if flavor == "guest" else flavor + "-run",
                       append="init_on_alloc=1")
 
 
 def sample(setup):
-    """`make run`: the sample's leaks, all of them and nothing else."""
+    """`make run`: reports must show all leaks of the sample, and nothing else."""
     kernel.build(setup, "guest")
     result = boot_sample(setup, "guest", print)
     if result.fault:

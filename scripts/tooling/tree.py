@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Lays the project over a kernel tree and takes it off again.
 
-Everything is decided before anything is written: a Plan says for every path
-what stands there now (its original) and what is to stand there. Applying,
-updating, removing and recovering from an interruption are then the same
-operation with another target, see Tree.move_to(). The originals and a manifest
-live in a hidden folder of the tree until the project is removed.
+All decisions are made before the first write: a Plan holds the old and the new
+content of each path. To apply, update, remove or recover from an interruption is
+then the same operation with different targets, see Tree.move_to(). The originals
+and a manifest are in a hidden folder of the tree until the project is removed.
 
 Not here: how an edit changes a text (series.py), patches (mailbox.py)."""
 
@@ -20,20 +19,20 @@ from dataclasses import dataclass, field
 from .series import Mismatch, Text, apply_edit
 
 STATE = ".kmemleak"
-# What the project brings; everything below these is claimed by a patch.
+# Folders of files that the project brings. Each file in them must belong to a patch.
 ROOTS = ("Documentation", "include", "kernel", "lib", "mm", "samples", "tools")
-# Left behind by builds and editors, never part of the project.
+# Files of builds and editors, which are never part of the project.
 LITTER = (".o", ".ko", ".mod", ".mod.c", ".cmd", ".pyc", ".a", "~", ".swp",
           ".order", ".symvers")
 
 
 class Refused(Exception):
-    """The tree stays as it is; args are the reasons, a line each."""
+    """The tree stays as it is. args are the reasons, one line each."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """What stands at a path: a file, a symbolic link, or nothing."""
+    """The content of a path: a file, a symbolic link, or nothing."""
     kind: str                     # "file", "link", "none"
     mode: int = 0
     data: bytes = b""
@@ -60,8 +59,8 @@ def read_node(path):
 
 
 def write_node(path, node, part):
-    """Put a node in place in one step, prepared at part on the same file
-    system; a hard-linked twin of what stands there stays untouched."""
+    """Puts a node in place in one step. It is prepared at part, on the same file system.
+    A hard link to the old file keeps its content."""
     if node.kind == "none":
         if os.path.lexists(path):
             os.unlink(path)
@@ -78,7 +77,7 @@ def write_node(path, node, part):
 
 
 def files_below(root, path):
-    """Relative paths of the files at or below a path, without litter."""
+    """Relative paths of the files at or below a path, without LITTER."""
     full = os.path.join(root, path)
     if os.path.lexists(full) and not os.path.isdir(full):
         return [path]
@@ -91,7 +90,7 @@ def files_below(root, path):
 
 
 def project_node(root, path):
-    """A project file as it lands in a tree: the umask leaves no trace."""
+    """A project file as a tree gets it, with a mode that does not depend on the umask."""
     node = read_node(os.path.join(root, path))
     if node.kind == "file":
         node = Node("file", 0o755 if node.mode & 0o100 else 0o644, node.data)
@@ -100,16 +99,16 @@ def project_node(root, path):
 
 @dataclass
 class Plan:
-    """Path -> what is to stand there; steps holds the same patch by patch."""
+    """target: path -> new content. steps has the same, patch by patch."""
     target: dict = field(default_factory=dict)
     steps: list = field(default_factory=list)   # (Patch, {path: (old, new)})
 
 
 def make_plan(series, root, original, explain=True):
-    """What the series makes of a tree; original(path) gives the tree's node.
+    """The Plan of a series for a tree. original(path) returns the tree's node.
 
-    Raises Refused with every place that does not fit, or without explain one word
-    for each, which is much faster."""
+    Raises Refused with every place that does not fit. Without explain there is only one
+    word for each place, which is much faster."""
     plan, problems, texts = Plan(), [], {}
 
     def now(path):
@@ -151,7 +150,7 @@ def make_plan(series, root, original, explain=True):
 
 
 def refuse_strays(chains, root):
-    """Each file of the project is brought to some tree."""
+    """Raises Refused if no patch brings some file of the project."""
     tops = {path for chain in chains for patch in chain.patches
             for path in patch.add + patch.overwrite}
     brought = {name for path in tops for name in files_below(root, path)}
@@ -162,8 +161,8 @@ def refuse_strays(chains, root):
 
 
 def choose_plan(chains, root, original):
-    """(chain, plan) of the first chain that fits the tree whole. Raises Refused with
-    every place that does not fit the chain that comes closest, or those that do."""
+    """(chain, plan) of the first chain that fits the tree completely. Raises Refused with
+    every place that does not fit the closest chain, or the closest chains."""
     refuse_strays(chains, root)
     left = {}
     for chain in chains:
@@ -184,7 +183,8 @@ def choose_plan(chains, root, original):
 
 
 def edit_files(patch, texts, now, put, problems, explain):
-    """One patch's edits; texts outlives it, for the tree's line numbers."""
+    """Makes the edits of one patch. All patches share texts, which has the tree's line
+    numbers."""
     for edit in patch.edits:
         node = now(edit.path)
         if node.kind != "file":
@@ -201,8 +201,8 @@ def edit_files(patch, texts, now, put, problems, explain):
 
 
 class Originals:
-    """The tree as it was before the project came: the saved originals where
-    there are any, the tree's own files everywhere else."""
+    """The tree as it was before the project was applied: the saved original of a path if
+    there is one, else the tree's file."""
 
     def __init__(self, tree):
         self.tree = tree
@@ -222,9 +222,9 @@ class Originals:
 
 
 class Tree:
-    """A kernel tree on disk, and what the manifest knows about it.
+    """A kernel tree on disk, and its manifest.
 
-    files: path -> {"orig": key, "mode": …, "known": [keys that we put there]}
+    files: path -> {"orig": key of the original, "known": [keys of what we put there]}
     chain: the name of the chain that was applied
     """
 
@@ -256,7 +256,7 @@ class Tree:
         self.chain = manifest.get("chain", "")
 
     def store(self, status):
-        """Write the manifest in one step; without it the folder means nothing."""
+        """Writes the manifest in one step. A folder without a manifest counts as absent."""
         self.status = status
         part = os.path.join(self.state, "manifest.part")
         with open(part, "w", encoding="utf-8") as out:
@@ -273,7 +273,7 @@ class Tree:
             return Node(kind, int(mode, 8), src.read())
 
     def save(self, path):
-        """Keep the original of a path before it is changed the first time."""
+        """Keeps the original of a path before its first change."""
         node = read_node(os.path.join(self.root, path))
         self.files[path] = {"orig": node.key(), "known": []}
         if node.kind != "none":
@@ -288,7 +288,7 @@ class Tree:
         return read_node(os.path.join(self.root, path)).key()
 
     def foreign(self):
-        """Paths that hold neither their original nor anything we put there."""
+        """Messages for paths that hold neither their original nor anything that we put there."""
         found = []
         for path, entry in sorted(self.files.items()):
             if self.key(path) not in [entry["orig"], *entry["known"]]:
@@ -296,7 +296,7 @@ class Tree:
         return found
 
     def differs(self, target):
-        """Paths at which the tree is not what a plan wants."""
+        """Paths at which the tree differs from a plan's target."""
         want = {path: entry["orig"] for path, entry in self.files.items()}
         want.update((path, node.key()) for path, node in target.items())
         return sorted(p for p, key in want.items() if self.key(p) != key)
@@ -304,11 +304,11 @@ class Tree:
     # Changes
 
     def move_to(self, target, status):
-        """Bring the tree to a target; what is not in it gets its original.
+        """Brings the tree to a target. A path that the target lacks gets its original.
 
-        The manifest says what may be met on disk before the first file is
-        written, so an interruption anywhere leaves a tree that this same
-        function can bring to any target."""
+        The manifest lists everything that may be on disk before the first file is
+        written. So after an interruption at any point, the same function can bring the
+        tree to any target."""
         problems = self.foreign()
         for path in target:
             parent = os.path.dirname(os.path.join(self.root, path))
@@ -355,7 +355,7 @@ class Tree:
         self.store("unfinished")
 
     def drop_folders(self, target):
-        """Folders that we made and no longer need; returns those not empty."""
+        """Removes folders that we made and no longer need. Returns those that are not empty."""
         kept = []
         for folder in sorted(self.folders, key=len, reverse=True):
             if any(p.startswith(folder + "/") and n.kind != "none"
@@ -372,14 +372,14 @@ class Tree:
         return kept
 
     def forget(self):
-        # Without its manifest the folder means nothing, see load().
+        # Without a manifest the folder counts as absent, see load().
         os.unlink(os.path.join(self.state, "manifest.json"))
         shutil.rmtree(self.state)
         self.files, self.folders, self.status, self.chain = {}, [], "none", ""
 
 
 def apply(tree, chains, root, update):
-    """Returns what was done, in words. Refused leaves the tree alone."""
+    """Returns what was done, in words. After Refused the tree is unchanged."""
     chain, plan = choose_plan(chains, root, Originals(tree))
     if tree.status == "applied":
         problems = tree.foreign()

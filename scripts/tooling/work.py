@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What every long step needs: where things are, the lock on the build folder,
-progress on the terminal, commands whose output goes to a log."""
+"""Common parts of all long steps: paths, the lock of the build folder, progress on the
+terminal, commands whose output goes to a log."""
 
 import copy
 import fcntl
@@ -16,17 +16,17 @@ from . import arches, sources
 
 SCRIPTS = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 ROOT = os.path.dirname(SCRIPTS)
-QUIET_EVERY = 20        # seconds between lines where there is no terminal
+QUIET_EVERY = 20        # seconds between lines of progress without a terminal
 COMPILERS = ("gcc", "clang", *arches.COMPILERS)
-TAIL = 25               # lines of a failed step's log that are shown
+TAIL = 25               # lines of a failed step's log to show
 
 
 class Failed(Exception):
-    """A step failed; the message is for the user."""
+    """A step failed. The message is for the user."""
 
 
 class Talk:
-    """Whether progress is shown at all; `make lint` is silent when clean."""
+    """Is progress shown at all? `make lint` is silent if it finds nothing."""
     quiet = False
 
 
@@ -36,7 +36,7 @@ def say(line):
 
 
 class Setup:
-    """What the user asked for, from the environment that make hands on."""
+    """The user's options, from the environment that make passes on."""
 
     def __init__(self, environ=os.environ):
         self.out = os.path.abspath(environ.get("O") or os.path.join(ROOT, "build"))
@@ -57,7 +57,7 @@ class Setup:
         self.stock = False
 
     def choose_tree(self):
-        """A tree other than the default one has a folder of its own."""
+        """Gives a tree that is not the default its own folder."""
         if self.kdir or self.base:
             raise Failed("TREE= names the tree, and so does KDIR= or BASE=: one of them")
         if self.tree not in sources.TREES:
@@ -66,7 +66,7 @@ class Setup:
             self.work = os.path.join(self.out, "tree-" + self.tree)
 
     def stock_twin(self):
-        """The same for the base tree as it is, without the project."""
+        """A copy of the setup for the base tree without the project."""
         twin = copy.copy(self)
         twin.stock = True
         twin.work = os.path.join(self.work, "stock")
@@ -82,7 +82,7 @@ class Setup:
         return os.path.join(self.logs, name + ".log")
 
     def take_lock(self):
-        """Held until the process ends: one run at a time in a build folder."""
+        """Takes the lock until the process ends: one run at a time in a build folder."""
         os.makedirs(self.out, exist_ok=True)
         self.lock = os.open(os.path.join(self.out, ".lock"),
                             os.O_RDWR | os.O_CREAT, 0o644)
@@ -99,13 +99,13 @@ def full():
 
 
 def clean_environ():
-    """The environment for makes of other projects: what is meant for our
-    Makefile must not reach theirs, where O= and KDIR= mean something else."""
+    """The environment for makes of other projects, without the variables of our Makefile:
+    O= and KDIR= have other meanings there."""
     gone = {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKEFILES",
             "O", "KDIR", "JOBS", "ACCEL", "CMD", "FLAVOR", "BASE", "APPEND",
             "ROUNDS", "QUICK", "FULL", "LIMIT", "FILES", "TREE", "ARCH"}
     clean = {k: v for k, v in os.environ.items() if k not in gone}
-    # So that ccache knows a file again in another clone's build folder.
+    # ccache then recognizes a file in the build folder of another clone.
     out = os.path.abspath(os.environ.get("O") or os.path.join(ROOT, "build"))
     clean.setdefault("CCACHE_BASEDIR", out)
     clean.setdefault("CCACHE_NOHASHDIR", "1")
@@ -115,10 +115,10 @@ def clean_environ():
 
 
 def cached_compilers(folder, path):
-    """A PATH in which the compilers are ccache's, if there is one.
+    """A PATH in which the compilers are links to ccache, if there is ccache.
 
-    Commands name the plain compiler, whether ccache is there or not: kbuild makes
-    everything anew whose command has changed, and our stamps have no part in it."""
+    Commands name the plain compiler with and without ccache, because kbuild rebuilds each
+    file whose command has changed. For the same reason, our stamps ignore ccache."""
     ccache = shutil.which("ccache", path=path)
     if not ccache:
         return path
@@ -133,8 +133,8 @@ def cached_compilers(folder, path):
 
 
 class Step:
-    """Progress of one step: a line that rewrites itself on a terminal, a line
-    now and then elsewhere. Use as a context manager."""
+    """Shows the progress of one step: on a terminal in one line that is rewritten, elsewhere
+    in a new line now and then. Use it as a context manager."""
 
     def __init__(self, title, total=0):
         self.title, self.total, self.done = title, total, 0
@@ -177,7 +177,7 @@ class Step:
 
 
 def tail(path):
-    """The end of a log, after the errors that came before it."""
+    """The last lines of a log, below the errors from earlier lines."""
     with open(path, errors="replace", encoding="utf-8") as src:
         lines = src.read().splitlines()
     errors = [line for line in lines[:-TAIL]
@@ -186,9 +186,9 @@ def tail(path):
 
 
 def run_logged(command, log, step=None, counts=None, **kwargs):
-    """Run a command with its output in a log; Failed shows the log's end.
+    """Runs a command with its output in a log. Failed shows the end of the log.
 
-    counts(line) says whether a line of output is one more file for step."""
+    counts(line) tells whether a line of output is one more file for step."""
     done = step.done if step else 0
     with open(log, "w", encoding="utf-8", errors="replace") as out:
         out.write("$ " + " ".join(command) + "\n")
@@ -210,7 +210,7 @@ def run_logged(command, log, step=None, counts=None, **kwargs):
 
 
 def digest(*parts):
-    """One hash of strings and bytes."""
+    """One hash of all parts, which are strings or bytes."""
     total = hashlib.sha256()
     for part in parts:
         data = part if isinstance(part, bytes) else str(part).encode()

@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Leaks in the tree's own code: one of its functions forgets what it has to free, as
- * it did before somebody mended it. The call is found by its return address, so the
- * source stays as it is, and whoever runs into the mistake is any task or callback.
+ * The module kmemleak-forget: makes existing kernel code leak. A kprobe on a function that
+ * frees memory skips the call if it comes from one of the chosen callers. That repeats a
+ * mistake that was once made and fixed in the kernel. The return address tells the caller,
+ * so the kernel's source need not change. The leak happens in any task or callback that
+ * runs into the mistake. The selftest forget.sh drives the module:
  *
- *   kmemleak_forget/command  "<free> <callers> <allocators>": from now on, <free>()
- *			      does nothing where one of the callers calls it; "off" ends
- *			      that. Names with commas between; -ENOENT if this kernel
- *			      has none of the callers.
- *			      "waits <pid>": -EEXIST if this task, which sleeps in
- *			      wait4(), has on its stack what its list ended with;
- *			      -EOPNOTSUPP where registers are not cleared for that
- *   kmemleak_forget/result   "lost 0x<addr> <size> trace=<allocators>" for each block,
- *			      preceded by "percpu " for per-cpu blocks; the size is "?"
- *			      where only the allocator knows it
+ *   kmemleak_forget/command  "<free> <callers> <allocators>": from now on, <free>() does
+ *			      nothing if one of the callers calls it. The last two words
+ *			      are names of functions, separated by commas. The trace in
+ *			      a block's report must show one of the allocators. -ENOENT
+ *			      if this kernel has none of the callers.
+ *			      "off": ends this, as every other command does.
+ *			      "waits <pid>": looks at the stack of a task that sleeps in
+ *			      wait4(). -EEXIST if the stack holds the address with which
+ *			      a walk of the task's children ended. -EOPNOTSUPP if this
+ *			      kernel does not clear such dead values.
+ *   kmemleak_forget/result   "lost 0x<addr> <size> trace=<allocators>" for each lost block,
+ *			      preceded by "percpu " for per-cpu blocks. The size is "?" if
+ *			      only the allocator knows it.
  *
- * What is lost is freed when the module goes.
+ * When the module is unloaded, it frees the lost blocks.
  */
 
 #include <linux/atomic.h>
@@ -39,15 +44,15 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
-/* As of the torture module: what is remembered is no address of anything. */
+/* Remembered addresses are XORed with this, so they are not references. As in torture.h. */
 #define VEIL	(~0UL / 0xff * 0x5a)
 
 #define MAX_LOST	2048
 #define MAX_NAME	48
-/* Of several with commas between. */
+/* Of a list of names separated by commas. */
 #define MAX_NAMES	96
 
-/* A way to free, or to give up the last reference; the block is argument @nr. */
+/* A function that frees a block or drops a reference to it. The block is argument @nr. */
 struct way {
 	const char *name;
 	unsigned int nr;
@@ -100,30 +105,30 @@ static const struct way ways[] = {
 };
 
 struct lost {
-	unsigned long veiled;	/* 0 until the rest is there */
+	unsigned long veiled;	/* 0 until the other members are written */
 	size_t size;
 	unsigned int way, trace;
 };
 
-/* Written by the probe, which takes no lock; each entry once. */
+/* The probe writes each entry once, without a lock. */
 static struct lost lost[MAX_LOST];
 static atomic_t nr_lost;
 
-/* Guards what follows, which changes only while no probe is set. */
+/* Guards the variables below. The probe reads them; they change only while no probe is set. */
 static DEFINE_MUTEX(forget_mutex);
 static struct kprobe probe;
 static bool armed;
 static unsigned int way;
-/* What the compiler has made of the callers. */
+/* Code of the callers. The compiler may have split a function into several parts. */
 static struct {
 	unsigned long start, size;
 } parts[16];
 static unsigned int nr_parts;
-/* Whom the blocks come from; a new one for each command. */
+/* Allocators of the blocks, one entry for each command. */
 static char traces[64][MAX_NAMES];
 static unsigned int nr_traces;
 
-/* In the place of what is not called. */
+/* The probe calls this in place of the function that frees. */
 static noinline void forget_it(void)
 {
 }
@@ -157,7 +162,7 @@ static int forget(struct kprobe *p, struct pt_regs *regs)
 	return 1;
 }
 
-/* Without it the probe could become a jump, after which nothing is left out. */
+/* A probe with a post handler does not become a jump. A jump could not skip the call. */
 static void forgot(struct kprobe *p, struct pt_regs *regs, unsigned long flags)
 {
 }
@@ -169,7 +174,7 @@ static void disarm(void)
 	armed = false;
 }
 
-/* Where a function begins and how long it is, if there is one. */
+/* Adds the code of a function to the parts, if the function exists. */
 static void find_part(const char *name, const char *suffix)
 {
 	char text[KSYM_SYMBOL_LEN], full[MAX_NAME + 16], *numbers;
@@ -217,7 +222,7 @@ static int arm(const char *free, char *callers, const char *allocators)
 		return -ENOENT;
 	way = i;
 	strscpy(traces[nr_traces++], allocators, MAX_NAMES);
-	/* What was left in it belongs to the last time. */
+	/* The last registration has left values in the struct. */
 	probe = (struct kprobe){
 		.symbol_name = ways[i].name,
 		.pre_handler = forget,
@@ -239,7 +244,10 @@ static bool on_stack(struct task_struct *task, unsigned long start, size_t size)
 	return false;
 }
 
-/* The head of the list of children, as if it were one of them. The task stays. */
+/*
+ * A walk of a task's children ends with the list head, taken for a child. Is that address on
+ * the task's stack? The task must not exit meanwhile.
+ */
 static int look_at_waiter(int nr)
 {
 	struct pid *pid = find_get_pid(nr);
@@ -252,7 +260,10 @@ static int look_at_waiter(int nr)
 	found = on_stack(task, (unsigned long)list_entry(&task->children, struct task_struct,
 							 sibling), sizeof(long));
 	put_task_struct(task);
-	/* Frames of an instrumented function have room of their own for what is dead. */
+	/*
+	 * With frame pointers, dead registers are not cleared. With KASAN, frames have more
+	 * slots, which keep dead values.
+	 */
 	if (IS_ENABLED(CONFIG_FRAME_POINTER) || IS_ENABLED(CONFIG_KASAN_STACK))
 		return -EOPNOTSUPP;
 	return found ? -EEXIST : 0;

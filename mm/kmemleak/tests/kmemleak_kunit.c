@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit tests of the leak detector. The first suite works on private trackers
- * with fake memory: the kernel's rbtrees, locks and page allocator under the
- * core. The second one uses the running detector: blocks of every allocator are
- * lost and held, and one scan must tell which are which. What needs no kernel is
- * tested in more depth by tools/testing/kmemleak.
+ * KUnit tests of the leak detector, built into the kernel. They run with
+ * "tools/testing/kunit/kunit.py run --kunitconfig mm/kmemleak/tests/.kunitconfig".
+ *
+ * The suite kmemleak_tracker tests the core. Each case has a tracker of its own with fake
+ * memory, but uses the kernel's rbtrees, locks and page allocator. Parts that need no kernel
+ * have more tests in tools/testing/kmemleak. The suite kmemleak tests the running detector:
+ * it loses and holds blocks of every allocator, and one scan must tell them apart.
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
@@ -21,10 +23,28 @@
 #include <linux/vmalloc.h>
 #include <asm/sections.h>
 
-#include "../glue.h"
+#include "../access.h"
+#include "../cancel.h"
+#include "../control.h"
+#include "../core/block.h"
+#include "../core/command.h"
+#include "../core/index.h"
+#include "../core/judge.h"
+#include "../core/mark.h"
+#include "../core/pool.h"
+#include "../core/word_filter.h"
+#include "../ops.h"
+#include "../params.h"
+#include "../preexist.h"
+#include "../publish.h"
+#include "../roots.h"
+#include "../scan.h"
+#include "../state.h"
+#include "../stop.h"
+#include "../thread.h"
 #include "../trace.h"
 
-/* Of the random cases; 0: another one each time. Printed when one begins. */
+/* Seed of the random cases; 0: a new one each time. Each case prints its seed. */
 static unsigned long seed;
 module_param(seed, ulong, 0444);
 
@@ -45,20 +65,20 @@ static u32 below(u32 ceil)
 
 /* ------------------------------------------------------- private trackers -- */
 
-/* Nothing is mapped there: the core must read through the tracker. */
+/* Addresses of the fake memory. Nothing is mapped there: the core must read through its ops. */
 #define FAKE_BASE	(BIT(BITS_PER_LONG - 1) + 0x1000000UL)
 #define FAKE_SIZE	0x40000UL
 #define ROOT_SIZE	PAGE_SIZE
 
 /**
- * struct world - a tracker and its surroundings
- * @t: the tracker; first
- * @mem: what lies at FAKE_BASE; the first ROOT_SIZE bytes are a root
- * @pages: pages handed out and not given back
- * @fail: the page allocator has nothing
- * @on_pause: called in every pause
- * @in_roots: called after the root was read
- * @calls: of @in_roots
+ * struct world - a tracker and its environment
+ * @t: the tracker
+ * @mem: the fake memory at FAKE_BASE; the first ROOT_SIZE bytes are a root
+ * @pages: number of pages allocated and not freed
+ * @fail: the page allocator has no memory
+ * @on_pause: called in each pause
+ * @in_roots: called when the root was read for the first time
+ * @calls: how often the root was read while @in_roots was set
  */
 struct world {
 	struct kmemleak_tracker t;
@@ -102,9 +122,10 @@ static bool world_read(struct kmemleak_tracker *t, void *dst, unsigned long addr
 }
 
 static long world_pick(struct kmemleak_tracker *t, unsigned long *dst, unsigned long addr,
-		       size_t len, enum kmemleak_read how, const struct kmemleak_sieve *sieve)
+		       size_t len, enum kmemleak_read how,
+		       const struct kmemleak_word_filter *filter)
 {
-	return world_read(t, dst, addr, len) ? kmemleak_sieve_words(sieve, dst, dst, len) :
+	return world_read(t, dst, addr, len) ? kmemleak_scan_words(filter, dst, dst, len) :
 					       -EFAULT;
 }
 
@@ -143,7 +164,7 @@ static const struct kmemleak_ops world_ops = {
 	.page_alloc = world_page_alloc,
 	.page_free = world_page_free,
 	.read = world_read,
-	.pick = world_pick,
+	.scan_words = world_pick,
 	.block_addr = world_block_addr,
 	.roots = world_roots,
 	.pause = world_pause,
@@ -199,7 +220,7 @@ static void store(struct world *w, unsigned long addr, unsigned long value)
 	*(unsigned long *)(w->mem + (addr - FAKE_BASE)) = value;
 }
 
-/* Blocks of 64 bytes by number, behind the root. */
+/* Address of block @i. The blocks are 64 bytes each and lie after the root. */
 static unsigned long at(unsigned int i)
 {
 	return FAKE_BASE + ROOT_SIZE + i * 64;
@@ -227,7 +248,10 @@ static unsigned long nr_objects(struct world *w)
 	return nr;
 }
 
-/* Random blocks of all sizes against one byte for every 64 bytes of memory. */
+/*
+ * Adds and removes random blocks of all sizes. An array tells for each 64 bytes of memory
+ * which block holds them; the index must agree with it.
+ */
 static void index_random(struct kunit *test)
 {
 	struct world *w = test->priv;
@@ -241,7 +265,7 @@ static void index_random(struct kunit *test)
 	for (round = 0; round < 20000; round++) {
 		i = below(NR_AT);
 		if (owner[i]) {
-			/* Its start, or any other part of it. */
+			/* Any part of the block. Search for its start. */
 			for (j = i; j && owner[j - 1] == owner[i]; j--)
 				;
 			KUNIT_EXPECT_EQ(test, del(w, at(i) + 1), KMEMLEAK_NOT_FOUND);
@@ -287,7 +311,7 @@ static void bad_input(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, kmemleak_block_remove_part(t, KMEMLEAK_VIRT, addr, 8),
 				KMEMLEAK_BAD_ADDR);
 		KUNIT_EXPECT_EQ(test, kmemleak_block_annotate(t, KMEMLEAK_VIRT, addr,
-							      KMEMLEAK_NOTE_IGNORE),
+							      KMEMLEAK_ANNOTATE_IGNORE),
 				KMEMLEAK_BAD_ADDR);
 		KUNIT_EXPECT_EQ(test, kmemleak_block_add_area(t, addr, 8), KMEMLEAK_BAD_ADDR);
 		KUNIT_EXPECT_EQ(test, kmemleak_block_set_trace(t, addr, 8), KMEMLEAK_BAD_ADDR);
@@ -309,12 +333,15 @@ static void bad_input(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kmemleak_pool_in_use(t), 0L);
 }
 
-/* Without memory blocks are opaque, not lost; with memory it goes on. */
+/*
+ * Without memory for entries, new blocks are opaque, and nothing is reported because of
+ * them. When there is memory again, new blocks are tracked.
+ */
 static void no_memory(struct kunit *test)
 {
 	struct world *w = test->priv;
 	struct kmemleak_block block;
-	struct kmemleak_leaks leaks;
+	struct kmemleak_leak_set leaks;
 	unsigned int i;
 	u32 cursor = 0;
 
@@ -326,24 +353,24 @@ static void no_memory(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, kmemleak_opaque_next(&w->t, &cursor, &block));
 	KUNIT_EXPECT_EQ(test, block.start, at(i));
 	w->fail = false;
-	/* The opaque block holds the next one, and that the one after it. */
+	/* The opaque block points to the next block, and that block to the one after it. */
 	KUNIT_ASSERT_EQ(test, add(w, at(i + 1), 64, 1), KMEMLEAK_OK);
 	KUNIT_ASSERT_EQ(test, add(w, at(i + 2), 64, 1), KMEMLEAK_OK);
 	store(w, at(i), at(i + 1));
 	store(w, at(i + 1), at(i + 2));
 	store(w, FAKE_BASE, at(0));
-	kmemleak_leaks_init(&leaks);
-	KUNIT_EXPECT_EQ(test, kmemleak_verdict(&w->t, &w->t.options, &leaks), 0);
+	kmemleak_leak_set_init(&leaks);
+	KUNIT_EXPECT_EQ(test, kmemleak_judge(&w->t, &w->t.options, &leaks), 0);
 	KUNIT_EXPECT_EQ(test, leaks.nr, 0UL);
-	kmemleak_leaks_free(&w->t, &leaks);
+	kmemleak_leak_set_free(&w->t, &leaks);
 	KUNIT_EXPECT_EQ(test, del(w, at(i)), KMEMLEAK_OK);
 	KUNIT_EXPECT_EQ(test, w->t.opaque.nr, 0U);
-	KUNIT_EXPECT_EQ(test, kmemleak_verdict(&w->t, &w->t.options, &leaks), 0);
+	KUNIT_EXPECT_EQ(test, kmemleak_judge(&w->t, &w->t.options, &leaks), 0);
 	KUNIT_EXPECT_EQ(test, leaks.nr, 2UL);
-	kmemleak_leaks_free(&w->t, &leaks);
+	kmemleak_leak_set_free(&w->t, &leaks);
 }
 
-/* Random graphs: what a search of the same memory reaches, and nothing else. */
+/* Random graphs: a mark must reach the same blocks as a plain search of the memory. */
 static void random_graphs(struct kunit *test)
 {
 	struct world *w = test->priv;
@@ -358,7 +385,7 @@ static void random_graphs(struct kunit *test)
 	for (i = 0; i < nr; i++)
 		KUNIT_ASSERT_EQ(test, add(w, at(i), 64, 1), KMEMLEAK_OK);
 	for (round = 0; round < 30; round++) {
-		struct kmemleak_leaks leaks;
+		struct kmemleak_leak_set leaks;
 		struct kmemleak_leak *leak;
 		unsigned int lost = 0;
 
@@ -395,22 +422,22 @@ static void random_graphs(struct kunit *test)
 			}
 		}
 
-		kmemleak_leaks_init(&leaks);
-		KUNIT_ASSERT_EQ(test, kmemleak_verdict(&w->t, &w->t.options, &leaks), 0);
+		kmemleak_leak_set_init(&leaks);
+		KUNIT_ASSERT_EQ(test, kmemleak_judge(&w->t, &w->t.options, &leaks), 0);
 		list_for_each_entry(leak, &leaks.list, list)
 			KUNIT_EXPECT_FALSE(test, seen[(leak->ref.start - at(0)) / 64]);
 		for (i = 0; i < nr; i++)
 			lost += !seen[i];
 		KUNIT_EXPECT_EQ(test, leaks.nr, (unsigned long)lost);
 		lost_all += lost;
-		kmemleak_leaks_free(&w->t, &leaks);
+		kmemleak_leak_set_free(&w->t, &leaks);
 	}
-	/* Or the graphs would prove little. */
+	/* Enough blocks are lost and enough are held, or the test would prove little. */
 	KUNIT_EXPECT_GT(test, lost_all, 30U);
 	KUNIT_EXPECT_LT(test, lost_all, 30 * nr - 30);
 }
 
-/* Which of blocks 0 to 7 one episode reports, as bits. */
+/* Runs one scan. Return: bit i is set if block i, from 0 to 7, was reported. */
 static unsigned int reported_with(struct kunit *test, unsigned long rules, unsigned long min_age,
 				  unsigned int min_unref)
 {
@@ -420,15 +447,15 @@ static unsigned int reported_with(struct kunit *test, unsigned long rules, unsig
 		.min_age = min_age,
 		.min_unref_scans = min_unref,
 	};
-	struct kmemleak_leaks leaks;
+	struct kmemleak_leak_set leaks;
 	struct kmemleak_leak *leak;
 	unsigned int bits = 0;
 
-	kmemleak_leaks_init(&leaks);
-	KUNIT_EXPECT_EQ(test, kmemleak_verdict(&w->t, &opt, &leaks), 0);
+	kmemleak_leak_set_init(&leaks);
+	KUNIT_EXPECT_EQ(test, kmemleak_judge(&w->t, &opt, &leaks), 0);
 	list_for_each_entry(leak, &leaks.list, list)
 		bits |= BIT((leak->ref.start - at(0)) / 64);
-	kmemleak_leaks_free(&w->t, &leaks);
+	kmemleak_leak_set_free(&w->t, &leaks);
 	return bits;
 }
 
@@ -463,10 +490,10 @@ static void rule_transient(struct kunit *test)
 	const unsigned long rule = BIT(KMEMLEAK_RULE_TRANSIENT);
 
 	add(w, at(0), 64, 1);
-	kmemleak_block_annotate(&w->t, KMEMLEAK_VIRT, at(0), KMEMLEAK_NOTE_TRANSIENT);
+	kmemleak_block_annotate(&w->t, KMEMLEAK_VIRT, at(0), KMEMLEAK_ANNOTATE_TRANSIENT);
 	KUNIT_EXPECT_EQ(test, reported_with(test, rule, 0, 1), 0U);
 	KUNIT_EXPECT_EQ(test, reported_with(test, rule, 0, 1), 1U);
-	kmemleak_block_annotate(&w->t, KMEMLEAK_VIRT, at(0), KMEMLEAK_NOTE_TRANSIENT);
+	kmemleak_block_annotate(&w->t, KMEMLEAK_VIRT, at(0), KMEMLEAK_ANNOTATE_TRANSIENT);
 	KUNIT_EXPECT_EQ(test, reported_with(test, 0, 0, 1), 1U);
 }
 
@@ -487,7 +514,7 @@ static void rule_changed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, reported_with(test, 0, 0, 1), 3U);
 }
 
-/* The pointer at 1 moves from a block read late to the root, read early. */
+/* The pointer to block 1 moves from block 0, not read yet, to the root, already read. */
 static void move_pointer(struct world *w)
 {
 	store(w, FAKE_BASE, at(1));
@@ -538,14 +565,14 @@ static void rule_born(struct kunit *test)
 	}
 }
 
-/* What annotations and scan areas do to a block that is held, and to what it holds. */
+/* Effects of annotations and scan areas, on a block and on the blocks that it points to. */
 static void annotations(struct kunit *test)
 {
 	struct world *w = test->priv;
 	struct kmemleak_tracker *t = &w->t;
 	unsigned int i;
 
-	/* 0 is held and holds 1 and 2; 3 is lost and holds 4. */
+	/* Block 0 is held and points to 1 and 2. Block 3 is lost and points to 4. */
 	for (i = 0; i < 5; i++)
 		add(w, at(i), 64, 1);
 	store(w, FAKE_BASE, at(0) + 63);
@@ -556,31 +583,34 @@ static void annotations(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kmemleak_block_add_area(t, at(0) + 32, 8), KMEMLEAK_OK);
 	KUNIT_EXPECT_EQ(test, reported_with(test, 0, 0, 1), 0x1aU);
 	KUNIT_EXPECT_EQ(test, kmemleak_block_annotate(t, KMEMLEAK_VIRT, at(0) + 5,
-						      KMEMLEAK_NOTE_NO_SCAN), KMEMLEAK_OK);
+						      KMEMLEAK_ANNOTATE_NO_SCAN), KMEMLEAK_OK);
 	KUNIT_EXPECT_EQ(test, reported_with(test, 0, 0, 1), 0x1eU);
-	kmemleak_block_annotate(t, KMEMLEAK_VIRT, at(3), KMEMLEAK_NOTE_IGNORE);
+	kmemleak_block_annotate(t, KMEMLEAK_VIRT, at(3), KMEMLEAK_ANNOTATE_IGNORE);
 	KUNIT_EXPECT_EQ(test, reported_with(test, 0, 0, 1), 0x16U);
 	del(w, at(3));
 	add(w, at(3), 64, 1);
-	kmemleak_block_annotate(t, KMEMLEAK_VIRT, at(3), KMEMLEAK_NOTE_NOT_LEAK);
+	kmemleak_block_annotate(t, KMEMLEAK_VIRT, at(3), KMEMLEAK_ANNOTATE_NOT_LEAK);
 	KUNIT_EXPECT_EQ(test, reported_with(test, 0, 0, 1), 0x06U);
 }
 
 static void records(struct kunit *test)
 {
 	struct world *w = test->priv;
-	struct kmemleak_leaks leaks;
+	struct kmemleak_leak_set leaks;
 	struct kmemleak_leak *leak;
 	unsigned int i;
 
-	/* Allocated from top to bottom, in few jiffies. */
+	/*
+	 * The addresses fall in the order of allocation, with several blocks in a jiffy. The
+	 * records must have this order.
+	 */
 	for (i = 100; i--;) {
 		add(w, at(i), 64, 1);
 		store(w, at(i), i);
 		fake_now += !(i % 7);
 	}
-	kmemleak_leaks_init(&leaks);
-	KUNIT_ASSERT_EQ(test, kmemleak_verdict(&w->t, &w->t.options, &leaks), 0);
+	kmemleak_leak_set_init(&leaks);
+	KUNIT_ASSERT_EQ(test, kmemleak_judge(&w->t, &w->t.options, &leaks), 0);
 	KUNIT_EXPECT_EQ(test, leaks.nr, 100UL);
 	KUNIT_EXPECT_EQ(test, leaks.nr_new, 100UL);
 	i = 100;
@@ -593,11 +623,11 @@ static void records(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, leak->dump_len, KMEMLEAK_DUMP_LEN);
 		KUNIT_EXPECT_EQ(test, *(unsigned long *)leak->dump, (unsigned long)i);
 		KUNIT_EXPECT_EQ(test, leak->crc, crc32_le(0, w->mem + ROOT_SIZE + i * 64, 64));
-		KUNIT_EXPECT_TRUE(test, kmemleak_leak_lives(&w->t, leak));
+		KUNIT_EXPECT_TRUE(test, kmemleak_leak_set_is_alive(&w->t, leak));
 		del(w, at(i));
-		KUNIT_EXPECT_FALSE(test, kmemleak_leak_lives(&w->t, leak));
+		KUNIT_EXPECT_FALSE(test, kmemleak_leak_set_is_alive(&w->t, leak));
 	}
-	kmemleak_leaks_free(&w->t, &leaks);
+	kmemleak_leak_set_free(&w->t, &leaks);
 }
 
 static void commands(struct kunit *test)
@@ -636,7 +666,7 @@ static void commands(struct kunit *test)
 	}
 }
 
-/* Who must not bring the OOM killer, has a trace that does not either. */
+/* If an allocation must not bring the OOM killer, its trace must not do so either. */
 static void depot_flags(struct kunit *test)
 {
 	static const gfp_t meek[] = { __GFP_NORETRY, __GFP_RETRY_MAYFAIL, __GFP_THISNODE };
@@ -680,9 +710,9 @@ static struct kunit_suite tracker_suite = {
 
 #define NR_BLOCKS	200
 
-/* Roots: data sections are. */
+/* Pointers to blocks that are held: this array is in a data section, which is a root. */
 static void *held[NR_BLOCKS];
-/* Not pointers, so no references. */
+/* Complements of addresses, so these are not references. */
 static unsigned long hidden[NR_BLOCKS];
 
 static void hide(unsigned int i, const void *ptr)
@@ -696,8 +726,9 @@ static void *find(unsigned int i)
 }
 
 /*
- * Whatever touches a lost block's address does so on a stack of its own, gone
- * before the scan: dead slots of ours would be references.
+ * A function that handles addresses of lost blocks runs in a thread of its own, which has
+ * exited before the scan. On this task's stack, dead slots could hold the addresses, and
+ * they would count as references.
  */
 struct errand {
 	int (*run)(void *arg);
@@ -706,7 +737,7 @@ struct errand {
 	struct completion done;
 };
 
-/* Its pages become somebody else's stack, of which all may be scanned. */
+/* Another task may get the pages of this stack, and all of its stack may be scanned. */
 static noinline void clobber_stack(unsigned int depth)
 {
 	unsigned long words[64];
@@ -738,7 +769,7 @@ static int on_other_stack(int (*run)(void *arg), void *arg)
 	get_task_struct(task);
 	wake_up_process(task);
 	wait_for_completion(&e.done);
-	/* Returns when the thread and its stack are no more scanned. */
+	/* After this the thread has exited, and its stack is not scanned any more. */
 	kthread_stop(task);
 	put_task_struct(task);
 	return e.ret;
@@ -754,7 +785,7 @@ static int scan(void)
 	return ret;
 }
 
-/* Which hidden block a leak is, or -1. */
+/* Return: the number of the hidden block that was leaked, or -1. */
 static int hidden_number(const struct kmemleak_leak *leak, unsigned int nr)
 {
 	unsigned int i;
@@ -765,7 +796,7 @@ static int hidden_number(const struct kmemleak_leak *leak, unsigned int nr)
 	return -1;
 }
 
-/* The hidden blocks that the last scan reported, and how many held ones. */
+/* The hidden blocks that the last scan reported, and the number of held ones it reported. */
 static DECLARE_BITMAP(reported, NR_BLOCKS);
 static unsigned int held_reported;
 
@@ -807,7 +838,7 @@ static bool is_reported(unsigned int i)
 	return test_bit(i, reported);
 }
 
-/* What the parameter was before the case. */
+/* The parameter's value before the test case. */
 static unsigned int stop_budget_ms;
 
 static void live_exit(struct kunit *test)
@@ -826,11 +857,11 @@ static int live_init(struct kunit *test)
 	}
 	if (!kmemleak_is_on())
 		kunit_skip(test, "the detector is off");
-	/* A machine that others use as well can be slow for a moment. */
+	/* Leave enough time for a stop: other users can make the machine slow for a moment. */
 	kmemleak_stop_budget_ms = 10000;
 	/*
-	 * On user-mode Linux blocks lie below 4 GiB, and clocks that count
-	 * nanoseconds pass by in their first seconds: 0x756d5000 was both.
+	 * On user-mode Linux, addresses of blocks are below 4 GiB. In the first seconds, a
+	 * clock that counts nanoseconds has such values: 0x756d5000 was a time and a block.
 	 */
 	while (IS_ENABLED(CONFIG_UML) && ktime_get_ns() < BIT_ULL(32))
 		msleep(100);
@@ -838,12 +869,12 @@ static int live_init(struct kunit *test)
 }
 
 /**
- * struct kind - where blocks come from
- * @alloc: block number i
- * @release: gives it back; NULL is none
- * @nr: so many are lost and so many are held
- * @spare: so many lost ones may hide behind a chance value; pages that were in
- *	use before have left their addresses in more places than small blocks
+ * struct kind - an allocator to test
+ * @alloc: allocates block number i
+ * @release: frees a block, or does nothing for NULL
+ * @nr: number of lost blocks, and of held blocks
+ * @spare: number of lost blocks that may stay hidden behind stray values. Pages that were
+ *	in use before have left their addresses in more places than small blocks.
  */
 struct kind {
 	void *(*alloc)(unsigned int i);
@@ -853,8 +884,8 @@ struct kind {
 };
 
 /*
- * Held, and judged by nobody: the neighbours that the first blocks would have,
- * whose leftovers may point at what comes next.
+ * Blocks allocated before those of the test. They are held, and no test looks at them. They
+ * fill the places next to the test's blocks, where leftovers may point to those blocks.
  */
 static void *neighbours[8];
 
@@ -895,26 +926,26 @@ static int release_all(void *arg)
 	return 0;
 }
 
-/* Lost ones are reported by one scan right after, held ones are not. */
+/* The first scan must report the lost blocks and none of the held ones. */
 static void lose_and_hold(struct kunit *test, struct kind *kind)
 {
-	atomic_long_t *snapshots = &kmemleak_tracker.counters[KMEMLEAK_CNT_SNAPSHOTS];
+	atomic_long_t *stops = &kmemleak_tracker.counters[KMEMLEAK_CNT_STOPS];
 	int ret = on_other_stack(alloc_all, kind);
-	long before = atomic_long_read(snapshots);
+	long before = atomic_long_read(stops);
 	unsigned int i;
 
 	KUNIT_EXPECT_EQ(test, ret, 0);
 	if (!ret) {
 		scan_and_collect(test);
-		/* There were suspects, and time to look at them in a standstill. */
-		KUNIT_EXPECT_EQ(test, atomic_long_read(snapshots), before + 1);
+		/* There were suspects, and enough time to confirm them in a stop. */
+		KUNIT_EXPECT_EQ(test, atomic_long_read(stops), before + 1);
 		for_each_clear_bit(i, reported, kind->nr)
 			kunit_info(test, "block %u of %u was not found lost", i, kind->nr);
 		KUNIT_EXPECT_GE(test, nr_reported(), kind->nr - kind->spare);
 		KUNIT_EXPECT_EQ(test, held_reported, 0U);
 	}
 	on_other_stack(release_all, kind);
-	/* Freed, they are no leaks. */
+	/* Blocks that were freed are not leaks. */
 	scan_and_collect(test);
 	KUNIT_EXPECT_EQ(test, nr_reported(), 0U);
 }
@@ -944,10 +975,10 @@ static void live_requested(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, odd && even);
 	KUNIT_ASSERT_TRUE(test, kmemleak_block_get(&kmemleak_tracker, KMEMLEAK_VIRT,
 						   (unsigned long)odd, &copy));
-	KUNIT_EXPECT_EQ(test, copy.size - kmemleak_object_slack(&copy), 100UL);
+	KUNIT_EXPECT_EQ(test, copy.size - kmemleak_object_unrequested(&copy), 100UL);
 	KUNIT_ASSERT_TRUE(test, kmemleak_block_get(&kmemleak_tracker, KMEMLEAK_VIRT,
 						   (unsigned long)even, &copy));
-	KUNIT_EXPECT_EQ(test, copy.size - kmemleak_object_slack(&copy), 128UL);
+	KUNIT_EXPECT_EQ(test, copy.size - kmemleak_object_unrequested(&copy), 128UL);
 	kfree(odd);
 	kfree(even);
 }
@@ -995,8 +1026,8 @@ static void live_percpu(struct kunit *test)
 static struct kmem_cache *cache;
 
 /*
- * With a constructor a cache is nobody else's, and its free list's pointers are
- * behind the blocks: none that is left over in one refers to the next.
+ * A cache with a constructor is not merged with others, and its free pointers lie behind the
+ * objects. So no object holds a leftover pointer to the next one.
  */
 static void clear_block(void *ptr)
 {
@@ -1041,7 +1072,10 @@ struct link {
 
 static bool interior;
 
-/* Rings that one pointer each holds, at the start of their blocks or inside. */
+/*
+ * Rings of blocks. A root points to one block of each ring. All pointers go to the start of
+ * a block, or all go inside.
+ */
 static int build_rings(void *unused)
 {
 	struct link *link, *next = NULL;
@@ -1084,7 +1118,7 @@ static void live_ring(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, on_other_stack(build_rings, NULL), 0);
 		scan_and_collect(test);
 		KUNIT_EXPECT_EQ(test, nr_reported(), 0U);
-		/* The pointers go away; few rings may hide behind chance values. */
+		/* Without the roots' pointers all rings are lost. Stray values may hide two. */
 		memset(held, 0, sizeof(held));
 		scan_and_collect(test);
 		KUNIT_EXPECT_GE(test, nr_reported(), NR_BLOCKS - 2U * RING_SIZE);
@@ -1095,14 +1129,14 @@ static void live_ring(struct kunit *test)
 }
 
 /*
- * Pairs of blocks, of which the first holds the second; each annotation on the
- * first of one pair.
+ * Pairs of blocks: the first points to the second. In each pair but one, the first has an
+ * annotation of another kind.
  */
 static int build_pairs(void *unused)
 {
 	unsigned int i;
 
-	/* The first block of a page has the page's own address. */
+	/* The first block of a page has the page's own address: do not use it in a pair. */
 	for (i = 0; i < ARRAY_SIZE(neighbours); i++)
 		neighbours[i] = alloc_cache(i);
 	for (i = 0; i < 12; i += 2) {
@@ -1120,7 +1154,7 @@ static int build_pairs(void *unused)
 	kmemleak_not_leak(find(2));
 	kmemleak_ignore(find(4));
 	kmemleak_transient_leak(find(6));
-	/* Held, but what it holds is not. */
+	/* The first block is held, but its pointer to the second is not scanned. */
 	held[0] = find(8);
 	kmemleak_no_scan(find(8));
 	held[1] = find(10);
@@ -1147,7 +1181,7 @@ static void live_annotations(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, is_reported(9));
 	KUNIT_EXPECT_FALSE(test, is_reported(10));
 	KUNIT_EXPECT_TRUE(test, is_reported(11));
-	/* Transient means one scan. */
+	/* kmemleak_transient_leak() holds for one scan. */
 	scan_and_collect(test);
 	KUNIT_EXPECT_TRUE(test, is_reported(6));
 	KUNIT_EXPECT_TRUE(test, is_reported(7));
@@ -1175,18 +1209,21 @@ static bool is_root(const int *variable)
 				  &copy);
 }
 
-/* In user-mode Linux, the last letters of a constant string look like an address. */
+/*
+ * Data is a root, constants are not: in user-mode Linux, the last letters of a constant
+ * string look like an address.
+ */
 static void live_data(struct kunit *test)
 {
 	KUNIT_EXPECT_TRUE(test, is_root(&in_data));
 	KUNIT_EXPECT_TRUE(test, is_root(&in_bss));
 	KUNIT_EXPECT_TRUE(test, is_root(&after_init));
 	KUNIT_EXPECT_FALSE(test, is_root(&constant));
-	/* Data of the boot. */
+	/* The init sections are freed after boot, so they are not roots. */
 	KUNIT_EXPECT_FALSE(test, is_root((const int *)__init_begin));
 }
 
-/* Where messages are is no reference to anything. */
+/* The kernel log is not a root. It holds positions of messages, which look like addresses. */
 static void live_log(struct kunit *test)
 {
 	const void *records;
@@ -1201,11 +1238,11 @@ static void live_log(struct kunit *test)
 	KUNIT_EXPECT_GE(test, nr, 3);
 }
 
-#define MEMO_SITES	20000
-#define MEMO_HANDLE	0x5a5a5a
+#define CACHED_SITES	20000
+#define CACHED_HANDLE	0x5a5a5a
 
-/* Whatever its return addresses hash to, a trace that was taken is known the next time. */
-static void live_memo(struct kunit *test)
+/* A trace that was added to the trace cache is found, whatever its return addresses hash to. */
+static void live_trace_cache(struct kunit *test)
 {
 	unsigned long stack[] = { 0, 0x111, 0x222, 0x333 };
 	struct kmemleak_frame frame = { .base = stack, .nr_words = ARRAY_SIZE(stack) };
@@ -1216,19 +1253,19 @@ static void live_memo(struct kunit *test)
 	unsigned int missed = 0;
 
 	OPTIMIZER_HIDE_VAR(frame.base);
-	for (frame.site = 1; frame.site <= MEMO_SITES; frame.site++) {
+	for (frame.site = 1; frame.site <= CACHED_SITES; frame.site++) {
 		trace.entry[0] = frame.site;
-		/* Each CPU has a table of its own. */
+		/* Stay on this CPU, because each CPU has a table of its own. */
 		preempt_disable();
-		kmemleak_memo_learn(&frame, &trace, MEMO_HANDLE);
-		if (kmemleak_trace_save(frame.base, frame.site, GFP_NOWAIT) != MEMO_HANDLE)
+		kmemleak_trace_cache_add(&frame, &trace, CACHED_HANDLE);
+		if (kmemleak_trace_save(frame.base, frame.site, GFP_NOWAIT) != CACHED_HANDLE)
 			missed++;
 		preempt_enable();
 	}
 	KUNIT_EXPECT_EQ(test, missed, 0);
 }
 
-/* Mistakes of callers are counted; the detector stays on. */
+/* Wrong arguments are counted, and the detector stays on. */
 static void live_bad_input(struct kunit *test)
 {
 	atomic_long_t *c = kmemleak_tracker.counters;
@@ -1253,10 +1290,10 @@ static void live_bad_input(struct kunit *test)
 	free_page((unsigned long)page);
 }
 
-/* Behind what free slots hold of SLUB and KASAN. */
+/* SLUB and KASAN do not write to this word of a free slot. */
 #define LAST_WORD	(64 / sizeof(long) - 1)
 
-/* Block 1 has a note and no object; it holds block 0. */
+/* Block 1 points to block 0. It has an entry of the opaque table in place of an object. */
 static int lose_behind_opaque(void *unused)
 {
 	void **opaque = alloc_cache(1), *child = alloc_cache(0);
@@ -1283,13 +1320,16 @@ static int note_old(void)
 	int ret;
 
 	mutex_lock(&kmemleak_scan_mutex);
-	kmemleak_old_begin();
-	ret = kmemleak_old_take();
+	kmemleak_preexist_begin();
+	ret = kmemleak_preexist_take();
 	mutex_unlock(&kmemleak_scan_mutex);
 	return ret;
 }
 
-/* What has a note of its own is not old as well: it holds until it is freed, no longer. */
+/*
+ * Turning tracking on must not take an opaque block for preexisting memory: the block is a
+ * root until it is freed, and no longer.
+ */
 static void live_opaque_not_old(struct kunit *test)
 {
 	KUNIT_ASSERT_EQ(test, create_cache(), 0);
@@ -1304,7 +1344,7 @@ static void live_opaque_not_old(struct kunit *test)
 	kmem_cache_destroy(cache);
 }
 
-/* The end of the last pool: traces come there last. */
+/* The last word of the depot's last pool. Traces fill it last. */
 static void **find_end_of_depot(void)
 {
 	const void *pool, *last = NULL;
@@ -1325,7 +1365,10 @@ static int lose_behind(void *word)
 	return ptr ? 0 : -ENOMEM;
 }
 
-/* Addresses that former owners left in the stack depot's pages are no references. */
+/*
+ * The stack depot's pages are not preexisting memory: addresses that earlier owners of the
+ * pages left there are not references.
+ */
 static void live_depot_not_old(struct kunit *test)
 {
 	void **end = find_end_of_depot(), *before;
@@ -1342,13 +1385,13 @@ static void live_depot_not_old(struct kunit *test)
 	kmem_cache_destroy(cache);
 }
 
-/* More chunks than late.c looks for at once, even if each is as small as can be. */
+/* Freeing these leaves more free ranges than one call of pcpu_find_free() finds. */
 #define NR_PCPU		400
 #define PCPU_SIZE	(8UL * 1024)
 
 static void __percpu *pcpu_blocks[NR_PCPU];
 
-/* How much memory is old for a detector that is turned on now. */
+/* Turns tracking off and on, and scans. Return: bytes of preexisting memory. */
 static unsigned long turn_on_and_look(struct kunit *test)
 {
 	int ret;
@@ -1358,10 +1401,10 @@ static unsigned long turn_on_and_look(struct kunit *test)
 	ret = kmemleak_turn_on() ?: kmemleak_scan();
 	mutex_unlock(&kmemleak_scan_mutex);
 	KUNIT_EXPECT_EQ(test, ret, 0);
-	return kmemleak_old_bytes();
+	return kmemleak_preexist_bytes();
 }
 
-/* Of @of blocks, all but the last of each four that are below @nr. Return: bytes. */
+/* Of each @of blocks, frees the first @nr, but never the last of four. Return: bytes freed. */
 static unsigned long free_some_percpu(unsigned int of, unsigned int nr)
 {
 	unsigned long freed = 0;
@@ -1378,8 +1421,8 @@ static unsigned long free_some_percpu(unsigned int of, unsigned int nr)
 }
 
 /*
- * First few chunks have something free, then all. What is free in a chunk is not old;
- * no chunk goes, as a block is left in each.
+ * Free per-cpu memory is not preexisting. First a few chunks have free memory, then all
+ * have. Each chunk keeps a block, so no chunk is freed.
  */
 static void live_free_percpu(struct kunit *test)
 {
@@ -1400,7 +1443,7 @@ static void live_free_percpu(struct kunit *test)
 }
 
 static unsigned int nr_pauses;
-/* From which pause on the work shall end; 0: it need not. */
+/* Number of the pause from which on the work must end; 0: it need not. */
 static unsigned int end_at;
 
 static int count_pause(struct kmemleak_tracker *t)
@@ -1411,7 +1454,7 @@ static int count_pause(struct kmemleak_tracker *t)
 	return end_at && nr_pauses >= end_at ? -EINTR : ret;
 }
 
-/* The detector's pauses are counted from now on. Returns with kmemleak_scan_mutex held. */
+/* Counts the detector's pauses from now on. Returns with kmemleak_scan_mutex held. */
 static void watch_pauses(void)
 {
 	static struct kmemleak_ops watched;
@@ -1419,7 +1462,7 @@ static void watch_pauses(void)
 	mutex_lock(&kmemleak_scan_mutex);
 	watched = kmemleak_kernel_ops;
 	watched.pause = count_pause;
-	/* Hooks may see the one or the other. */
+	/* Hooks may use either table. */
 	WRITE_ONCE(kmemleak_tracker.ops, &watched);
 	nr_pauses = 0;
 }
@@ -1430,7 +1473,7 @@ static void watch_no_more(void)
 	mutex_unlock(&kmemleak_scan_mutex);
 }
 
-/* What is noted of old memory is forgotten piece by piece. */
+/* The map of preexisting memory is freed in pieces, with a pause after each piece. */
 static void live_forgets_in_pieces(struct kunit *test)
 {
 	unsigned long pages;
@@ -1438,23 +1481,23 @@ static void live_forgets_in_pieces(struct kunit *test)
 	watch_pauses();
 	kmemleak_turn_off();
 	KUNIT_EXPECT_EQ(test, kmemleak_turn_on(), 0);
-	pages = kmemleak_old_pages();
+	pages = kmemleak_preexist_map_pages();
 	nr_pauses = 0;
 	kmemleak_turn_off();
 	KUNIT_EXPECT_GT(test, pages, 64UL);
 	KUNIT_EXPECT_GE(test, nr_pauses, pages / 64);
-	KUNIT_EXPECT_EQ(test, kmemleak_old_pages(), 0UL);
+	KUNIT_EXPECT_EQ(test, kmemleak_preexist_map_pages(), 0UL);
 	KUNIT_EXPECT_EQ(test, kmemleak_turn_on(), 0);
 	watch_no_more();
 }
 
-/* It is on. Turns it off and on again, which @end is to end; 0: nothing does. */
+/* Tracking is on. Turns it off and on again, and ends that at pause @end; 0: never. */
 static int turn_on_again(unsigned int end)
 {
 	int ret;
 
 	kmemleak_turn_off();
-	kmemleak_give_back();
+	kmemleak_release_metadata();
 	nr_pauses = 0;
 	end_at = end;
 	ret = kmemleak_turn_on();
@@ -1462,7 +1505,7 @@ static int turn_on_again(unsigned int end)
 	return ret;
 }
 
-/* Wherever "on" is ended, nothing is left of it, and it can be tried again. */
+/* At any pause, turning on may end. Then nothing is left of it, and another try succeeds. */
 static void live_on_ends_anywhere(struct kunit *test)
 {
 	unsigned int all, i;
@@ -1474,29 +1517,29 @@ static void live_on_ends_anywhere(struct kunit *test)
 	for (i = 1; i < 10; i += 2) {
 		KUNIT_EXPECT_EQ(test, turn_on_again(all * i / 10), -EINTR);
 		KUNIT_EXPECT_FALSE(test, kmemleak_is_on());
-		KUNIT_EXPECT_EQ(test, kmemleak_old_pages(), 0UL);
+		KUNIT_EXPECT_EQ(test, kmemleak_preexist_map_pages(), 0UL);
 		KUNIT_EXPECT_EQ(test, kmemleak_pool_in_use(&kmemleak_tracker), 0L);
 		KUNIT_EXPECT_EQ(test, kmemleak_turn_on(), 0);
 	}
 	watch_no_more();
 }
 
-/* Somebody wants it off meanwhile. */
+/* Turning on ends if another task waits to turn tracking off. */
 static void live_off_ends_on(struct kunit *test)
 {
 	mutex_lock(&kmemleak_scan_mutex);
 	kmemleak_turn_off();
-	kmemleak_off_wait_begin();
+	kmemleak_cancel_off_begin();
 	KUNIT_EXPECT_EQ(test, kmemleak_turn_on(), -ECANCELED);
-	kmemleak_off_wait_end();
+	kmemleak_cancel_off_end();
 	KUNIT_EXPECT_FALSE(test, kmemleak_is_on());
 	KUNIT_EXPECT_EQ(test, kmemleak_turn_on(), 0);
 	mutex_unlock(&kmemleak_scan_mutex);
 }
 
 /*
- * All that is noted can be read: user-mode Linux keeps pages to itself that are not
- * mapped, and does not survive a read of these.
+ * A scan can read all preexisting memory. User-mode Linux has pages of its own that are not
+ * mapped, and does not survive reading them.
  */
 static void live_turned_on(struct kunit *test)
 {
@@ -1507,11 +1550,11 @@ static void live_turned_on(struct kunit *test)
 	ret = kmemleak_turn_on();
 	KUNIT_EXPECT_EQ(test, ret, 0);
 	KUNIT_EXPECT_EQ(test, ret ?: kmemleak_scan(), 0);
-	KUNIT_EXPECT_GT(test, kmemleak_old_bytes(), 0UL);
+	KUNIT_EXPECT_GT(test, kmemleak_preexist_bytes(), 0UL);
 	mutex_unlock(&kmemleak_scan_mutex);
 }
 
-/* Who is killed meanwhile does not go on to look through all of memory. */
+/* A task that is killed does not go on to look through all of memory. */
 static void live_on_ends(struct kunit *test)
 {
 	mutex_lock(&kmemleak_scan_mutex);
@@ -1526,10 +1569,10 @@ static void live_on_ends(struct kunit *test)
 }
 
 /*
- * A standstill that is more work than the mark before says ends, whatever the clock
- * says. It has time enough for all of it.
+ * A stop ends if it takes many more pieces than the mark before, whatever the clock says.
+ * Here the mark before took none, and the time is enough for the whole stop.
  */
-static void live_standstill_ends(struct kunit *test)
+static void live_stop_ends(struct kunit *test)
 {
 	struct kmemleak_options opt = kmemleak_read_options();
 	unsigned int budget_ms = kmemleak_stop_budget_ms;
@@ -1537,10 +1580,10 @@ static void live_standstill_ends(struct kunit *test)
 
 	mutex_lock(&kmemleak_scan_mutex);
 	kmemleak_stop_budget_ms = 2000;
-	kmemleak_snapshot_prepare();
-	m = kmemleak_mark_begin(&kmemleak_tracker, &opt);
+	kmemleak_stop_prepare();
+	m = kmemleak_mark_begin(&kmemleak_tracker, &opt, 0);
 	if (m) {
-		KUNIT_EXPECT_EQ(test, kmemleak_snapshot_mark(&kmemleak_tracker, m, 0), -ETIME);
+		KUNIT_EXPECT_EQ(test, kmemleak_stop_mark(&kmemleak_tracker, m, 0), -ETIME);
 		kmemleak_mark_end(m);
 	}
 	kmemleak_stop_budget_ms = budget_ms;
@@ -1553,7 +1596,7 @@ static void live_standstill_ends(struct kunit *test)
 #define AREA_BUDGET	8
 
 static struct vm_struct *areas[NR_AREAS];
-/* Which of them were visited. */
+/* The areas that a walk has visited. */
 static bool area_seen[NR_AREAS];
 static unsigned int nr_visits;
 
@@ -1599,7 +1642,7 @@ static bool walk_some(struct kunit *test, bool free, unsigned long *next)
 	return more;
 }
 
-/* Areas come and go between two steps of a walk; those that stay are visited. */
+/* Between two calls of a walk, areas come and go. All areas that stay must be visited. */
 static void live_areas_in_use(struct kunit *test)
 {
 	unsigned int i, gone = 0, missed = 0;
@@ -1610,7 +1653,7 @@ static void live_areas_in_use(struct kunit *test)
 	for (i = 0; i < NR_AREAS; i++)
 		areas[i] = get_vm_area(PAGE_SIZE, VM_MAP);
 	while (walk_some(test, false, &next)) {
-		/* Also the one that was visited last. */
+		/* Free the area that was visited last, too. */
 		for (i = 0; i < NR_AREAS; i++)
 			if (areas[i] && (unsigned long)areas[i]->addr + 2 * PAGE_SIZE == next)
 				drop_area(i);
@@ -1648,8 +1691,9 @@ static void see_all_free(struct free_areas *list)
 }
 
 /*
- * The free area behind the area in use at @next grows down to it, and to where the last
- * visited one was, which is gone.
+ * @next is the position of the walk, where an area in use begins. Makes the free area after
+ * it grow down: first to @next, then to the start of the free area that was visited last,
+ * which becomes part of it.
  */
 static void join_free(unsigned long next)
 {
@@ -1666,7 +1710,7 @@ static void join_free(unsigned long next)
 	vmap_area_settle();
 }
 
-/* A free area can grow downwards, to where the walk has been. */
+/* A free area can grow downwards, over the position of the walk. It must still be visited. */
 static void live_areas_free(struct kunit *test)
 {
 	unsigned int i, stayed = 0, missed = 0;
@@ -1709,7 +1753,7 @@ static struct kunit_case live_cases[] = {
 	KUNIT_CASE(live_annotations),
 	KUNIT_CASE(live_data),
 	KUNIT_CASE(live_log),
-	KUNIT_CASE(live_memo),
+	KUNIT_CASE(live_trace_cache),
 	KUNIT_CASE(live_bad_input),
 	KUNIT_CASE(live_opaque_not_old),
 	KUNIT_CASE(live_depot_not_old),
@@ -1719,7 +1763,7 @@ static struct kunit_case live_cases[] = {
 	KUNIT_CASE(live_off_ends_on),
 	KUNIT_CASE(live_turned_on),
 	KUNIT_CASE(live_on_ends),
-	KUNIT_CASE(live_standstill_ends),
+	KUNIT_CASE(live_stop_ends),
 #ifdef CONFIG_MMU
 	KUNIT_CASE(live_areas_in_use),
 	KUNIT_CASE(live_areas_free),

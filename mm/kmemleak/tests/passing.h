@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A module that loses blocks when it is loaded, from a function that stays and from one
- * that goes with the init section. Two of them differ in nothing but names, so that one
- * can come to lie where the other one was.
+ * The code of kmemleak-first and kmemleak-second. Loading such a module loses blocks. Their
+ * traces show a function that stays and the init function, whose code is freed after it has
+ * run. The two modules differ only in names, so the second can be loaded to the address of
+ * the first after that was unloaded. The selftest modules.sh checks that reports still show
+ * the names of the unloaded module.
  */
 #include <linux/module.h>
 #include <linux/slab.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* The module kmemleak-first, see passing.h. */
 #define passing_lose	first_lose
 #define passing_init	first_init
 #include "passing.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* The module kmemleak-second, see passing.h. */
 #define passing_lose	second_lose
 #define passing_init	second_init
 #include "passing.h"

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Leaks of the past: mistakes that were made, found and mended in the kernel again
- * and again, made here on purpose. Each is a function of a shape that real code had,
- * and some lose what the tree's own code has allocated for them.
+ * The module kmemleak-past: leaks of the past. Each function repeats a mistake that was
+ * made and fixed in the kernel again and again, in code of the same shape. Some functions
+ * lose blocks that other kernel code has allocated for them.
  *
- * Nothing here is done to make lost blocks easier to find: whoever writes the command
- * runs into the mistake himself, as with any driver.
+ * The module does nothing to make the lost blocks easier to find: the task that writes the
+ * command runs into the mistake itself, as with a driver. The selftest past.sh drives the
+ * module:
  *
- *   kmemleak_past/names     one leak a line
- *   kmemleak_past/leak      "<name>": makes it happen once
- *   kmemleak_past/result    "lost 0x<addr> <size> trace=<function>" for each block,
- *			     preceded by "percpu " for per-cpu blocks
- *   kmemleak_past/sequence  each reader makes it leak
+ *   kmemleak_past/names     names of the leaks, one a line
+ *   kmemleak_past/leak      "<name>": this leak happens once
+ *   kmemleak_past/result    "lost 0x<addr> <size> trace=<function>" for each lost block,
+ *			     preceded by "percpu " for per-cpu blocks. The trace in the
+ *			     block's report must show the function.
+ *   kmemleak_past/sequence  each reader leaks a block
+ *
+ * When the module is unloaded, it frees the lost blocks.
  */
 
 #include <linux/completion.h>
@@ -39,7 +43,7 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
-/* As of the torture module: what is remembered is no address of anything. */
+/* Remembered addresses are XORed with this, so they are not references. As in torture.h. */
 #define VEIL	(~0UL / 0xff * 0x5a)
 
 enum kind {
@@ -48,7 +52,7 @@ enum kind {
 	BY_FREE_PERCPU,
 	BY_XA_DESTROY,
 	BY_MEMPOOL_DESTROY,
-	BY_OWNER,	/* together with another of the list */
+	BY_OWNER,	/* freed with another block of the table */
 };
 
 struct lost {
@@ -60,7 +64,7 @@ struct lost {
 
 #define MAX_LOST	1024
 
-/* Guards all of these. */
+/* Guards all variables below. */
 static DEFINE_MUTEX(past_mutex);
 static struct lost lost[MAX_LOST];
 static unsigned int nr_lost;
@@ -74,16 +78,16 @@ static void remember(const void *ptr, size_t size, enum kind kind, const char *f
 	lost[nr_lost++] = (struct lost){ (unsigned long)ptr ^ VEIL, size, kind, function };
 }
 
-/* In the function that allocates, which the report has to lead to. */
+/* Records a lost block. The caller is the function that the report must show. */
 #define LOST(ptr, size)	remember(ptr, kmalloc_size_roundup(size), BY_KFREE, __func__)
-/* From a cache of such objects. */
+/* The same for an object from a cache. */
 #define LOST_OBJECT(ptr)					\
 ({								\
 	typeof(ptr) __object = (ptr);				\
 								\
 	remember(__object, sizeof(*__object), BY_KFREE, __func__); \
 })
-/* From kstrdup() and its kind. */
+/* The same for a string from kstrdup() or a similar function. */
 #define LOST_STRING(ptr)					\
 ({								\
 	const char *__string = (ptr);				\
@@ -122,7 +126,7 @@ static noinline __noclone int past_probe(void)
 		return -ENOMEM;
 	}
 	LOST(buffer, 96);
-	/* No device is there, and this is all that is given back. */
+	/* There is no device. The error path frees the node but not the buffer. */
 	kfree(node);
 	return 0;
 }
@@ -152,7 +156,7 @@ static noinline __noclone struct node *past_new_child(struct list_head *list)
 	return node;
 }
 
-/* The list of children goes with the owner, and they do not. */
+/* Frees the owner of a list, but not the nodes on the list. */
 static noinline __noclone int past_remove_owner(void)
 {
 	struct list_head *owner = kmalloc(sizeof(*owner), GFP_KERNEL);
@@ -221,7 +225,7 @@ static noinline __noclone int past_lookup(void)
 	kref_init(&node->ref);
 	list_add(&node->link, &nodes);
 	LOST(node, sizeof(*node));
-	/* The look-up's own reference is never put. */
+	/* The look-up takes a reference that is never dropped. */
 	kref_get(&node->ref);
 	list_del(&node->link);
 	kref_put(&node->ref, past_release);
@@ -326,7 +330,7 @@ static noinline __noclone int past_cache_call_rcu(void)
 	return 0;
 }
 
-/* The callback queues the next wait: kfree_rcu() after call_rcu(). */
+/* The callback queues the block again: kfree_rcu() after call_rcu(). */
 static void past_free_later(struct rcu_head *rcu)
 {
 	struct node *node = container_of(rcu, struct node, rcu);
@@ -362,7 +366,7 @@ static noinline __noclone int past_kill_root(void)
 	return 0;
 }
 
-/* ------------------------------------------------- what has run and ended -- */
+/* ------------------------------------ finished work, timers and threads -- */
 
 static void past_do_work(struct work_struct *work)
 {
@@ -424,7 +428,7 @@ static noinline __noclone int past_start_thread(void)
 	return 0;
 }
 
-/* Stay until this module goes. */
+/* The threads of past_spawn() run until the module is unloaded. */
 static struct task_struct *waiters[16];
 static unsigned int nr_waiters;
 
@@ -436,8 +440,9 @@ static int past_wait(void *unused)
 }
 
 /*
- * The structure by which the thread was asked for has just been freed, and the thread
- * still has its address. A block of the same size must not come to lie there.
+ * The struct by which the thread was requested was freed a moment ago, and the thread's
+ * stack still holds its address. The kernel allocates such structs from a cache of their
+ * own, so a lost block of the same size does not get this address.
  */
 static noinline __noclone int past_spawn(void)
 {
@@ -455,7 +460,7 @@ static noinline __noclone int past_spawn(void)
 
 /* ------------------------------------------------- the tree's own blocks -- */
 
-/* The name belongs to the device, and kfree() takes no notice. */
+/* kfree() of a device does not free the device's name. */
 static noinline __noclone int past_register_device(void)
 {
 	struct node *node = kzalloc(sizeof(*node), GFP_KERNEL);
@@ -471,13 +476,13 @@ static noinline __noclone int past_register_device(void)
 	return ret;
 }
 
-/* The head of an index that has nodes is the address of the first, and 2. */
+/* If an XArray has nodes, its head is the address of the first node plus 2. */
 static struct xa_node *head_of(const struct xarray *index)
 {
 	return (struct xa_node *)((__force unsigned long)index->xa_head & ~3UL);
 }
 
-/* Nodes have to be empty when they are freed. */
+/* Frees a lost node. xa_destroy() empties it first: the slab wants empty nodes back. */
 static void give_back_index(struct xa_node *head)
 {
 	struct xarray index;
@@ -488,7 +493,7 @@ static void give_back_index(struct xa_node *head)
 	xa_destroy(&index);
 }
 
-/* The index is not emptied before it goes. */
+/* Frees an XArray without destroying it. */
 static noinline __noclone int past_drop_index(void)
 {
 	struct node *node = kzalloc(sizeof(*node), GFP_KERNEL);
@@ -511,13 +516,13 @@ static noinline __noclone int past_parse_words(void)
 
 	if (!words)
 		return -ENOMEM;
-	/* In front of the words is what they are parts of, and behind them a NULL. */
+	/* Before the words is the pointer to the text, after them a NULL. */
 	LOST(words - 1, 7 * sizeof(*words));
 	LOST(words[-1], sizeof(text));
 	return 0;
 }
 
-/* With an array, and elements in it. */
+/* Loses a mempool with its array and its elements. */
 static noinline __noclone int past_create_pool(void)
 {
 	mempool_t *pool = mempool_create_kmalloc_pool(2, 80);
@@ -528,7 +533,7 @@ static noinline __noclone int past_create_pool(void)
 	remember(pool, kmalloc_size_roundup(sizeof(*pool)), BY_MEMPOOL_DESTROY, __func__);
 	remember(pool->elements, kmalloc_size_roundup(2 * sizeof(*pool->elements)), BY_OWNER,
 		 __func__);
-	/* For KASAN these are free already. */
+	/* KASAN counts these as freed: do not access them. */
 	for (i = 0; i < 2; i++)
 		remember(pool->elements[i], kmalloc_size_roundup(80), BY_OWNER, __func__);
 	return 0;
@@ -544,7 +549,7 @@ static noinline __noclone int past_start_fifo(void)
 	return ret;
 }
 
-/* single_open() wants single_release(). */
+/* The mistake: seq_release() does not free the operations that single_open() allocated. */
 static int past_show(struct seq_file *m, void *v)
 {
 	seq_puts(m, "nothing\n");
@@ -709,7 +714,7 @@ static void __exit past_exit(void)
 	debugfs_remove(dir);
 	while (nr_waiters)
 		kthread_stop(waiters[--nr_waiters]);
-	/* Callbacks and work are this module's. */
+	/* Wait for RCU callbacks and work: they run code of this module. */
 	rcu_barrier();
 	destroy_workqueue(wq);
 	while (nr_lost)

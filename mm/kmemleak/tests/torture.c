@@ -1,33 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The torture module: sets scenes whose answer is known, for the selftests.
- * This file has the table of answers, the blocks to give back and the files in
- * debugfs; it knows no scene.
+ * The torture module: sets up scenes in which it is known which blocks are live and which
+ * are lost. A selftest writes a command, starts a scan, and compares the reports with the
+ * answers of this module. This file has the table of answers, the list of blocks to free,
+ * and the files in debugfs. The scenes are in other files.
  *
- *   kmemleak_torture/command   takes one command a write:
- *	pair <name> <on|off> [scenes]  one annotation or root, with and without
- *	graph <seed> <objects>         a random graph, some roots cut
- *	api <function> <input>         one call with bad input, in all scenes
- *	storm <seconds> <live> [faults] load on every CPU; its tasks may get the
- *				       faults that are set up under debugfs
- *	churn                          pointers that move on every CPU, until
- *				       another command comes
- *	moves                          tells how many of them moved, and lets them
- *	rcu <ms>                       blocks in the queues of RCU, while no grace
- *				       period ends for so long
- *	registers <ms>                 blocks of which only registers know, of a CPU
- *				       that takes no interrupt for so long
- *	fence                          blocks from KFENCE's pool, held and lost
- *	starved on                     hands "on" to the detector, whose allocations
- *				       get the faults that are set up
- *	scan                           a scan by the writer, whose stack holds blocks
- *	traces                         blocks whose traces differ near or far away
- *	decoys                         takes what was used last out of the way
- *	reset                          gives everything back
+ *   kmemleak_torture/command   takes one command a write. Most commands first free all
+ *				blocks of earlier ones.
+ *	api <function> <input>	one call with wrong arguments, in all scenes
+ *	born <us>		a thread allocates a block every so many microseconds
+ *	churn			pointers that move on every CPU, until another command
+ *				comes
+ *	clock			a clock that does not advance while all CPUs are stopped
+ *	decoys			takes memory that was used last out of the way
+ *	fence			blocks from KFENCE's pool, held and lost
+ *	graph <seed> <objects>	a random graph, some roots cut
+ *	halt			ends the thread of born, written or registers
+ *	interrupts <pairs>	so many allocations and frees in each kind of interrupt
+ *	lose <way> <blocks>	lost blocks; torture_leaks.c has the ways
+ *	mistakes		calls that the log must report, with a lock held
+ *	moves			tells how many moves churn has made; churn goes on
+ *	named <name>		blocks that a task of this name loses
+ *	old <step>		preexisting memory, see torture_old.c
+ *	pair <name> <on|off> [scenes]	one annotation or reference, with and without
+ *	peak <blocks> <size> <every>	many blocks, then frees all but one of <every>
+ *	rcu <ms>		blocks in the queues of RCU, while no grace period ends
+ *				for so long
+ *	registers <ms>		blocks that only registers of a CPU point to; the CPU
+ *				takes no interrupt for so long
+ *	reset			frees everything
+ *	scan			a scan by the writer, whose stack points to blocks
+ *	shortage <blocks>	blocks, while the detector gets no page
+ *	starve <blocks> <size>	atomic allocations, while others get no page
+ *	starved on		writes "on" to the detector's file, with the faults that
+ *				are set up under debugfs
+ *	storm <seconds> <live> [faults]	load on every CPU; its tasks may get these faults
+ *	traces			blocks of two callers, whose traces must not be mixed up
+ *	written			blocks without a reference, to which a thread writes
  *   kmemleak_torture/result    the answers: "live 0x<addr> <size>" and
- *	"lost 0x<addr> <size>", preceded by "percpu " for per-cpu blocks and
- *	followed by " trace=<function>" where the trace is known; other lines
- *	that a command has to tell begin with "# "
+ *	"lost 0x<addr> <size>", preceded by "percpu " for per-cpu blocks and followed by
+ *	" trace=<function>" if the report's trace must show a function. Other lines that a
+ *	command prints begin with "# ".
  *   kmemleak_torture/pairs     "annotation <name>" and "root <name>"
  */
 
@@ -84,8 +97,8 @@ void *torture_slots[TORTURE_NR_SCENES][TORTURE_NR_SLOTS];
 /* -------------------------------------------------------------- answers -- */
 
 /*
- * Makes room for @nr answers and as many blocks; called while there are none.
- * Zeroed: pages that blocks were in before are full of old references.
+ * Makes room for @nr answers and as many blocks. Call it while there are none. The tables
+ * are zeroed: pages that blocks were in before are full of old references.
  */
 int torture_reserve(unsigned int nr)
 {
@@ -109,7 +122,7 @@ int torture_reserve(unsigned int nr)
 	return 0;
 }
 
-/* For a command that adds @nr blocks to what is there: only the first reserves. */
+/* For a command that adds @nr blocks to earlier ones. The first call makes room for @most. */
 int torture_reserve_more(unsigned int nr, unsigned int most)
 {
 	if (!nr_answers && !nr_owned)
@@ -142,13 +155,13 @@ void torture_expect_percpu(const void __percpu *ptr, size_t size,
 	answer((__force const void *)ptr, size, true, verdict, NULL);
 }
 
-/* A lost block whose trace has to show @function, a string that stays. */
+/* A lost block. Its report must show @function in the trace. The string is not copied. */
 void torture_expect_trace(const void *ptr, size_t size, const char *function)
 {
 	answer(ptr, size, false, TORTURE_LOST, function);
 }
 
-/* For commands that change what became of blocks. */
+/* For commands after which other blocks are lost. The blocks stay. */
 void torture_new_answers(void)
 {
 	nr_answers = 0;
@@ -196,13 +209,13 @@ void *torture_kmalloc(size_t size)
 	return ptr;
 }
 
-/* Frees what the cache of that size keeps of free blocks. */
+/* Makes the cache of this size free the memory that it keeps for later use. */
 void torture_shrink(size_t size)
 {
 	kmem_cache_shrink(kmalloc_caches[KMALLOC_NORMAL][__kmalloc_index(size, false)]);
 }
 
-/* KASAN keeps freed blocks away from the free lists; shrinking gives them back. */
+/* KASAN keeps freed blocks in a quarantine. Shrinking the cache moves them to the free lists. */
 static void empty_quarantine(size_t size)
 {
 	if (IS_ENABLED(CONFIG_KASAN_GENERIC))
@@ -210,9 +223,9 @@ static void empty_quarantine(size_t size)
 }
 
 /*
- * What was allocated and not zeroed may still contain the address of a block that
- * its owner before knew, and stacks that of one that was freed just now. Takes such
- * blocks out of the way, until the reset.
+ * Memory that was allocated and not zeroed may hold addresses from an earlier owner. Stacks
+ * may hold addresses of blocks that were freed just now. A lost block at such an address is
+ * not found. So take @nr free blocks of this size out of the way, until the reset.
  */
 int torture_decoys(size_t size, unsigned int nr)
 {
@@ -256,8 +269,8 @@ void __percpu *torture_percpu(size_t size)
 }
 
 /*
- * Blocks are zeroed first: whoever gets that memory next, and does not write to
- * all of it, would hold what they pointed at, or what is there by then.
+ * Zeroes the block first. The next owner of the memory may not write to all of it. Then old
+ * pointers would count as references, also to blocks that come to those addresses later.
  */
 static void give_back(void *ptr, size_t size, enum torture_kind kind)
 {
@@ -293,7 +306,7 @@ static void give_back(void *ptr, size_t size, enum torture_kind kind)
 	}
 }
 
-/* Newest first: what the detector was told goes before its memory. */
+/* Frees the newest first: a block is unregistered before its memory is freed. */
 void torture_reset(void)
 {
 	torture_roots_reset();
@@ -334,18 +347,17 @@ noinline void torture_wipe_stack(int depth)
 /* -------------------------------------------------------------- fillers -- */
 
 /*
- * Frames of tasks that sleep hold addresses of blocks that were freed long ago,
- * in slots that the present call has not written: whoever gets such a block next
- * cannot lose it. So for as long as this module is there, it fills the gaps that
- * such blocks have left, in caches and at the low end of the per-cpu area, where
- * an address is also a likely number.
+ * Stacks of sleeping tasks hold addresses of blocks that were freed long ago, in slots that
+ * the present call has not written. If a block comes to such an address, no scan can find it
+ * lost. So while this module is loaded, it fills the gaps that such blocks have left: in
+ * caches, and at the low end of the per-cpu area, where an address is also a likely number.
  */
 #define FILLER_MAX	256
 #define FILLER_BYTES	SZ_256K		/* of each size */
 #define NR_PERCPU_FILLERS 256
 
 static const unsigned int filler_sizes[] = { 16, 32, 64, 96, 128, 192, FILLER_MAX };
-static unsigned long fillers_veiled;	/* a chain by their first words */
+static unsigned long fillers_veiled;	/* a list linked through the first words */
 static unsigned long percpu_fillers_veiled[NR_PERCPU_FILLERS];
 
 static void remove_fillers(void)
@@ -450,7 +462,7 @@ static int run_reset(int argc, char **argv)
 
 static const struct command {
 	const char *name;
-	bool adds;	/* to what the commands before it have left */
+	bool adds;	/* keeps the blocks of earlier commands */
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "pair", false, run_pair },
@@ -479,7 +491,7 @@ static const struct command {
 	{ "reset", false, run_reset },
 };
 
-/* To the pages that this task allocates. */
+/* Lets fault injection fail this task's allocations, or no longer. */
 static void let_faults_come(bool on)
 {
 #ifdef CONFIG_FAULT_INJECTION
@@ -506,12 +518,12 @@ static ssize_t run_starved(const char __user *user, size_t len)
 {
 	const size_t skip = strlen("starved ");
 
-	/* All of the command is done, or the writer would write its rest. */
+	/* Return 0 for success: after a smaller count the writer would write the rest. */
 	return len > skip ? min_t(ssize_t, hand_on(user + skip, len - skip, true), 0) : -EINVAL;
 }
 
 /*
- * Hands the write on to the detector, with blocks on this task's stack. They are
+ * Passes the write on to the detector while this task's stack points to blocks. They are
  * lost when it returns.
  */
 static noinline ssize_t scan_with_blocks(const char __user *user, size_t len)
@@ -526,7 +538,7 @@ static noinline ssize_t scan_with_blocks(const char __user *user, size_t len)
 			return -ENOMEM;
 		torture_expect(held[i], HELD_SIZE, TORTURE_LIVE);
 	}
-	/* Now it is in memory, and nowhere else. */
+	/* The array must be in memory, and its pointers nowhere else. */
 	barrier_data(held);
 	ret = hand_on(user, len, false);
 	barrier_data(held);
@@ -561,7 +573,7 @@ static int run_job(void *arg)
 	job->ret = job->command->run(job->argc, job->argv);
 	torture_wipe_stack(6);
 	complete(&job->done);
-	/* The stack is wiped and stays so; it may be kept for another task. */
+	/* The stack is wiped and must stay so: it may be kept for another task. */
 	while (!kthread_should_stop())
 		schedule_timeout_interruptible(1);
 	return 0;
@@ -629,7 +641,7 @@ static const struct file_operations command_fops = {
 
 /* --------------------------------------------------------------- result -- */
 
-/* Position 0 is what commands said, the answers follow. */
+/* Position 0 is the text of torture_say(). The answers follow. */
 static void *result_start(struct seq_file *m, loff_t *pos)
 {
 	mutex_lock(&torture_mutex);

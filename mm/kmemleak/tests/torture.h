@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the parts of the torture module share: the table of blocks with a known
- * verdict, the list of what has to be given back, and the commands.
+ * Shared by the parts of the torture module: the table of blocks with a known answer, the
+ * list of blocks to free, and the commands.
  *
- * Every address that is remembered is veiled, and every command runs in a
- * thread that wipes its stack, so that the module holds exactly those blocks
- * that it means to hold. All of it is serialised by one mutex, which the writer
- * of the command file holds for the thread.
+ * The module must hold no block by accident. So each address that it remembers is veiled,
+ * and commands run in a thread that wipes its stack. The task that writes the command holds
+ * a mutex while the thread runs, so commands run one at a time.
  */
 #ifndef _KMEMLEAK_TORTURE_H
 #define _KMEMLEAK_TORTURE_H
@@ -17,7 +16,7 @@
 #include <linux/slab.h>
 #include <linux/types.h>
 
-/* Turns every kernel address into something that is none, and back. */
+/* XORed with this, an address becomes a number that is no address. XORed again, it is back. */
 #define TORTURE_VEIL	(~0UL / 0xff * 0x5a)
 
 static inline unsigned long torture_veil(const void *ptr)
@@ -35,15 +34,15 @@ enum torture_verdict {
 	TORTURE_LOST,		/* must be reported, with this size */
 };
 
-/* How a block is given back. */
+/* How torture_reset() frees a block. */
 enum torture_kind {
 	TORTURE_KMALLOC,
 	TORTURE_VMALLOC,
 	TORTURE_PERCPU,
 	TORTURE_PAGES,		/* alloc_pages_exact() */
-	TORTURE_TOLD,		/* only the detector knows it as a block */
-	TORTURE_TOLD_PHYS,	/* the same by physical address */
-	TORTURE_TOLD_PERCPU,	/* the same by per-cpu address */
+	TORTURE_TOLD,		/* registered by kmemleak_alloc() */
+	TORTURE_TOLD_PHYS,	/* registered by kmemleak_alloc_phys() */
+	TORTURE_TOLD_PERCPU,	/* registered by kmemleak_alloc_percpu() */
 };
 
 /* torture.c */
@@ -62,34 +61,37 @@ void torture_wipe_stack(int depth);
 void torture_shrink(size_t size);
 int torture_decoys(size_t size, unsigned int nr);
 
-/* A block that torture_reset() gives back, with what its memory held before. */
+/* Allocates a block without zeroing it. torture_reset() frees it. */
 void *torture_kmalloc(size_t size);
-/* Zeroed blocks that torture_reset() gives back. */
+/* Allocate zeroed blocks. torture_reset() frees them. */
 void *torture_kzalloc(size_t size);
 void *torture_vzalloc(size_t size);
 void *torture_pages(size_t size);
 void __percpu *torture_percpu(size_t size);
 
-/* torture_api.c: calls @function in an NMI of this CPU, or says that there is no way. */
+/* torture_api.c: calls @function in an NMI on this CPU. -EOPNOTSUPP: no way to do that. */
 int torture_in_nmi(void (*function)(void));
 
-/* torture_fence.c: a block from KFENCE's pool, of @cache or NULL, if KFENCE gives any. */
+/*
+ * torture_fence.c: does KFENCE serve allocations? Allocates a block from its pool, of @cache
+ * if that is not NULL.
+ */
 bool torture_has_fences(void);
 void *torture_fenced(size_t size, struct kmem_cache *cache);
 
-/* torture_peak.c: pages that nobody else gets. */
+/* torture_peak.c: takes all pages that allocations with these flags can get, or frees them. */
 void torture_hoard(struct list_head *pages, gfp_t gfp);
 void torture_release(struct list_head *pages);
 
 /*
- * A value left over somewhere can look like a reference and hide one lost block
- * in a few thousand, so a scene is set several times; which time it is, decides
- * where references go.
+ * A stray value can look like a reference, and hides one lost block in a few thousand. So a
+ * scene is set up several times. torture_scene is the number of the present one: each has
+ * places of its own for references.
  */
 #define TORTURE_NR_SCENES	16
 extern unsigned int torture_scene;
 
-/* Variables of this module that scenes hold blocks with; reset clears them. */
+/* Variables in which scenes store references to blocks. torture_reset() clears them. */
 #define TORTURE_NR_SLOTS	16
 extern void *torture_slots[TORTURE_NR_SCENES][TORTURE_NR_SLOTS];
 
@@ -99,9 +101,9 @@ static inline void **torture_slot(unsigned int i)
 }
 
 /**
- * struct torture_pair - the same blocks with and without something
+ * struct torture_pair - a scene with and without one thing: an annotation or a reference
  * @name: as in "pair <name> <on|off>"
- * @run: sets the scene; on: with it
+ * @run: sets up the scene; on: with it
  */
 struct torture_pair {
 	const char *name;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pairs for the annotations of <linux/kmemleak.h>: each sets the same scene with
- * and without one call, and the answers differ by nothing else.
+ * Pairs for the functions of <linux/kmemleak.h>: each sets up the same scene with and
+ * without one call, and the answers differ by the effect of that call only. The selftest
+ * annotations.sh runs each pair on and off, and scans after each.
  */
 
 #include <linux/io.h>
@@ -11,7 +12,7 @@
 #include "torture.h"
 
 #define SIZE	128
-/* More than a slab cache has; the page allocator rounds it up to 16,384. */
+/* Too large for the slab caches if pages have 4 KiB. It is rounded up to 16,384 bytes. */
 #define LARGE	8200
 
 static enum torture_verdict lost_if(bool lost)
@@ -19,7 +20,7 @@ static enum torture_verdict lost_if(bool lost)
 	return lost ? TORTURE_LOST : TORTURE_LIVE;
 }
 
-/* A block that nothing holds; all that may save it is @annotate. */
+/* A block without a reference. With @on it is annotated, and must not be reported then. */
 static noinline int lone_block(bool on, void (*annotate)(const void *ptr))
 {
 	void *ptr = torture_kzalloc(SIZE);
@@ -32,7 +33,7 @@ static noinline int lone_block(bool on, void (*annotate)(const void *ptr))
 	return 0;
 }
 
-/* Lost in either case; the report says what was asked for. */
+/* Lost in both cases. When on, fewer bytes are requested, and the report must say so. */
 static noinline int pair_requested(bool on)
 {
 	void *ptr = torture_kzalloc(on ? SIZE - 28 : SIZE);
@@ -43,13 +44,13 @@ static noinline int pair_requested(bool on)
 	return 0;
 }
 
-/* KASAN is told by krealloc() only that a block is used to its end. */
+/* Not instrumented: KASAN learns only from krealloc() that a block is used to its end. */
 static noinline __no_sanitize_address void set_last(void *ptr, size_t size, void *child)
 {
 	((void **)(ptr + size))[-1] = child;
 }
 
-/* To the end of what ksize() says. */
+/* With @on, the last word of the block, as ksize() tells it, is a reference. */
 static noinline int hold_at_end(void *ptr, unsigned int slot, bool on)
 {
 	size_t size = ksize(ptr);
@@ -65,7 +66,10 @@ static noinline int hold_at_end(void *ptr, unsigned int slot, bool on)
 	return 0;
 }
 
-/* Large blocks have more than was asked for, and krealloc() knows that. */
+/*
+ * A large block has unrequested bytes. krealloc() lets its caller use them in place, so they
+ * must be scanned.
+ */
 static noinline int pair_grown(bool on)
 {
 	void **parent = torture_kzalloc(LARGE), *lost = torture_kzalloc(LARGE);
@@ -96,13 +100,13 @@ static int pair_ignore(bool on)
 	return lone_block(on, kmemleak_ignore);
 }
 
-/* The answer holds for the first scan after this only. */
+/* The answer holds for the first scan only. */
 static int pair_transient_leak(bool on)
 {
 	return lone_block(on, kmemleak_transient_leak);
 }
 
-/* not_leak makes a root of the block, ignore does not. */
+/* kmemleak_not_leak() makes the block a root, kmemleak_ignore() does not. */
 static noinline int child_of(bool on, void (*with)(const void *ptr),
 			     void (*without)(const void *ptr), bool lost_with)
 {
@@ -223,7 +227,7 @@ static noinline int pair_update_trace(bool on)
 	return 0;
 }
 
-/* ------------------------------------------------ blocks of our own pages -- */
+/* ------------------------------------------- pages registered as blocks -- */
 
 static void *told_pages(size_t size, int min_count)
 {
@@ -286,7 +290,7 @@ static noinline int pair_min_count_1(bool on)
 	return 0;
 }
 
-/* One reference is enough for min_count 1, and too little for 2. */
+/* One reference is enough for a min_count of 1, but not for 2. */
 static noinline int pair_min_count_2(bool on)
 {
 	void *ptr = told_pages(PAGE_SIZE, on ? 2 : 1);
@@ -312,9 +316,9 @@ static noinline int pair_min_count_2_met(bool on)
 }
 
 /*
- * As vmalloc() does it: one reference to the vm_struct is its owner's, the one
- * in it to the block does not count as a user of the block, and a second
- * reference to the vm_struct does.
+ * A block and its vm_struct, registered as vmalloc() does it. The pointer in the vm_struct
+ * does not count as a reference to the block. Nor does the first reference to the vm_struct,
+ * which is the vmalloc code's own. A second one does.
  */
 static noinline int pair_vmalloc(bool on)
 {
@@ -340,7 +344,7 @@ static noinline int pair_vmalloc(bool on)
 
 #define NR_PAGES	6
 
-/* Takes the pages [@first, @last) out of a block of NR_PAGES. */
+/* With @on, frees the pages [@first, @last) of a block of NR_PAGES. The rest stays lost. */
 static noinline int free_part(bool on, unsigned int first, unsigned int last)
 {
 	char *ptr = torture_pages(NR_PAGES * PAGE_SIZE);
@@ -418,7 +422,7 @@ static noinline int pair_alloc_percpu(bool on)
 
 /* ------------------------------------------------------ physical addresses -- */
 
-/* Blocks by physical address are roots; nothing else leads to the child. */
+/* A block that is registered by physical address is a root. Only it points to the child. */
 static noinline int phys_block(bool told, bool lost,
 			       void (*annotate)(phys_addr_t phys))
 {
@@ -430,7 +434,7 @@ static noinline int phys_block(bool told, bool lost,
 	root[2] = child;
 	if (told) {
 		kmemleak_alloc_phys(virt_to_phys(root), 2 * PAGE_SIZE, GFP_KERNEL);
-		/* In parts, for either may be free by then. */
+		/* In parts, because the pair may free the first page. */
 		torture_own(root, PAGE_SIZE, TORTURE_TOLD_PHYS);
 		torture_own((void *)root + PAGE_SIZE, PAGE_SIZE, TORTURE_TOLD_PHYS);
 	}
@@ -461,7 +465,7 @@ static int pair_free_part_phys(bool on)
 	return phys_block(true, on, on ? free_first_page : NULL);
 }
 
-/* As boot's memory is freed. */
+/* Frees the page as the kernel frees memory that was reserved at boot. */
 static void free_reserved(struct page *page)
 {
 	mark_page_reserved(page);
@@ -473,7 +477,7 @@ static void free_usual(struct page *page)
 	__free_page(page);
 }
 
-/* Frees a page and gets it back: the one freed last comes first. */
+/* Frees a page and gets it back: the allocator hands out the page first that was freed last. */
 static bool free_and_get(struct page *page, void (*free)(struct page *page))
 {
 	struct page *got;
@@ -488,8 +492,8 @@ static bool free_and_get(struct page *page, void (*free)(struct page *page))
 }
 
 /*
- * A page that its first owner has marked; with @again one that was freed since, and that
- * was allocated once more. NULL if there is none.
+ * Allocates a page, which its first owner marks. With @again, the page is freed and
+ * allocated once more. Return: the page, or NULL if there is none.
  */
 static struct page *marked_page(bool again, void *child,
 				void (*mark)(struct page *page, void *child),
@@ -512,7 +516,7 @@ static void mark_as_boot(struct page *page, void *child)
 	kmemleak_alloc_phys(page_to_phys(page), PAGE_SIZE, GFP_KERNEL);
 }
 
-/* A page that boot had reserved is no root once it was freed. */
+/* A page that was reserved at boot is a root, but not after it was freed and has a new owner. */
 static int pair_free_reserved(bool on)
 {
 	void *child = torture_kzalloc(SIZE);
@@ -535,7 +539,10 @@ static void mark_index(struct page *page, void *child)
 	page_folio(page)->index = (unsigned long)child;
 }
 
-/* What a page's index held for an earlier owner is no reference. */
+/*
+ * The first owner of a page stores a reference in the page's index. When on, the page has
+ * been freed and has a new owner. The old reference must not count any more.
+ */
 static int pair_page_index(bool on)
 {
 	void *child = torture_kzalloc(SIZE);
@@ -548,7 +555,7 @@ static int pair_page_index(bool on)
 	return 0;
 }
 
-/* It is a root anyway: the difference is to a block that is ignored. */
+/* The block is a root anyway, so compare with a block that is ignored. */
 static int pair_not_leak_phys(bool on)
 {
 	return phys_block(true, !on, on ? kmemleak_not_leak_phys :

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Calls entry points of <linux/kmemleak.h> with input that makes no sense, or
- * from a context that does not suit. What each cell has to count is written
- * down in the selftest api.sh; here is only what can be seen from outside: the
- * blocks concerned, one that is held and one that is lost, for a scan to show
- * that the detector still tells them apart.
+ * "api <function> <input>" calls a function of <linux/kmemleak.h> with wrong arguments, or in
+ * a hard interrupt or an NMI. The selftest api.sh knows which counter each call must raise.
+ * This file has the answers for a scan afterwards: for the blocks of the call, and for a
+ * held and a lost block, to show that the detector still tells them apart.
+ *
+ * "mistakes" makes wrong calls with a lock held: the log must report them later.
  */
 
 #include <linux/delay.h>
@@ -27,15 +28,15 @@ enum space {
 	PERCPU,
 };
 
-/* A block is the first half of its memory. */
+/* Size of a block. The memory for it is twice as large; the block is the first half. */
 #define BLOCK		(2 * PAGE_SIZE)
 #define PERCPU_BLOCK	256
 
 /**
- * struct function - an entry point
- * @name: without the prefix
- * @space: what its address means
- * @creates: it makes a block known
+ * struct function - a function to call
+ * @name: without the prefix kmemleak_
+ * @space: space of its address
+ * @creates: it registers a block
  * @call: calls it
  */
 struct function {
@@ -55,10 +56,13 @@ static void call_alloc_percpu(unsigned long addr, size_t size)
 	kmemleak_alloc_percpu((__force void __percpu *)addr, size, GFP_ATOMIC);
 }
 
-/* A block of its own, as what is said of it must not outlive it. */
+/*
+ * The vm_struct for call_vmalloc(). Each scene has its own: the detector records an alias
+ * for it, which must not outlive the scene.
+ */
 static unsigned long area_veiled;
 
-/* A bad pointer stands for a bad vm_struct, anything else for its address. */
+/* A bad pointer is passed as the vm_struct. Any other is the address in a good vm_struct. */
 static noinline void call_vmalloc(unsigned long addr, size_t size)
 {
 	struct vm_struct *area = torture_unveil(area_veiled);
@@ -169,7 +173,7 @@ static size_t block_size(enum space space)
 	return space == PERCPU ? PERCPU_BLOCK : BLOCK;
 }
 
-/* What the detector may know at @addr by the end, the reset makes unknown. */
+/* The call may leave a block at @addr registered. The reset unregisters it. */
 static void own_told(enum space space, unsigned long addr)
 {
 	static const enum torture_kind kinds[] = {
@@ -182,7 +186,7 @@ static void own_told(enum space space, unsigned long addr)
 	torture_own(ptr, block_size(space), kinds[space]);
 }
 
-/* Memory that the detector does not know as a block, of a function's space. */
+/* Return: memory of this space that is not registered, or 0. */
 static noinline unsigned long fresh_memory(enum space space)
 {
 	unsigned long addr;
@@ -245,7 +249,10 @@ static int give_err(const struct function *f)
 	return 0;
 }
 
-/* What @f is called with: a known block, or memory that could be one. */
+/*
+ * Return: the address to call @f with, or 0. If @f registers a block, it is not registered
+ * yet, else it is.
+ */
 static unsigned long subject(const struct function *f)
 {
 	unsigned long addr = fresh_memory(f->space);
@@ -269,7 +276,7 @@ static int give_wrap(const struct function *f)
 {
 	unsigned long addr;
 
-	/* With PAE a block of 4 GiB is far from the end of all addresses. */
+	/* With PAE, no size reaches from here to the end of the physical addresses. */
 	if (f->space == PHYS && sizeof(phys_addr_t) > sizeof(long))
 		return -EOPNOTSUPP;
 	addr = subject(f);
@@ -300,7 +307,7 @@ static int give_freed(const struct function *f)
 	return 0;
 }
 
-/* A block that is made known twice has the size of the second time. */
+/* A block that is registered twice has the size of the second time. */
 static int give_twice(const struct function *f)
 {
 	unsigned long addr = subject(f);
@@ -316,8 +323,8 @@ static int give_twice(const struct function *f)
 }
 
 /*
- * Half of it belongs to a block that is known. What cannot become a block
- * becomes a root: a block that only this memory leads to is not lost.
+ * The first half of the new block belongs to a known block. Memory that cannot become a
+ * block becomes opaque, so it is a root: a block that only this memory points to is live.
  */
 static int give_overlap(const struct function *f)
 {
@@ -343,7 +350,7 @@ static int give_overlap(const struct function *f)
 
 /* ------------------------------------------------------ wrong contexts -- */
 
-/* The one call that an interrupt is to make. */
+/* The function that the interrupt must call, and its address argument. */
 static const struct function *irq_function;
 static unsigned long irq_veiled;
 
@@ -396,7 +403,7 @@ int torture_in_nmi(void (*function)(void))
 				   "kmemleak_torture");
 	if (ret)
 		return ret;
-	/* What the handler acts on comes first, then the NMI. */
+	/* Tell the handler before the NMI is sent. */
 	smp_store_mb(nmi_function, function);
 	apic->send_IPI_mask(cpumask_of(get_cpu()), NMI_VECTOR);
 	put_cpu();
@@ -417,7 +424,7 @@ static void call_in_nmi(void)
 	call_subject(irq_function);
 }
 
-/* Nothing may come of it: a block is not made known, nor a known one changed. */
+/* In an NMI nothing may happen: no block is registered, and no known block changes. */
 static int give_nmi(const struct function *f)
 {
 	unsigned long addr = subject(f);
@@ -451,9 +458,9 @@ static const struct {
 };
 
 /*
- * The detector still works if it tells these two apart. Not from kmalloc() or
- * vmalloc(): what was used a moment ago is used again there, and left-over
- * values may lead to it. Pages from here have a history of user data.
+ * A scan must find one such block live and another lost. They are not from kmalloc() or
+ * vmalloc(), which reuse memory that was freed a moment ago: leftovers may point there.
+ * These pages mostly held data of user space before.
  */
 static noinline void *make_canary(void)
 {
@@ -498,7 +505,7 @@ static int set_scene(const struct function *f, int (*run)(const struct function 
 	return ret ? ret : leave_canaries();
 }
 
-/* api <function> <input>: adds to what the calls before it have left. */
+/* api <function> <input>: keeps the blocks of earlier calls */
 int torture_api(int argc, char **argv)
 {
 	unsigned int i, j;
@@ -520,7 +527,7 @@ int torture_api(int argc, char **argv)
 	return ret;
 }
 
-/* mistakes: one of each kind that is told to the log, with a lock held */
+/* mistakes: one mistake of each kind that the log reports, with a lock held */
 int torture_mistakes(int argc, char **argv)
 {
 	static DEFINE_RAW_SPINLOCK(lock);
@@ -530,7 +537,7 @@ int torture_mistakes(int argc, char **argv)
 		return argc ? -EINVAL : -ENOMEM;
 	raw_spin_lock_irqsave(&lock, flags);
 	pr_info("kmemleak_torture: mistakes begin\n");
-	/* This may be said of any block. */
+	/* Not reported in the log, because callers may say this of any block. */
 	call_not_leak(addr, 0);
 	call_no_scan(addr, 0);
 	call_alloc(addr, PAGE_SIZE - addr);
@@ -540,7 +547,7 @@ int torture_mistakes(int argc, char **argv)
 	call_free_part(addr, 2 * BLOCK);
 	pr_info("kmemleak_torture: mistakes end\n");
 	raw_spin_unlock_irqrestore(&lock, flags);
-	/* What is noted of the mistakes must not keep in sight who lies there now. */
+	/* The detector recorded this address with a mistake. That must not hide the block. */
 	call_alloc(addr, BLOCK);
 	torture_expect((void *)addr, BLOCK, TORTURE_LOST);
 	return 0;

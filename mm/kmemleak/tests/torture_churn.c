@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pointers that move: on each CPU a thread moves blocks between slots, lists and
- * trees, and gives blocks to RCU, until it is told to stop. Nothing is lost, so
- * whatever a scan reports meanwhile is wrong.
+ * Pointers that move. "churn" starts a thread on each CPU. The threads move blocks between
+ * slots, lists, trees and hash tables, and give blocks to RCU, until another command comes.
+ * No block is lost, so each block that a scan reports meanwhile is a false alarm. "moves"
+ * tells how many moves there were. The selftests precision.sh and rules.sh scan meanwhile.
  */
 
 #include <linux/cpumask.h>
@@ -28,13 +29,13 @@
 #define NR_KEYS		4096
 
 /**
- * struct block - what moves
- * @list: in a list, or unused
- * @hnode: in a hash list, or unused
- * @hash: in a hash table, or unused
- * @rcu: once it was given to RCU
- * @key: where it is in a tree
- * @child: a block that only this one points at, or NULL
+ * struct block - a block that moves
+ * @list: link in a list, or unused
+ * @hnode: link in a hash list, or unused
+ * @hash: link in a hash table, or unused
+ * @rcu: for RCU, once the block was given to it
+ * @key: key of the block in a tree or a hash table
+ * @child: a block that only this one points to, or NULL
  */
 struct block {
 	struct list_head list;
@@ -46,19 +47,19 @@ struct block {
 };
 
 /**
- * struct churn - one thread and what it moves blocks in
- * @rnd: which
- * @slots: a large array, few of them in use
- * @lists: doubly linked
- * @hlists: with a single pointer as head
- * @replaced: a list whose blocks copies take the place of
- * @xa: by index
- * @maple: by index, too
- * @table: by key; it grows and shrinks
- * @out: what the hash table does not hold
- * @in_table: how many it does
- * @filling: it is to hold more
- * @moves: so far
+ * struct churn - a thread, and the places between which it moves blocks
+ * @rnd: chooses the moves
+ * @slots: a large array; few of its slots are used
+ * @lists: doubly linked lists
+ * @hlists: lists whose head is a single pointer
+ * @replaced: a list in which copies replace blocks
+ * @xa: blocks by index
+ * @maple: blocks by index
+ * @table: blocks by key; it grows and shrinks
+ * @out: blocks that are not in @table
+ * @in_table: number of blocks in @table
+ * @filling: blocks go into @table, not out of it
+ * @moves: number of moves so far
  */
 struct churn {
 	struct rnd_state rnd;
@@ -79,7 +80,7 @@ static struct churn *churns[NR_THREADS_MAX];
 static struct task_struct *threads[NR_THREADS_MAX];
 static unsigned int nr_churns;
 
-/* All threads move these, each to a place that another one may look at. */
+/* All threads move these, each to a slot that another thread may be looking at. */
 static struct block *shared[NR_SLOTS];
 
 static const struct rhashtable_params table_params = {
@@ -113,7 +114,7 @@ static void free_block_rcu(struct rcu_head *rcu)
 
 /* --------------------------------------------------------------- moves -- */
 
-/* Between the two writes only a register has it. */
+/* Between the two writes, only a register holds the pointer. */
 static noinline void move_slot(struct churn *c)
 {
 	u32 from = below(c, NR_SLOTS), to = below(c, NR_SLOTS);
@@ -156,7 +157,7 @@ static noinline void move_lists(struct churn *c)
 	}
 }
 
-/* A copy takes the place of a block, which waits for readers. */
+/* A copy replaces the first block of a list. The block is freed after a grace period. */
 static noinline void replace_rcu(struct churn *c)
 {
 	struct block *old = list_first_entry(&c->replaced, struct block, list);
@@ -170,7 +171,7 @@ static noinline void replace_rcu(struct churn *c)
 	kfree_rcu(old, rcu);
 }
 
-/* Until its callback runs, the queue knows of the block and that of its child. */
+/* Until the callback runs, only RCU's queue points to the block, and only that to its child. */
 static noinline void queue_with_child(struct churn *c)
 {
 	struct block *block = new_block();
@@ -208,7 +209,7 @@ static noinline void move_maple(struct churn *c)
 	block->key = to;
 }
 
-/* It fills and empties by turns, so that it grows and shrinks. */
+/* Fills and empties the table in turns, so that it grows and shrinks. */
 static noinline void move_table(struct churn *c)
 {
 	unsigned long key = below(c, NR_IN_TREES);
@@ -246,7 +247,7 @@ static int run(void *arg)
 		if (++n % 64)
 			continue;
 		cond_resched();
-		/* RCU has to keep up with what it is given. */
+		/* Give RCU time to free the queued blocks. */
 		if (!(n % 4096))
 			schedule_timeout_interruptible(1);
 	}
@@ -363,7 +364,7 @@ static int add_churn(void)
 	return fill(c);
 }
 
-/* churn: on each CPU, until another command but "moves" comes */
+/* churn: moves blocks on each CPU until another command comes; "moves" lets it go on */
 int torture_churn(int argc, char **argv)
 {
 	unsigned int cpu, i;
@@ -391,7 +392,7 @@ int torture_churn(int argc, char **argv)
 	return 0;
 }
 
-/* moves: how many there were since "churn" */
+/* moves: tells the number of moves since "churn" */
 int torture_moves(int argc, char **argv)
 {
 	unsigned long sum = 0;
@@ -422,6 +423,6 @@ void torture_churn_reset(void)
 		free_block(shared[i]);
 		shared[i] = NULL;
 	}
-	/* The callbacks are this module's. */
+	/* Wait for the RCU callbacks: they run code of this module. */
 	rcu_barrier();
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A clock that stands still while the machine does, as one that counts ticks.
+ * "clock" registers a clocksource that does not advance while all CPUs are stopped, as one
+ * that counts ticks. A stop must not take much longer with such a clock. The selftest
+ * live.sh turns tracking on with it.
  */
 
 #include <linux/clocksource.h>
@@ -11,11 +13,11 @@
 
 #include "torture.h"
 
-/* What it said last. Written by any CPU; that an older value wins does not matter. */
+/* The last value of the clock. Any CPU writes it. It does not matter if an older value wins. */
 static u64 last;
 static bool registered;
 
-/* While the machine stands still, only the stoppers' threads run. */
+/* While all CPUs are stopped, only the stopper threads run. */
 static bool is_stopper(void)
 {
 	return !strncmp(current->comm, "migration/", strlen("migration/"));
@@ -36,7 +38,7 @@ static struct clocksource clock = {
 	.flags = CLOCK_SOURCE_IS_CONTINUOUS | CLOCK_SOURCE_VALID_FOR_HRES,
 };
 
-/* clock: from now on until it is reset */
+/* clock: uses this clock until the reset */
 int torture_clock(int argc, char **argv)
 {
 	int ret;
@@ -46,8 +48,8 @@ int torture_clock(int argc, char **argv)
 	if (registered)
 		return 0;
 	/*
-	 * The machine stands still while clocks change. An old value in that would make
-	 * time jump, and RCU complain of grace periods that are late.
+	 * All CPUs are stopped while the kernel changes clocks, so this value is read then.
+	 * With an old value, time would jump, and RCU would complain of late grace periods.
 	 */
 	WRITE_ONCE(last, sched_clock());
 	ret = clocksource_register_hz(&clock, NSEC_PER_SEC);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Blocks from KFENCE's pool. It takes an allocation now and then, so these are asked
- * for until one comes from there. Without KFENCE, or while it takes none, there are
- * none.
+ * Blocks from KFENCE's pool, for "fence" and for other commands. KFENCE serves an allocation
+ * only now and then, so allocate until a block comes from the pool. There are none if the
+ * kernel has no KFENCE, or while its sample interval is 0. The selftest roots.sh runs
+ * "fence": KFENCE's records of its objects must not count as references.
  */
 #include <linux/delay.h>
 #include <linux/jiffies.h>
@@ -11,7 +12,7 @@
 #include "torture.h"
 
 #define NR_EACH		12
-/* Of a cache with larger objects: a block ends where the request does. */
+/* Smaller than the objects of its cache. A block from KFENCE ends where the request ends. */
 #define SIZE		72
 /* Longest wait for one block. */
 #define PATIENCE	(5 * HZ)
@@ -30,7 +31,7 @@ bool torture_has_fences(void)
 }
 #endif
 
-/* Zeroed. Return: NULL if none came in time. */
+/* Return: a zeroed block, or NULL if none came in time. */
 void *torture_fenced(size_t size, struct kmem_cache *cache)
 {
 	unsigned long end = jiffies + PATIENCE;
@@ -63,7 +64,7 @@ static noinline int place_fenced(void **place)
 	return 0;
 }
 
-/* fence: as many blocks that are held as are lost */
+/* fence: NR_EACH held blocks and as many lost blocks */
 int torture_fence(int argc, char **argv)
 {
 	unsigned int i;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Random graphs of blocks: who points at whom is kept as pairs of numbers, and
- * which blocks are lost once some roots are cut is found by a search through
- * these numbers, which shares nothing with the detector.
+ * "graph <seed> <objects>" makes a random graph of blocks and cuts some of its roots. The
+ * module keeps the edges of the graph as pairs of numbers. A search through these numbers
+ * tells which blocks are lost then. It shares no code with the detector. Many selftests use
+ * such graphs; graphs.sh tests them.
  *
- * Blocks are of all sizes that kmalloc() hands out exactly, some come from
- * vmalloc(); references go to a start or to any byte of the inside, in any
- * word of a block; there are cycles, since targets are drawn at will.
+ * The blocks have all sizes that kmalloc() hands out exactly, and some come from vmalloc().
+ * A reference goes to the start of a block or to any byte inside, and can be in any word of
+ * a block. The targets are random, so there are cycles.
  */
 
 #include <linux/list.h>
@@ -27,7 +28,7 @@ static const unsigned int sizes[] = {
 	16, 32, 64, 96, 128, 192, 256, 512, SZ_1K, SZ_2K, SZ_4K, SZ_8K,
 };
 
-/* The roots: a module's static array, a per-cpu variable, list heads. */
+/* The roots: a static array of this module, a per-cpu variable, list heads. */
 static void *array_roots[NR_ROOTS / 3];
 static DEFINE_PER_CPU(void *, percpu_roots[NR_ROOTS / 3]);
 static struct list_head list_roots[NR_ROOTS / 3];
@@ -50,7 +51,7 @@ struct graph {
 	u32 nr, nr_edges, max_edges;
 	struct vertex *vertex;
 	struct edge *edge;
-	u32 *first;	/* of the edges sorted by from */
+	u32 *first;	/* number of each block's first edge in @sorted */
 	u32 *sorted;
 	u32 *queue;
 	u32 root[NR_ROOTS];
@@ -79,13 +80,13 @@ static noinline int make_vertex(struct graph *g, struct vertex *v)
 	return 0;
 }
 
-/* The first two words are for a list; see plant_roots(). */
+/* Return: number of words for references. The first two are for a list, see plant_root(). */
 static u32 words(const struct vertex *v)
 {
 	return v->size / sizeof(void *) - 2;
 }
 
-/* A reference to any byte of a block, every second time to its start. */
+/* Return: an address in the block: in half of the cases its start, else that of any byte. */
 static noinline void *pick_address(struct graph *g, const struct vertex *v)
 {
 	return torture_unveil(v->veiled) + (below(g, 2) ? below(g, v->size) : 0);
@@ -110,10 +111,9 @@ static noinline void make_edge(struct graph *g, u32 from, u32 to)
 }
 
 /*
- * Mostly small trees, with edges across for cycles and for blocks with two
- * owners. There is about one edge to two blocks, so that a block leads to one
- * other on average and to fifty almost never: what one stray reference from
- * outside holds by chance stays small.
+ * Makes mostly small trees, and edges across for cycles and for blocks with two owners.
+ * There is about one edge for two blocks. So a block leads to one other block on average,
+ * and hardly ever to fifty: a stray reference holds few blocks by chance.
  */
 static void make_edges(struct graph *g)
 {
@@ -176,8 +176,8 @@ static noinline void cut_root(unsigned int i)
 }
 
 /*
- * A list head leads to one block and that block points back at the module's
- * data, which is a root of its own; there is nothing to search.
+ * A list head points to one block. The block points back to the list head, which is in no
+ * other block, so the search need not know of this pointer.
  */
 static void make_roots(struct graph *g)
 {
@@ -254,7 +254,7 @@ static noinline void answer(const struct graph *g)
 		    g->nr_edges, g->nr - lost, lost);
 }
 
-/* How many of a size may be on free lists that the graph's blocks come from. */
+/* Return: number of blocks of a size that may be on the free lists of the graph's blocks. */
 static u32 nr_decoys(unsigned int size)
 {
 	return clamp(SZ_128K / size, 32U, 512U);
@@ -285,8 +285,8 @@ static u32 sum_decoys(void)
 }
 
 /*
- * decoys: for blocks that others are about to allocate, one module after the
- * other. They add up, since those given back would be the next to be used.
+ * decoys: takes free memory away before another module allocates blocks. Decoys of earlier
+ * calls stay: if they were freed, their memory would be used next.
  */
 int torture_more_decoys(int argc, char **argv)
 {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Many blocks that are lost at once, in one place: by a task, in interrupts, from
- * other allocators, and in calls that lie deep on a stack, whose frames keep their
- * addresses after the calls have returned.
+ * "lose <way> <blocks>" loses many blocks at once. Some ways differ in the allocator or in
+ * the context. Each of the others leaves addresses of the blocks in one place: in frames of
+ * functions that have returned, or in memory of an allocator, of RCU or of lockdep. Nobody
+ * uses the addresses there any more, so they must not hide the blocks. The selftest
+ * recall.sh runs all ways: the first scan must find nearly all blocks. "named <name>" sets
+ * the name of the task that loses blocks.
  */
 #include <linux/completion.h>
 #include <linux/cpu.h>
@@ -38,7 +41,7 @@ static noinline int lose(gfp_t gfp)
 	return 0;
 }
 
-/* Return: a block that is to be reported, or NULL. Who keeps its address hides it. */
+/* Return: a block that must be reported, or NULL. Callers may keep the address only veiled. */
 static noinline void *lose_block(size_t size)
 {
 	void *ptr = torture_kzalloc(size);
@@ -55,10 +58,10 @@ static int lose_one(size_t size)
 
 /* ----------------------------------------------------------- interrupts -- */
 
-/* Interrupts are off for no longer than this takes. */
+/* Blocks for one interrupt: interrupts are off for no longer than these take. */
 #define PER_INTERRUPT	16
 
-/* Written before an interrupt is asked for, and read after it. */
+/* The task writes these before it triggers an interrupt, and reads them after it. */
 static unsigned int wanted;
 static int failed;
 
@@ -137,22 +140,22 @@ static noinline int lose_percpu(unsigned int nr)
 	return 0;
 }
 
-/* Smaller areas can wait in a pool when they are freed. */
+/* Larger than the areas that wait in a pool when they are freed: up to 256 pages. */
 #define LARGE		(257 * PAGE_SIZE)
-/* More than 33 pages are not flushed one by one. */
+/* Small enough for a flush of single pages: the TLB flushes up to 33 pages one by one. */
 #define SMALL		(16 * PAGE_SIZE)
 #define NR_SIZES	16
 #define NR_BLOCKS	32
 
-/* KASAN may keep a tag in a pointer to a block, another one for each. */
+/* KASAN may keep a tag in a pointer to a block, another one for each block. */
 static unsigned long start_of(const void *block)
 {
 	return (unsigned long)kasan_reset_tag(block);
 }
 
 /*
- * Return: the last @nr of blocks of @size without a gap between their areas, the third of
- * which ends at or before @limit, or NULL.
+ * Looks for @nr blocks of @size without gaps between their areas. The third one must end at
+ * or before @limit. Return: the last such row, or NULL.
  */
 static void **find_row(void **block, size_t size, unsigned int nr, unsigned long limit)
 {
@@ -169,13 +172,13 @@ static void **find_row(void **block, size_t size, unsigned int nr, unsigned long
 	return NULL;
 }
 
-/* Uses up the area that this CPU has set aside for when a free one is split. */
+/* Uses up the struct vmap_area that this CPU keeps for splitting a free area. */
 static int split_free_area(void)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
 	void *map = NULL;
 
-	/* The first mapping takes a large area aligned to its size, from within a free one. */
+	/* The first mapping takes a large aligned area from the middle of a free one. */
 	if (page)
 		map = vm_map_ram(&page, 1, NUMA_NO_NODE);
 	if (map)
@@ -186,9 +189,9 @@ static int split_free_area(void)
 }
 
 /*
- * Two areas that are freed become one, so a struct vmap_area is freed as well. Here it
- * happens twice. vmalloc() takes the second for its block, and sets the first aside. That
- * one still says where it ended, which is the address of row[2].
+ * If two freed areas are neighbours, they become one, and a struct vmap_area is freed. Here
+ * it happens twice. vmalloc() then takes the second struct for its block and keeps the first
+ * for later. The first struct still says where its area ended: at the address of row[2].
  */
 static int free_row(void **row)
 {
@@ -206,7 +209,7 @@ static int free_row(void **row)
 	return ret;
 }
 
-/* A flush of a few pages leaves where they end on this CPU, until its next flush. */
+/* A flush of a few pages leaves their end, the address of row[2], on this CPU until the next. */
 static int flush_row(void **row)
 {
 	vfree(row[1]);
@@ -216,10 +219,10 @@ static int flush_row(void **row)
 }
 
 /*
- * The lost block is below that of the time before, so that no two have a byte in common: a
- * stray number hides one of them, not all. When there is no room below, they begin anew.
- * The size is another one each time: a pool may have freed areas of those before, in any
- * order.
+ * Loses the third block of a row. The block is below the last one that was lost, so that no
+ * two share a byte: a stray number hides one of them, not all. When there is no room below,
+ * begin anew. The size is another one each time: a pool may have freed areas of earlier
+ * sizes, in any order.
  */
 static noinline int lose_from_row(size_t size, unsigned int nr, int (*prepare)(void **row))
 {
@@ -250,7 +253,7 @@ static noinline int lose_from_row(size_t size, unsigned int nr, int (*prepare)(v
 	return ret;
 }
 
-/* All on one CPU: what it keeps of one row hides one block at most. */
+/* All rows on one CPU: the address that it keeps of one row hides one block at most. */
 static int lose_from_rows(unsigned int rows, size_t size, unsigned int nr,
 			  int (*prepare)(void **row))
 {
@@ -274,8 +277,9 @@ static int lose_flushed(unsigned int nr)
 }
 
 /*
- * A head in this module is queued in front of each block, and stays when both were called.
- * Interrupts are off, so that nobody else's head comes between them.
+ * An rcu_head of this module is queued before each block. The head stays when both callbacks
+ * have run, and must not hide the block by its link. Interrupts are off, so that no other
+ * head comes between them.
  */
 #define NR_CALLED	64
 
@@ -306,12 +310,12 @@ static int lose_called(unsigned int nr)
 	return ret;
 }
 
-/* More than there are free slots of one size, as a rule. */
+/* Usually more than there are free slots of one size. */
 #define NR_DECOYS	4096
 
 /*
- * The memory of a vm_struct is in use again, and not written to, when a block comes to
- * its address.
+ * The memory of a freed vm_struct is in use again, and was not written to, when a lost block
+ * comes to the address that the vm_struct had.
  */
 static noinline int lose_reused(unsigned int nr)
 {
@@ -321,7 +325,7 @@ static noinline int lose_reused(unsigned int nr)
 	if (!kept)
 		return -ENOMEM;
 	*torture_slot(0) = kept;
-	/* What others have left in slots of that size is another matter. */
+	/* Leftovers of others in slots of this size are another matter. */
 	if (torture_decoys(sizeof(*kept[0]), NR_DECOYS))
 		return -ENOMEM;
 	for (i = 0; i < nr; i++) {
@@ -338,7 +342,7 @@ static noinline int lose_reused(unsigned int nr)
 	return 0;
 }
 
-/* On each CPU: right after a scan these are the pages that it has used. */
+/* Loses pages on each CPU. Right after a scan, these are pages that the scan has used. */
 static noinline int lose_pages(unsigned int nr)
 {
 	unsigned int i, cpu;
@@ -360,9 +364,9 @@ static noinline int lose_pages(unsigned int nr)
 }
 
 /*
- * Slots that were free are linked to each other, and nobody writes to them when they
- * are in use. The slots were zeroed before, so the links are all that they hold.
- * Neighbours stay allocated, so that no slab is given back.
+ * Free slots are linked to each other. Here they are used again, and nobody writes to them.
+ * They were zeroed before, so they hold nothing but the links. Blocks between them stay
+ * allocated, so that no slab is freed.
  */
 #define UNWRITTEN	1024
 #define NR_REUSED	64
@@ -422,7 +426,7 @@ static noinline int lose_unwritten(unsigned int nr)
 	return ret;
 }
 
-/* In use, and never written to. */
+/* Allocates blocks and does not write to them. */
 static int reuse(void **kept, unsigned int nr, size_t size)
 {
 	unsigned int i;
@@ -436,8 +440,9 @@ static int reuse(void **kept, unsigned int nr, size_t size)
 }
 
 /*
- * The memory of arrays that listed free slots is in use again when blocks come to
- * these. What size such an array has is the allocator's affair.
+ * The allocator lists free slots in arrays. When lost blocks come to such slots, the memory
+ * of the arrays is in use again, and was not written to. The size of an array depends on the
+ * allocator, so try several.
  */
 static noinline int lose_listed(unsigned int nr)
 {
@@ -464,7 +469,7 @@ static noinline int lose_listed(unsigned int nr)
 
 #define NR_DEEP		4
 #define PER_FRAME	24
-/* Half of a stack, and less. */
+/* Frames for less than half of a stack. */
 #define FRAMES		16
 
 struct deep {
@@ -490,7 +495,7 @@ static noinline int descend(unsigned int nr, unsigned int frames)
 		torture_own(held[i], SIZE, TORTURE_KMALLOC);
 		torture_expect(held[i], SIZE, TORTURE_LOST);
 	}
-	/* In memory, and there to stay until somebody else has this part of the stack. */
+	/* The array must be in memory. It stays there until this stack is used again. */
 	barrier_data(held);
 	if (frames && nr)
 		ret = descend(nr, frames - 1);
@@ -503,7 +508,7 @@ static int descend_all(unsigned int nr)
 	return descend(nr, FRAMES);
 }
 
-/* The calls are over; the task sleeps, or runs on without going as deep again. */
+/* Makes deep calls. Then the task sleeps, or runs on without going as deep again. */
 static int lose_deep(void *data)
 {
 	struct deep *deep = data;
@@ -553,13 +558,13 @@ static int lose_asleep(unsigned int nr)
 	return nr > NR_DEEP * PER_FRAME * FRAMES ? -EINVAL : lose_asleep_after(descend_all, nr);
 }
 
-/* One CPU is left to scan. */
+/* Only one task runs: another CPU must be left for the scan. */
 static int lose_running(unsigned int nr)
 {
 	return nr > PER_FRAME * FRAMES ? -EINVAL : start_deep(0, descend_all, nr, true);
 }
 
-/* Stacks for NMIs are as small as a page. */
+/* A stack for NMIs can be as small as a page. */
 #define NMI_FRAMES	6
 
 static unsigned long left[PER_FRAME * FRAMES];	/* veiled */
@@ -587,7 +592,10 @@ static void leave_in_nmi(void)
 	leave_addresses(NMI_FRAMES - 1);
 }
 
-/* The first ones lie deepest, where the next interrupts hardly come. */
+/*
+ * Loses blocks. An interrupt then leaves their addresses on its stack. The first ones lie
+ * deepest, where later interrupts hardly come.
+ */
 static int lose_to_leave(unsigned int nr, unsigned int frames)
 {
 	unsigned int i;
@@ -623,7 +631,7 @@ static void queue_leave_work(void *unused)
 	irq_work_queue(&leave_work);
 }
 
-/* While an interrupt runs, a mark reads all of that stack. */
+/* Overwrites the addresses: a mark scans all of an interrupt stack while an interrupt runs. */
 static void wipe_deep_frames(void)
 {
 	int cpu;
@@ -644,12 +652,15 @@ static int lose_deep_in_nmi(unsigned int nr)
 	return lose_to_leave(nr, NMI_FRAMES) ?: torture_in_nmi(leave_in_nmi);
 }
 
-/* lockdep allows a few more. */
+/* Lockdep allows a task a few more. */
 #define NR_LOCKS	40
 
 static struct lock_class_key lock_keys[NR_LOCKS];
 
-/* Blocks come to the places of locks that the task has held, all at once. */
+/*
+ * A task holds many locks at once, and releases and frees them. Then lost blocks come to
+ * their places. Lockdep's records of the locks must not hide them.
+ */
 static int lose_locks(unsigned int nr)
 {
 	unsigned long veiled[NR_LOCKS];
@@ -701,7 +712,7 @@ static const struct way {
 	{ "locked", lose_locked },
 };
 
-/* "named NAME": blocks that a task of that name loses */
+/* named <name>: blocks that a task of this name loses */
 int torture_named(int argc, char **argv)
 {
 	unsigned int i;

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory from before the detector was turned on: holders that are allocated while it
- * is off, and blocks that nothing but these point at, from after that.
+ * Preexisting memory: blocks from before tracking was turned on. The selftest live.sh turns
+ * tracking off and on between these commands:
+ *
+ *   old hold     while it is off: allocates holders of all kinds. Frees pairs of blocks, one
+ *		  of which points to the other, the ghost.
+ *   old hang     while it is on: allocates blocks to which only the holders point. They must
+ *		  be live.
+ *   old drop     after "old hang": frees the holders. Those blocks must be lost.
+ *   old revive   while it is on: allocates lost blocks where the ghosts were. Addresses that
+ *		  are left in free memory must not hide them.
  */
 #include <linux/gfp.h>
 #include <linux/kernel.h>
@@ -18,21 +26,21 @@
 #define NR_GHOSTS	64
 #define HUNG_SIZE	192
 #define HOLDER_SIZE	512
-#define LARGE_SIZE	(4 * PAGE_SIZE)	/* neither is from a slab */
+#define LARGE_SIZE	(4 * PAGE_SIZE)	/* too large for a slab */
 #define LARGE_ORDER	2
 
 /*
- * A pointer lies in the last page, and in a slab far from where free slots are linked
- * and from what KASAN writes into them.
+ * Where a holder's pointer lies: in the last page, and in a slab far from the words that the
+ * free list and KASAN write.
  */
 #define WHERE(size)	((size) - 4 * sizeof(void *))
 
 enum holder_kind {
 	HOLDER_SLAB,
-	HOLDER_FENCED,		/* of KFENCE's pool, if it gives any */
+	HOLDER_FENCED,		/* from KFENCE's pool, if it serves any */
 	HOLDER_LARGE,
 	HOLDER_VMALLOC,
-	HOLDER_PAGES,		/* without __GFP_COMP: the further pages have no count */
+	HOLDER_PAGES,		/* without __GFP_COMP: only the first page has a count */
 	HOLDER_PERCPU,
 	NR_HOLDERS,
 };
@@ -40,7 +48,7 @@ enum holder_kind {
 /* All addresses are veiled. */
 static unsigned long holders[NR_HOLDERS][NR_EACH];
 static unsigned long hung[NR_HOLDERS][NR_EACH];
-/* Freed before: free slots still have their addresses. */
+/* Freed while tracking was off. Free slots still hold their addresses. */
 static unsigned long ghosts[NR_GHOSTS];
 
 static void *new_holder(enum holder_kind kind)
@@ -115,9 +123,9 @@ static noinline int hold(void)
 	return 0;
 }
 
-/* Blocks that kvfree_rcu() queues in front of others, in the same page. */
+/* Blocks that kvfree_rcu() queues before the ghosts, in the same page. */
 #define IN_FRONT	256
-/* When it has freed what was queued, most likely. If not, the test tries again. */
+/* By then it has most likely freed the queued blocks. If not, the test tries again. */
 #define QUEUED_FOR	(6 * HZ)
 
 static int queue_in_front(void)
@@ -135,9 +143,9 @@ static int queue_in_front(void)
 }
 
 /*
- * Pairs of blocks, of which one points at the other, are freed. What lies between
- * them keeps their slabs from being given back. The addresses of those that were
- * pointed at stay in pages of kvfree_rcu() as well.
+ * Frees pairs of blocks, of which one points to the other, the ghost. The blocks between
+ * them stay allocated, so that no slab is freed. The ghosts' addresses stay in pages of
+ * kvfree_rcu() as well.
  */
 static noinline int leave_ghosts(void)
 {
@@ -185,7 +193,7 @@ static noinline int hang(void)
 	return 0;
 }
 
-/* Free slots are handed out again sooner or later; most of them are not asked for. */
+/* The ghosts' slots are allocated again sooner or later. Other slots are of no interest. */
 #define MOST_TRIES	4096
 
 static bool is_ghost(const void *block)
@@ -219,7 +227,7 @@ static noinline int revive_ghosts(void)
 	return 0;
 }
 
-/* What holders are freed with is lost. */
+/* Frees the holders. The blocks to which they pointed are lost. */
 static noinline int drop(void)
 {
 	unsigned int kind, i;
@@ -235,7 +243,7 @@ static noinline int drop(void)
 	return 0;
 }
 
-/* old hold, while it is off; then, while it is on: old revive, old hang, old drop */
+/* old hold, while tracking is off; then, while it is on: old revive, old hang, old drop */
 int torture_old(int argc, char **argv)
 {
 	int ret;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Many small blocks at once, of which few stay, and blocks for which no page can be
- * had: what the detector's entries take meanwhile, and what it gives back.
+ * Load on the detector's pool of entries. "peak" allocates many small blocks and frees most
+ * of them: then the detector must free pages of entries. "starve" makes atomic allocations
+ * while others get no page: the detector must have entries for these blocks. The selftests
+ * pool.sh and pressure.sh look at the statistics.
  */
 
 #include <linux/gfp.h>
@@ -12,7 +14,7 @@
 
 #define NR_MAX	20000000
 
-/* A chain through the first words. Newest first. */
+/* The blocks, a list linked through their first words, newest first. */
 static void **newest;
 
 static noinline int add_block(size_t size, gfp_t gfp)
@@ -26,7 +28,7 @@ static noinline int add_block(size_t size, gfp_t gfp)
 	return 0;
 }
 
-/* All but each so manieth, which goes on in the chain; 0: all. */
+/* Frees all blocks but one of @every, which stays in the list; 0: all. */
 static void free_blocks(unsigned int every)
 {
 	void ***link = (void ***)&newest, **block;
@@ -45,7 +47,7 @@ static void free_blocks(unsigned int every)
 	}
 }
 
-/* peak BLOCKS SIZE EVERY: so many of that size, all freed but each so manieth */
+/* peak <blocks> <size> <every>: allocates blocks, and frees all but one of <every>; 0: all */
 int torture_peak(int argc, char **argv)
 {
 	unsigned int nr, size, every, i;
@@ -60,11 +62,11 @@ int torture_peak(int argc, char **argv)
 	}
 	torture_say("# %u blocks\n", i - !!ret);
 	free_blocks(every);
-	/* As many as fit. */
+	/* Fewer blocks are no error if there was no memory for more. */
 	return ret == -ENOMEM ? 0 : ret;
 }
 
-/* Takes pages until there are none for allocations with these flags. */
+/* Takes pages until an allocation with these flags gets none. */
 void torture_hoard(struct list_head *pages, gfp_t gfp)
 {
 	struct page *page;
@@ -73,7 +75,7 @@ void torture_hoard(struct list_head *pages, gfp_t gfp)
 		list_add(&page->lru, pages);
 }
 
-/* Frees them. */
+/* Frees the pages that torture_hoard() took. */
 void torture_release(struct list_head *pages)
 {
 	struct page *page, *next;
@@ -84,7 +86,7 @@ void torture_release(struct list_head *pages)
 	}
 }
 
-/* The page allocator sets pages aside for more of the kind, which atomic blocks get as well. */
+/* Makes the page allocator set pages aside for atomic allocations, also of single pages. */
 static void have_some_set_aside(void)
 {
 	struct page *pages = alloc_pages(GFP_ATOMIC | __GFP_NOWARN, 1);
@@ -93,7 +95,7 @@ static void have_some_set_aside(void)
 		__free_pages(pages, 1);
 }
 
-/* starve BLOCKS SIZE: atomic allocations while others get no page; they stay */
+/* starve <blocks> <size>: atomic allocations while others get no page. The blocks stay. */
 int torture_starve(int argc, char **argv)
 {
 	unsigned int nr, size, i;
@@ -104,8 +106,9 @@ int torture_starve(int argc, char **argv)
 		return -EINVAL;
 	for (i = 0; i < nr; i++) {
 		/*
-		 * The detector's own work, and others', get memory between. What is left
-		 * then is for GFP_ATOMIC without __GFP_NOMEMALLOC.
+		 * In between, the detector's worker and others get memory. Then take the
+		 * rest, except for pages that only GFP_ATOMIC without __GFP_NOMEMALLOC can
+		 * get.
 		 */
 		if (!(i % 64))
 			torture_hoard(&pages, GFP_NOWAIT | __GFP_HIGH | __GFP_NOMEMALLOC);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Grace periods that do not end for a while, and blocks that wait for one.
+ * "rcu <ms>" makes blocks wait for a grace period, and a thread that lets none end for so
+ * long. A scan must not report the waiting blocks, nor the blocks that they point to. The
+ * selftest rcu.sh tests this, and how long a scan waits for RCU.
  */
 
 #include <linux/completion.h>
@@ -14,7 +16,7 @@
 
 #define NR_QUEUED	16
 #define SIZE		192
-/* Who asks for more than 15 s turns the detectors of stalls and lockups off. */
+/* For more than 15 s, first turn off the detectors of stalls and lockups. */
 #define MAX_HOLD_MS	1000000
 
 struct queued {
@@ -26,12 +28,15 @@ struct queued {
 static_assert(sizeof(struct queued) <= SIZE);
 
 static struct task_struct *reader;
-/* Blocks that are freed after a grace period. In KFENCE's pool, its record is queued. */
+/*
+ * Memory of this cache is freed after a grace period. If a block of it lies in KFENCE's
+ * pool, KFENCE queues its record of the block.
+ */
 static struct kmem_cache *delayed;
-static unsigned long fenced[NR_QUEUED];	/* veiled; 0: KFENCE gives none */
+static unsigned long fenced[NR_QUEUED];	/* veiled; 0: KFENCE serves none */
 static DECLARE_COMPLETION(reading);
 
-/* One read section, which no grace period survives. */
+/* A long read-side section: no grace period ends meanwhile. */
 static int read_on(void *hold_ms)
 {
 	unsigned long end = jiffies + msecs_to_jiffies((unsigned long)hold_ms);
@@ -66,7 +71,7 @@ static void free_queued(struct rcu_head *rcu)
 	kfree(container_of(rcu, struct queued, rcu));
 }
 
-/* Nothing but the queue knows of the block, by an address in its middle. */
+/* Only RCU's queue points to the block, to an address in its middle. */
 static noinline int queue_block(void)
 {
 	struct queued *queued = kzalloc(SIZE, GFP_KERNEL);
@@ -78,7 +83,7 @@ static noinline int queue_block(void)
 	return 0;
 }
 
-/* KFENCE's work may wait for the CPU of the reader, so this comes before it. */
+/* Call this before the reader starts: KFENCE's work may have to wait for the reader's CPU. */
 static noinline int get_fenced(void)
 {
 	unsigned int i;
@@ -107,8 +112,8 @@ static noinline void queue_fenced(unsigned int i)
 }
 
 /*
- * The queue of kvfree_rcu() has pages that nobody tracks, and only the block points
- * at another one, which a reset frees.
+ * The queue of kvfree_rcu() consists of pages that are not tracked. Only the queued block
+ * points to its child, which the reset frees.
  */
 static noinline int queue_parent(bool with_head)
 {
@@ -129,7 +134,7 @@ static noinline int queue_parent(bool with_head)
 	return 0;
 }
 
-/* rcu <ms>: how long no grace period ends, from now; a reset ends it as well */
+/* rcu <ms>: no grace period ends for so long, or until the reset */
 int torture_rcu(int argc, char **argv)
 {
 	unsigned int cpu = cpumask_last(cpu_online_mask);
@@ -140,7 +145,7 @@ int torture_rcu(int argc, char **argv)
 		return -EINVAL;
 	if (reader)
 		return -EBUSY;
-	/* The only CPU could not scan meanwhile. */
+	/* With one CPU, no scan could run meanwhile. */
 	if (num_online_cpus() == 1)
 		return -EOPNOTSUPP;
 	ret = torture_decoys(SIZE, 64) ?: get_fenced() ?: start_reader(cpu, hold_ms);
@@ -162,7 +167,7 @@ void torture_rcu_reset(void)
 	reader = NULL;
 	for (i = 0; i < NR_QUEUED; i++)
 		queue_fenced(i);
-	/* The callbacks are this module's. */
+	/* Wait for the RCU callbacks: they run code of this module. */
 	rcu_barrier();
 	kmem_cache_destroy(delayed);
 	delayed = NULL;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pairs for the places where a reference counts: with it there the block is
- * live, with it gone the same block is lost.
+ * Pairs for the places where a reference counts. When on, a place holds the only reference
+ * to a block, and the block is live. When off, there is no reference, and the block is lost.
+ * The selftest roots.sh runs each pair on and off, and scans after each.
  */
 
 #include <linux/completion.h>
@@ -24,7 +25,7 @@
 
 #define SIZE	192
 
-/* Each scene has its own of these. */
+/* Places for references, one for each scene. */
 static void *in_data[1 + TORTURE_NR_SCENES] = { (void *)1UL };
 static void *in_bss[TORTURE_NR_SCENES];
 static unsigned long in_ro_after_init[TORTURE_NR_SCENES] __ro_after_init;
@@ -40,7 +41,7 @@ static enum torture_verdict live_if(bool live)
 	return live ? TORTURE_LIVE : TORTURE_LOST;
 }
 
-/* A block whose address goes to *@place, or nowhere. */
+/* Allocates a block. With @on, its address goes to *@place. */
 static noinline int place_block(bool on, void **place)
 {
 	void *ptr = torture_kzalloc(SIZE);
@@ -70,8 +71,8 @@ static int pair_percpu(bool on)
 }
 
 /*
- * Modules' per-cpu variables are blocks. This one lies in the kernel's own area:
- * a statistic that stays 0 where no guests run.
+ * Per-cpu variables of modules are blocks. This one lies in the kernel's own area: a
+ * statistic that stays 0 where no guests run.
  */
 static u64 *kernel_percpu_place(void)
 {
@@ -84,7 +85,7 @@ static noinline int pair_kernel_percpu(bool on)
 
 	if (!block)
 		return -ENOMEM;
-	/* The scenes' blocks are a chain that begins there. */
+	/* There is one place for all scenes: it points to a list of their blocks. */
 	if (on) {
 		block->next = (void *)(unsigned long)*kernel_percpu_place();
 		*kernel_percpu_place() = (unsigned long)block;
@@ -94,8 +95,8 @@ static noinline int pair_kernel_percpu(bool on)
 }
 
 /*
- * Such a variable is written while the module loads and never again, so its
- * block is the same each time; it takes another one of that kind to be lost.
+ * A __ro_after_init variable is written only while the module is loaded, so its block is the
+ * same each time. When off, another block is lost in its place.
  */
 static noinline int pair_ro_after_init(bool on)
 {
@@ -120,7 +121,7 @@ static noinline int chain_block(bool on, int (*chain)(struct notifier_block *nb)
 	if (!nb)
 		return -ENOMEM;
 	nb->notifier_call = pass_by;
-	/* First of the chain: the head points at it, or at one that leads to it. */
+	/* First of the chain: the head points to it, or to a block that leads to it. */
 	nb->priority = INT_MAX;
 	torture_expect(nb, SIZE, live_if(on));
 	if (!on)
@@ -129,7 +130,7 @@ static noinline int chain_block(bool on, int (*chain)(struct notifier_block *nb)
 	return chain(nb);
 }
 
-/* Its head has an initialised lock: .data. */
+/* The head of this chain has an initialised lock, so it is in .data. */
 static int pair_kernel_data(bool on)
 {
 	return chain_block(on, register_reboot_notifier, &reboot_veiled[torture_scene]);
@@ -140,7 +141,7 @@ static int chain_panic(struct notifier_block *nb)
 	return atomic_notifier_chain_register(&panic_notifier_list, nb);
 }
 
-/* Its head is all zeroes: .bss, unless spinlocks have a magic number. */
+/* The head of this chain is all zeroes, so in .bss, unless spinlocks have a magic number. */
 static int pair_kernel_bss(bool on)
 {
 	return chain_block(on, chain_panic, &panic_veiled[torture_scene]);
@@ -179,8 +180,8 @@ struct holding {
 };
 
 /*
- * Tells whoever waits first: from then on @holding is gone. A thread that is
- * to be stopped must not have returned before.
+ * Tells hold_in_task() to go on; then @holding is gone. The thread must not return before
+ * kthread_stop() was called.
  */
 static noinline void sleep_until_stopped(struct holding *holding)
 {
@@ -197,7 +198,7 @@ static noinline void hold_on_stack(struct holding *holding, unsigned long veiled
 {
 	void *on_stack[2] = { NULL, torture_unveil(veiled) };
 
-	/* The compiler has to take it for used: it is in memory, not elsewhere. */
+	/* The compiler must take the array for used: the pointer is in memory only. */
 	barrier_data(on_stack);
 	torture_wipe_stack(2);
 	sleep_until_stopped(holding);
@@ -205,8 +206,8 @@ static noinline void hold_on_stack(struct holding *holding, unsigned long veiled
 }
 
 /*
- * @ptr is needed after the call and not stored before it, so it is in one of
- * the registers that a task switch saves, or that a callee saved.
+ * @ptr is used after the call and not stored before it. So it is in a register that a task
+ * switch or a called function saves.
  */
 static noinline void hold_in_register(struct holding *holding, unsigned long veiled)
 {
@@ -240,7 +241,7 @@ static noinline void hold(struct holding *holding)
 	torture_wipe_stack(6);
 }
 
-/* The end of do_exit() releases the pipe of splice(). The task has no pid by then. */
+/* do_exit() releases the pipe of splice() at its end. The task has no pid by then. */
 static void hold_when_reaped(struct pipe_inode_info *pipe, struct pipe_buffer *buf)
 {
 	struct holding *holding = (struct holding *)buf->private;
@@ -342,8 +343,8 @@ static noinline int pair_percpu_reference(bool on)
 }
 
 /*
- * The last byte is inside, the one behind it is not; nor is it another block's,
- * as it would be with kmalloc().
+ * The last byte is inside the block, and the byte after it is not. With kmalloc() that byte
+ * would be inside another block.
  */
 static noinline int pair_interior(bool on)
 {
@@ -416,7 +417,7 @@ static noinline int pair_list(bool on)
 
 		if (!node)
 			return -ENOMEM;
-		/* The link is inside: neighbours point at it, not at the start. */
+		/* The link is inside the block, so its neighbours do not point to its start. */
 		list_add_tail(node + 2, list);
 		torture_expect(node, SIZE, live_if(on));
 	}
@@ -459,17 +460,17 @@ static void reset_chains(unsigned int i)
 	panic_veiled[i] = 0;
 }
 
-/* A reaped one has come past the point that kthread_stop() waits for. */
+/* A reaped task is past the point that kthread_stop() waits for. */
 static void stop_holder(struct task_struct *task)
 {
 	kthread_stop(task);
-	/* It must not come back to code of a module that is gone. */
+	/* The task must not return to code of a module that was unloaded. */
 	while (READ_ONCE(task->__state) != TASK_DEAD)
 		msleep(20);
 	put_task_struct(task);
 }
 
-/* Takes every reference out of the places above; the blocks still exist. */
+/* Clears all places above. The blocks still exist. */
 void torture_roots_reset(void)
 {
 	unsigned int i;

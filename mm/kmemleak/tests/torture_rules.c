@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Live blocks that would be taken for lost if it were not for one rule of the verdict,
- * or for what a mark does about registers.
+ * Live blocks that a scan would report without a certain rule of core/rules.c, or if a mark
+ * did not know the registers: "born" for BORN, "written" for CHANGED, "registers". The
+ * selftests rules.sh and precision.sh scan while a thread runs; "halt" ends the thread.
  */
 #include <linux/completion.h>
 #include <linux/cpumask.h>
@@ -24,7 +25,7 @@
 #define MAX_HOLD_MS	16000
 
 static struct task_struct *helper;
-/* Blocks are held by struct pages, which a mark comes to early. */
+/* Struct pages hold the blocks of "born": a mark scans struct pages early. */
 static struct page *pages[NR_BORN];
 static unsigned int born_us;
 
@@ -47,7 +48,7 @@ static int bear(void *unused)
 	return 0;
 }
 
-/* The only pointers are encoded, but somebody writes. */
+/* The only pointers to these blocks are veiled, but a thread writes to the blocks. */
 static unsigned long written_veiled[NR_WRITTEN];
 
 static int write_on(void *unused)
@@ -69,7 +70,7 @@ static void *in_registers[NR_REGISTERS];
 static unsigned int hold_ms;
 static DECLARE_COMPLETION(holding);
 
-/* No call in between, which could put them on the stack. */
+/* Makes no call while the pointers are in registers: it could store them on the stack. */
 static int hold_in_registers(void *unused)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(hold_ms);
@@ -87,7 +88,7 @@ static int hold_in_registers(void *unused)
 		asm volatile("" : "+r"(a), "+r"(b), "+r"(c));
 		cpu_relax();
 	}
-	/* Here the interrupt comes, if there is one: they are needed after it. */
+	/* A pending interrupt comes here. Registers hold the pointers, which are used later. */
 	local_irq_enable();
 	asm volatile("" : "+r"(a), "+r"(b), "+r"(c));
 	WRITE_ONCE(in_registers[0], a);
@@ -103,7 +104,7 @@ static int start(int (*run)(void *))
 	unsigned int cpu = cpumask_last(cpu_online_mask);
 	struct task_struct *task;
 
-	/* The other one has to scan meanwhile. */
+	/* On the last CPU: another one must be left for the scan. */
 	task = kthread_create_on_cpu(run, NULL, cpu, "kmemleak_rules/%u");
 	if (IS_ERR(task))
 		return PTR_ERR(task);
@@ -112,7 +113,7 @@ static int start(int (*run)(void *))
 	return 0;
 }
 
-/* born <us>: from now on, a block each so many microseconds */
+/* born <us>: from now on, a thread allocates a block every so many microseconds */
 int torture_born(int argc, char **argv)
 {
 	unsigned int i;
@@ -130,7 +131,7 @@ int torture_born(int argc, char **argv)
 	return ret ?: start(bear);
 }
 
-/* written */
+/* written: blocks without a reference, to which a thread writes all the time */
 int torture_written(int argc, char **argv)
 {
 	unsigned int i;
@@ -150,7 +151,7 @@ int torture_written(int argc, char **argv)
 	return ret ?: start(write_on);
 }
 
-/* registers <ms>: only registers of a CPU have them, which takes no interrupt for so long */
+/* registers <ms>: only registers of a CPU that takes no interrupt for so long point to blocks */
 int torture_registers(int argc, char **argv)
 {
 	unsigned int i;
@@ -158,7 +159,7 @@ int torture_registers(int argc, char **argv)
 
 	if (argc != 1 || kstrtouint(argv[0], 0, &hold_ms) || hold_ms > MAX_HOLD_MS)
 		return -EINVAL;
-	/* The only CPU could not scan meanwhile. */
+	/* With one CPU, no scan could run meanwhile. */
 	if (num_online_cpus() == 1)
 		return -EOPNOTSUPP;
 	ret = torture_decoys(SIZE, 64);
@@ -168,7 +169,7 @@ int torture_registers(int argc, char **argv)
 			return -ENOMEM;
 		torture_expect(in_registers[i], SIZE, TORTURE_LIVE);
 	}
-	/* The other CPU will not go on with this task for a while, nor with who waits for it. */
+	/* Leave that CPU: for a while it will run neither this task nor its waiter. */
 	ret = ret ?: set_cpus_allowed_ptr(current, cpumask_of(cpumask_first(cpu_online_mask)));
 	reinit_completion(&holding);
 	ret = ret ?: start(hold_in_registers);
@@ -177,7 +178,7 @@ int torture_registers(int argc, char **argv)
 	return ret;
 }
 
-/* halt: what was started goes no further, and what it has made stays */
+/* halt: ends the thread that was started; its blocks stay */
 int torture_halt(int argc, char **argv)
 {
 	if (argc)

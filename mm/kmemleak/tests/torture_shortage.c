@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * No page is to be had for the detector, while blocks go on to be allocated: what is
- * free is for a task that makes more memory free, and the detector leaves it to that.
+ * "shortage <blocks>" allocates blocks while the detector gets no page. The free pages that
+ * are left are for tasks that make memory free, as this task claims to do. The detector
+ * leaves those pages alone, so it runs out of entries, and blocks become opaque. The
+ * selftest shortage.sh checks that no block is reported because of that.
  */
 
 #include <linux/gfp.h>
@@ -15,7 +17,7 @@
 #define SIZE		64
 #define MAX_BLOCKS	100000
 
-/* Blocks between two looks for pages that came free. */
+/* Blocks between two searches for pages that were freed. */
 #define STEP		16
 
 static void *add_to(void **last)
@@ -29,7 +31,7 @@ static void *add_to(void **last)
 	return block;
 }
 
-/* "shortage NR": a chain of blocks; those that were recorded hang on those that were not. */
+/* shortage <blocks>: a list of blocks. Blocks without an object lead to blocks with one. */
 int torture_shortage(int argc, char **argv)
 {
 	void **last = NULL;
@@ -43,7 +45,7 @@ int torture_shortage(int argc, char **argv)
 	for (i = 0; !ret && i < nr; i++) {
 		void **block;
 
-		/* Nobody is woken to make more of them free. */
+		/* Without kswapd, which would free more pages. */
 		if (i % STEP == 0)
 			torture_hoard(&pages, GFP_ATOMIC & ~__GFP_KSWAPD_RECLAIM);
 		block = add_to(last);
@@ -53,7 +55,7 @@ int torture_shortage(int argc, char **argv)
 		}
 		torture_own(block, SIZE, TORTURE_KMALLOC);
 		last = block;
-		/* What is in the chain is held at any moment. */
+		/* All blocks of the list are held at any moment. */
 		WRITE_ONCE(*torture_slot(0), block);
 	}
 	torture_release(&pages);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Load: two threads per CPU, a timer and an irq_work allocate, free, annotate,
- * and free what another CPU allocated, for a given time. Nothing is left
- * behind, and a set of blocks is held all the while, so the answer is known:
- * not one new leak.
+ * "storm <seconds> <live> [faults]" puts load on every CPU. Two threads per CPU, a timer and
+ * an irq_work allocate and annotate blocks, and free them, also if another CPU allocated
+ * them. In the end all of these blocks are freed. A list of <live> blocks is held all the
+ * time. So no scan may report a new leak. The selftests storm.sh, pressure.sh and pool.sh
+ * run a storm.
  */
 
 #include <linux/delay.h>
@@ -25,13 +26,13 @@
 #define LIVE_SIZE	96
 #define MAX_SECONDS	600
 
-/* Blocks are put here, and freed by whoever needs the place next. */
+/* Places for blocks. The next user of a place frees the block that is there. */
 static void *shelf[NR_SHELVES];
 static LIST_HEAD(live);
 
 static atomic_long_t nr_alloc, nr_free;
 
-/* Takes the place of another block, which is freed; NULL only frees. */
+/* Puts a block on the shelf and frees the block that was there; NULL: only frees. */
 static void put_on_shelf(u32 where, void *ptr)
 {
 	if (ptr)
@@ -133,7 +134,7 @@ static noinline void do_annotate(struct rnd_state *rnd)
 		kmemleak_update_trace(ptr);
 		break;
 	case 6:
-		/* From behind, so that what is left keeps its start. */
+		/* From the end, so that the rest keeps its start. */
 		kmemleak_free_part(ptr + 768, 256);
 		kmemleak_free_part(ptr + 256, 256);
 		kmemleak_free_part(ptr + 512, 256);
@@ -155,8 +156,8 @@ static noinline void do_pages(struct rnd_state *rnd)
 }
 
 /*
- * User-mode Linux unmaps modules for a moment where vmalloc areas are purged around
- * them. Code that faults for that is resumed, but in a hard interrupt lockdep complains.
+ * User-mode Linux unmaps a module for a moment if vmalloc areas around it are purged. Code
+ * that faults then is resumed, but in a hard interrupt lockdep complains.
  */
 static noinline void do_irq(void)
 {
@@ -167,8 +168,8 @@ static noinline void do_irq(void)
 static bool with_faults;
 
 /*
- * No caches with faults: kmem_cache_create() of the base tree then leaks the
- * name of a kobject now and then, and the detector says so.
+ * With faults, no caches are created: kmem_cache_create() of the base tree then leaks the
+ * name of a kobject now and then, and the detector reports it.
  */
 static void do_something(struct rnd_state *rnd)
 {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Blocks that are allocated by the same function at the same depth of the stack,
- * in turn by one caller and by another, near and far, in tasks and in interrupts:
- * each has a trace of its own.
+ * "traces" loses blocks that one function allocates, always at the same depth of the stack.
+ * Two callers take turns, near that function or far away, in tasks and in interrupts. The
+ * trace of each block must show its own caller: the trace cache must not mix them up.
+ * "interrupts <pairs>" only allocates and frees blocks in interrupts. The selftest
+ * interface.sh runs both.
  */
 
 #include <linux/compiler.h>
@@ -21,12 +23,12 @@ static noinline void *descend(unsigned int depth, gfp_t gfp)
 {
 	void *ptr = depth ? descend(depth - 1, gfp) : kzalloc(SIZE, gfp);
 
-	/* No jump instead of a call. */
+	/* No tail call: each call must have a frame. */
 	barrier();
 	return ptr;
 }
 
-/* They differ by a constant, or the compiler would make one of them. */
+/* The two functions differ by a constant, or the compiler would merge them. */
 static noinline void *first_path(unsigned int depth, gfp_t gfp)
 {
 	void *ptr = descend(depth, gfp);
@@ -58,7 +60,10 @@ static noinline int lose_both(unsigned int depth, gfp_t gfp)
 	       lose(other_path(depth, gfp), "other_path");
 }
 
-/* What an interrupt is to do. Written before it is asked for, and read after it. */
+/*
+ * Input and result of an interrupt. The task writes them before it triggers the interrupt
+ * and reads them after it.
+ */
 static unsigned int pairs;
 static int result;
 
@@ -90,7 +95,7 @@ static int interrupt(bool soft)
 
 	result = 0;
 	if (soft) {
-		/* It runs when they are enabled, on top of this task. */
+		/* The tasklet runs when softirqs are enabled, on top of this task. */
 		local_bh_disable();
 		tasklet_schedule(&tasklet);
 		local_bh_enable();
@@ -102,7 +107,7 @@ static int interrupt(bool soft)
 	return result;
 }
 
-/* traces */
+/* traces: lost blocks of two callers, in turns */
 int torture_traces(int argc, char **argv)
 {
 	int ret = argc ? -EINVAL : torture_decoys(SIZE, 64);

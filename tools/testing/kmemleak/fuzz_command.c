@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fuzz target: the command parser. Any bytes give a command or a clear error,
- * nothing behind them is read, and a refusal changes nothing.
+ * Fuzz target: the command parser. Any bytes must give a command or an error. The parser
+ * must not read behind them, and a refused text must change nothing.
  */
 #include "host.h"
 
@@ -24,7 +24,7 @@ static int parse(const u8 *data, size_t len, enum kmemleak_command *cmd, unsigne
 	} else {
 		REQUIRE(*cmd <= KMEMLEAK_CMD_SCAN_SECS);
 		REQUIRE(len && len < KMEMLEAK_CMD_MAX);
-		/* Finds a NUL, too. */
+		/* strchr() also finds a NUL. */
 		while (len && strchr(" \t\r\n", data[len - 1]))
 			len--;
 		REQUIRE(len && !memchr(data, 0, len));
@@ -44,7 +44,10 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 	size_t n;
 	int ret;
 
-	/* The first byte may choose a beginning, so that numbers are met early. */
+	/*
+	 * The first byte can select the start of a command, so that the fuzzer reaches
+	 * numbers early.
+	 */
 	if (!len || len > 512)
 		return 0;
 	n = strlen(prefix[data[0] % ARRAY_SIZE(prefix)]);
@@ -54,7 +57,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 	ret = parse(text, n, &cmd, &arg);
 	if (!n || n + 1 >= KMEMLEAK_CMD_MAX)
 		return 0;
-	/* With or without a blank or a NUL at its end, it is the same. */
+	/* A blank or a NUL at the end must change nothing. */
 	for (i = 0; i < ARRAY_SIZE(ends); i++) {
 		text[n] = ends[i];
 		REQUIRE(parse(text, n + 1, &cmd2, &arg2) == ret);

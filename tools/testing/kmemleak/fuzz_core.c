@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fuzz target: entry points and index. The bytes are calls with any arguments
- * and an allocator that fails now and then; a list of blocks is the model. At
- * the end an episode runs over what is left.
+ * Fuzz target: blocks and the index. The input is a list of calls with any arguments, and a
+ * page allocator that fails now and then. The model is a list of blocks. At the end a scan
+ * runs over the blocks that are left.
  */
 #include "host.h"
 
@@ -27,7 +27,7 @@ static u8 byte(void)
 	return *input++;
 }
 
-/* Mostly in three regions around a boundary, at times anywhere. */
+/* Most addresses are in three neighbouring regions, a few are anywhere. */
 static unsigned long address(void)
 {
 	unsigned int kind = byte(), low = byte() | byte() << 8;
@@ -98,7 +98,7 @@ static void add(struct host *h)
 	enum kmemleak_result res, bad = bad_range(start, len);
 	struct block *same;
 
-	/* Wider ones are not held against the narrow ones inside them. */
+	/* The index does not check whether a larger block overlaps narrow blocks inside it. */
 	if (nr == MAX_BLOCKS || len > 16UL << KMEMLEAK_REGION_SHIFT)
 		return;
 	res = host_add(h, KMEMLEAK_VIRT, start, len, (s8)byte());
@@ -113,7 +113,10 @@ static void add(struct host *h)
 	same = starting(start);
 	if (overlapping(start, len, same)) {
 		REQUIRE(res == KMEMLEAK_OVERLAPS);
-		/* Whether the older one was replaced first is not promised. */
+		/*
+		 * The tracker may have replaced the older block before it found the
+		 * overlap, or not.
+		 */
 		if (same && !host_tracked(h, KMEMLEAK_VIRT, start))
 			*same = block[--nr];
 		return;
@@ -138,7 +141,7 @@ static void free_block(struct host *h)
 	} else if (bad_addr(start)) {
 		REQUIRE(res == KMEMLEAK_BAD_ADDR);
 	} else {
-		/* OK if it was a block that could not be recorded. */
+		/* The result is KMEMLEAK_OK if the block is opaque. */
 		REQUIRE(res == KMEMLEAK_NOT_FOUND || res == KMEMLEAK_OK);
 	}
 }
@@ -167,7 +170,7 @@ static void free_part(struct host *h)
 	REQUIRE(res == (start + (len - 1) > last ? KMEMLEAK_OUTSIDE : KMEMLEAK_OK));
 	end = min(start + (len - 1), last) + 1;
 	if (end <= last) {
-		/* Without an entry the rest is opaque. */
+		/* If there is no entry for the rest, the rest is opaque. */
 		if (start == b->start || host_tracked(h, KMEMLEAK_VIRT, end))
 			block[nr++] = (struct block){ end, last - end + 1 };
 		else
@@ -227,7 +230,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 		.rules = KMEMLEAK_ALL_RULES,
 		.min_unref_scans = 1,
 	};
-	struct kmemleak_leaks leaks;
+	struct kmemleak_leak_set leaks;
 	struct kmemleak_leak *leak;
 	struct host *h;
 
@@ -242,7 +245,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 	while (left) {
 		u8 op = byte();
 
-		/* Memory comes and goes. */
+		/* The page allocator fails from now on, or works again. */
 		if ((op & 0x70) == 0x70)
 			h->fail_after = op & 0x80 ? 0 : -1;
 		switch (op & 7) {
@@ -267,15 +270,15 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 	}
 	check(h);
 	h->fail_after = -1;
-	REQUIRE(host_episode(h, &opt, &leaks) == 0);
+	REQUIRE(host_scan_whole(h, &opt, &leaks) == 0);
 	list_for_each_entry(leak, &leaks.list, list)
 		REQUIRE(starting(leak->ref.start));
-	kmemleak_leaks_free(&h->t, &leaks);
+	kmemleak_leak_set_free(&h->t, &leaks);
 	check(h);
 	while (nr)
 		REQUIRE(kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, block[--nr].start) ==
 			KMEMLEAK_OK);
-	/* Extras went with their blocks. */
+	/* The attributes were removed with their blocks. */
 	REQUIRE(kmemleak_pool_in_use(&h->t) == 0);
 	host_free(h);
 	if (host_failures)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Stands in for libFuzzer where clang comes without it: feeds a target with
- * random inputs, or with files to run one again. Takes libFuzzer's -runs,
- * -seed and -max_len and ignores its other options.
+ * Replaces libFuzzer if clang comes without it. Runs a target with random inputs, or with
+ * files to repeat an input. Accepts libFuzzer's -runs, -seed and -max_len, and ignores its
+ * other options.
  */
 #include "host.h"
 
@@ -48,10 +48,13 @@ int main(int argc, char **argv)
 	rng = seed;
 	for (n = 0; n < runs; n++) {
 		size_t len = host_rand_from(&rng) % (max_len + 1), j;
-		/* Exactly as long as it says, for ASan. */
+		/*
+		 * As long as the input, so that ASan finds reads behind it. Only short
+		 * inputs have a larger buffer.
+		 */
 		u8 *data = malloc(len ?: 1);
 
-		/* Short ones are the more interesting ones. */
+		/* Every other input is short: short inputs find more. */
 		if (n % 2)
 			len = len / 16;
 		for (j = 0; j < len; j++)

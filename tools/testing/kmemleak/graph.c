@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Random object graphs and the search that tells which objects are lost. */
+/* Random object graphs, and the search that tells which objects are lost. */
 #include "graph.h"
 
-/* Memory of each kind; blocks are laid out in it from the bottom. */
+/* Sizes of the memory of each kind. Blocks fill it from the bottom. */
 #define DIRECT_SIZE	0x1000000UL
 #define VMALLOC_SIZE	0x800000UL
 #define PERCPU_SIZE	0x40000UL
 #define ROOT_SIZE	0x8000UL
 
-/* The upper parts of the direct map: not for blocks. */
+/* The upper parts of the direct map, for opaque and physical blocks. */
 #define OPAQUE_BASE	(HOST_DIRECT + DIRECT_SIZE - 0x80000)
 #define OPAQUE_STEP	0x1000UL
 #define PHYS_BASE	(DIRECT_SIZE - 0x40000)
@@ -22,11 +22,11 @@ static unsigned long layout(struct graph *g, enum kmemleak_space space, size_t s
 	unsigned int kind = space;
 	unsigned long start, limit;
 
-	/* Large ones are vmalloc blocks now and then. */
+	/* Half of the large blocks are vmalloc blocks. */
 	if (space == KMEMLEAK_VIRT && size >= PAGE_SIZE && host_one_in(2))
 		kind = KMEMLEAK_NR_SPACES;
 	start = g->next[kind];
-	/* Some blocks are neighbours; few are not aligned to a word. */
+	/* Some blocks are neighbours. A few are not aligned to a word. */
 	if (host_one_in(2))
 		start += 8 * host_below(16);
 	if (kind == KMEMLEAK_VIRT && host_one_in(10))
@@ -78,7 +78,7 @@ struct node *graph_random(struct graph *g)
 	return NULL;
 }
 
-/* A value that is a reference to @n: mostly its start. */
+/* A reference to @n, in most cases its start. */
 static unsigned long pointer_to(struct graph *g, const struct node *n)
 {
 	unsigned long ptr = n->start + (host_one_in(3) ? host_below(n->size) : 0);
@@ -116,22 +116,22 @@ static void annotate(struct graph *g, struct node *n)
 
 	switch (host_below(6)) {
 	case 0:
-		kmemleak_block_annotate(t, n->space, addr, KMEMLEAK_NOTE_IGNORE);
+		kmemleak_block_annotate(t, n->space, addr, KMEMLEAK_ANNOTATE_IGNORE);
 		n->ignore = true;
 		break;
 	case 1:
-		kmemleak_block_annotate(t, n->space, addr, KMEMLEAK_NOTE_NO_SCAN);
+		kmemleak_block_annotate(t, n->space, addr, KMEMLEAK_ANNOTATE_NO_SCAN);
 		n->no_scan = true;
 		break;
 	case 2:
-		kmemleak_block_annotate(t, n->space, addr, KMEMLEAK_NOTE_NOT_LEAK);
+		kmemleak_block_annotate(t, n->space, addr, KMEMLEAK_ANNOTATE_NOT_LEAK);
 		n->min_count = 0;
 		break;
 	default:
 		if (n->space != KMEMLEAK_VIRT || n->size < 2 * WORD)
 			break;
 		while (n->nr_areas < GRAPH_AREAS && !host_one_in(3)) {
-			/* Word-sized from a word on; test_mark.c has odd ones. */
+			/* Whole words. test_mark.c has areas of other sizes. */
 			size_t from = ALIGN(n->start + host_below(n->size - WORD), WORD) - n->start;
 			size_t to = from + WORD * (1 + host_below(8));
 
@@ -179,12 +179,12 @@ static void fill(struct graph *g, unsigned int features)
 	}
 	if ((features & GRAPH_ANNOTATED) && host_one_in(8))
 		annotate(g, n);
-	/* References to what was never meant to be reported are not looked for. */
+	/* No alias for blocks that are never reported: nobody counts their references. */
 	if ((features & GRAPH_ALIAS) && host_one_in(12) && n->space == KMEMLEAK_VIRT &&
 	    min_count > 0) {
 		struct node *target = graph_random(g);
 
-		/* No chains: those would be a caller's mistake. */
+		/* No chains of aliases: they would be a caller's mistake. */
 		if (target && target != n && target->space == KMEMLEAK_VIRT && !target->alias) {
 			unsigned int i;
 
@@ -222,7 +222,7 @@ struct graph *graph_new(unsigned int nr, unsigned int edges, unsigned int featur
 		g->h->t.cpu_offset = cpu_offset;
 		g->h->t.nr_cpu_offsets = 1 + host_below(HOST_NR_CPUS);
 	}
-	/* Not in one piece, and not on page boundaries. */
+	/* The roots are in two pieces, and do not meet on a page boundary. */
 	host_add_root(g->h, HOST_IMAGE, HOST_IMAGE + 0x1238);
 	host_add_root(g->h, HOST_IMAGE + 0x1238, HOST_IMAGE + ROOT_SIZE);
 
@@ -240,7 +240,7 @@ struct graph *graph_new(unsigned int nr, unsigned int edges, unsigned int featur
 
 		kmemleak_opaque_add(&g->h->t, KMEMLEAK_VIRT, addr, 64);
 		host_store(g->h, addr + 8, pointer_to(g, graph_random(g)));
-		/* Just outside it is not a root. */
+		/* The word behind the opaque block is not a root. */
 		host_store(g->h, addr + 64, pointer_to(g, graph_random(g)));
 	}
 	return g;
@@ -264,7 +264,7 @@ struct node *graph_find(struct graph *g, enum kmemleak_space space, unsigned lon
 	return NULL;
 }
 
-/* Blocks by start, for the search to be quick. */
+/* Blocks ordered by start, for a quick search. */
 static struct node *by_start[GRAPH_MAX];
 static unsigned int nr_by_start;
 static struct node *todo[GRAPH_MAX];
@@ -299,7 +299,7 @@ static struct node *find(enum kmemleak_space space, unsigned long addr)
 
 static void refer(struct node *n, bool by_alias)
 {
-	/* Counted until it is reached, with an alias on and on. */
+	/* References count until the object is reached. With an alias, all of them count. */
 	if (n->ignore || (n->queued && !n->alias))
 		return;
 	n->count++;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Random object graphs in fake memory, and which of their objects are reached,
- * computed from that memory alone: a breadth-first search over an array, which
- * shares nothing with the detector but what the words mean.
+ * Random object graphs in fake memory, and a search that computes from this memory alone
+ * which objects are reached. The search shares no code with the mark. Only the meaning of
+ * the words in memory is the same.
  */
 #ifndef _KMEMLEAK_GRAPH_H
 #define _KMEMLEAK_GRAPH_H
@@ -14,18 +14,18 @@
 
 /**
  * struct node - a block of the graph
- * @space: its space
+ * @space: address space of the block
  * @start: first byte
  * @size: bytes, 0: freed
  * @min_count: as given to the detector
- * @ignore: annotated
- * @no_scan: annotated
- * @area: scan areas, offsets
- * @nr_areas: how many; 0: all of it is scanned
- * @alias: address that surplus references stand for, or 0
- * @count: references found by the search
- * @queued: reached by the search
- * @newborn: came after the mark began
+ * @ignore: ignored by its min_count or by an annotation
+ * @no_scan: annotated so
+ * @area: scan areas, as offsets from @start
+ * @nr_areas: number of @area; 0: the whole block is scanned
+ * @alias: address that surplus references count for, or 0
+ * @count: number of references that the search found
+ * @queued: the search has reached the block
+ * @newborn: allocated after the mark began
  */
 struct node {
 	enum kmemleak_space space;
@@ -52,29 +52,29 @@ struct graph {
 	unsigned long next[KMEMLEAK_NR_SPACES + 1];
 };
 
-/* What graph_build() puts in beside plain blocks; bits. */
+/* Kinds of blocks that graph_new() adds to the plain blocks; bits. */
 enum graph_feature {
 	GRAPH_WIDE = 1,		/* blocks of several regions, vmalloc addresses */
-	GRAPH_PERCPU = 2,	/* per-cpu blocks, and pointers at their copies */
+	GRAPH_PERCPU = 2,	/* per-cpu blocks, and pointers to their copies */
 	GRAPH_ANNOTATED = 4,	/* areas, no_scan, ignore, min_count 0, 2, 3 */
-	GRAPH_ALIAS = 8,	/* blocks that stand for others */
-	GRAPH_OPAQUE = 16,	/* lost blocks that point at others */
+	GRAPH_ALIAS = 8,	/* blocks that are aliases of others */
+	GRAPH_OPAQUE = 16,	/* opaque blocks that point to others */
 	GRAPH_PHYS = 32,	/* physical blocks */
 	GRAPH_ALL = 63,
 };
 
-/* @nr blocks with about @edges pointers each, in a tracker of its own. */
+/* A graph of @nr blocks with about @edges pointers each. It has its own tracker. */
 struct graph *graph_new(unsigned int nr, unsigned int edges, unsigned int features);
 void graph_free(struct graph *g);
-/* A new block, zeroed and tracked, that nothing points at. */
+/* Adds a block, which is zeroed and tracked. Nothing points to it. */
 struct node *graph_add(struct graph *g, enum kmemleak_space space, size_t size, int min_count);
 void graph_remove(struct graph *g, struct node *n);
-/* A random block that is there, or NULL. */
+/* A random block that was not freed, or NULL. */
 struct node *graph_random(struct graph *g);
-/* Stores a pointer into @n in a random word of @in, or of a root if NULL. */
+/* Stores a pointer to @n in a random word of @in, or of a root if @in is NULL. */
 void graph_point(struct graph *g, struct node *in, const struct node *n);
 
-/* Searches anew; then node.count and graph_lost() are right. */
+/* Searches again. After that, node.count and graph_lost() are up to date. */
 void graph_search(struct graph *g);
 bool graph_lost(const struct node *n);
 struct node *graph_find(struct graph *g, enum kmemleak_space space, unsigned long addr);

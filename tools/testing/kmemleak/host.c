@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What stands in for the kernel in the host tests: checked spin locks, an
- * interrupt flag, string to number, and the fake memory of host.h. No tests.
+ * Replaces the kernel in the host tests: checked spinlocks, an interrupt flag, conversion of
+ * strings to numbers, and the fake memory of host.h. Contains no tests.
  */
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
 
+#include "entry_move.h"
 #include "host.h"
 
 u32 host_now = 0x10000000, host_clock;
@@ -24,14 +25,14 @@ u32 host_read_clock(void)
 u64 host_rng;
 unsigned int host_failures;
 
-/* -------------------------------------------------------------- complaints -- */
+/* ----------------------------------------------------------- failed checks -- */
 
 void host_check_failed(const char *file, int line, const char *fmt, ...)
 {
 	const char *base = strrchr(file, '/');
 	va_list args;
 
-	/* The first few say it all. */
+	/* The first failures are enough. */
 	if (__atomic_add_fetch(&host_failures, 1, __ATOMIC_RELAXED) > 20)
 		return;
 	flockfile(stdout);
@@ -50,16 +51,9 @@ void host_die(const char *what, const char *file, int line)
 	abort();
 }
 
-int host_warn_on(int cond, const char *text, const char *file, int line)
-{
-	if (cond)
-		host_check_failed(file, line, "WARN_ON(%s)", text);
-	return cond;
-}
-
 /* ---------------------------------------------------------- random numbers -- */
 
-/* splitmix64: any state is as good as any other. */
+/* splitmix64. Each state is as good as any other. */
 u64 host_rand_from(u64 *state)
 {
 	u64 z = *state += 0x9e3779b97f4a7c15ULL;
@@ -98,7 +92,7 @@ unsigned long host_rounds(unsigned long n)
 
 static const char *class_name[MAX_CLASSES];
 static unsigned int nr_classes;
-/* follows[a][b]: somebody took b while holding a. */
+/* follows[a][b]: some thread took a lock of class b while it held one of class a. */
 static bool follows[MAX_CLASSES][MAX_CLASSES];
 
 static unsigned int nr_threads;
@@ -143,7 +137,7 @@ void host_lock_init(raw_spinlock_t *lock, unsigned int *class, const char *name)
 	__atomic_store_n(&lock->owner, 0, __ATOMIC_RELAXED);
 }
 
-/* Is there a chain of "took b while holding a" from one class to another? */
+/* Does a chain of entries in follows[] lead from one class to another? */
 static bool reaches(unsigned int from, unsigned int to, unsigned int depth)
 {
 	unsigned int i;
@@ -247,7 +241,7 @@ void host_preempt(int by)
 	REQUIRE(preempt_off >= 0);
 }
 
-/* Nothing is held that would keep this thread from sleeping. */
+/* Does this thread hold nothing that forbids it to sleep? */
 static bool may_sleep(void)
 {
 	return !nr_held && !irqs_off && !preempt_off;
@@ -277,7 +271,7 @@ u32 crc32_le(u32 crc, const unsigned char *p, size_t len)
 	static u32 table[256];
 	unsigned int i, bit;
 
-	/* Whoever fills it first or twice fills in the same. */
+	/* Several threads may fill the table. All write the same values. */
 	if (!READ_ONCE(table[255])) {
 		for (i = 0; i < 256; i++) {
 			u32 c = i;
@@ -304,8 +298,8 @@ static int digit(char c)
 }
 
 /*
- * As the kernel's: an optional plus, a number in full, an optional newline, and
- * nothing else. Base 0 tells octal and hexadecimal by their prefixes.
+ * Accepts the same text as the kernel's function: an optional plus, a number, an optional
+ * newline, and nothing else. With base 0 the prefix tells octal and hexadecimal numbers.
  */
 int kstrtoul(const char *s, unsigned int base, unsigned long *res)
 {
@@ -336,20 +330,7 @@ int kstrtoul(const char *s, unsigned int base, unsigned long *res)
 	return 0;
 }
 
-int kstrtouint(const char *s, unsigned int base, unsigned int *res)
-{
-	unsigned long value;
-	int ret = kstrtoul(s, base, &value);
-
-	if (ret)
-		return ret;
-	if (value > UINT_MAX)
-		return -ERANGE;
-	*res = value;
-	return 0;
-}
-
-/* ------------------------------------------------------------ surroundings -- */
+/* ------------------------------------------------------------- environment -- */
 
 static struct host *host_of(struct kmemleak_tracker *t)
 {
@@ -374,13 +355,13 @@ static void *host_page_alloc(struct kmemleak_tracker *t, unsigned int order, gfp
 	struct host *h = host_of(t);
 	void *page;
 
-	/* The page allocator's own locks may not be taken under a raw one. */
+	/* The page allocator takes locks that must not be taken under a raw lock. */
 	if (nr_held)
 		host_check_failed(__FILE__, __LINE__, "pages allocated under lock '%s'",
 				  class_name[held[0]->class]);
 	if ((irqs_off || preempt_off) && gfpflags_allow_blocking(gfp))
 		host_die("sleeping allocation where nothing may sleep", __FILE__, __LINE__);
-	/* As much as any kernel has to give in one piece. */
+	/* Any kernel can allocate at least this order. */
 	REQUIRE(order <= 10);
 	if (page_alloc_fails(h, order)) {
 		__atomic_fetch_add(&h->refused, 1, __ATOMIC_RELAXED);
@@ -439,7 +420,7 @@ static bool read_as(struct kmemleak_tracker *t, void *dst, unsigned long addr, s
 		return false;
 	}
 	src = seg->mem + (addr - seg->base);
-	/* Other threads write words while this reads them. */
+	/* Other threads write words meanwhile, so read words where that is possible. */
 	if ((unsigned long)src % sizeof(long) == 0 && (unsigned long)dst % sizeof(long) == 0) {
 		for (; len >= sizeof(long); len -= sizeof(long)) {
 			*(unsigned long *)dst = READ_ONCE(*(const unsigned long *)src);
@@ -456,14 +437,15 @@ static bool host_read(struct kmemleak_tracker *t, void *dst, unsigned long addr,
 	return read_as(t, dst, addr, len, KMEMLEAK_READ_BLOCK);
 }
 
-static long host_pick(struct kmemleak_tracker *t, unsigned long *dst, unsigned long addr,
-		      size_t len, enum kmemleak_read how, const struct kmemleak_sieve *sieve)
+static long host_scan_words(struct kmemleak_tracker *t, unsigned long *dst, unsigned long addr,
+			    size_t len, enum kmemleak_read how,
+			    const struct kmemleak_word_filter *filter)
 {
 	struct host_segment *seg = segment_of(host_of(t), addr, len);
 
 	if (how == KMEMLEAK_READ_OPAQUE && seg && seg->foreign)
 		return 0;
-	return read_as(t, dst, addr, len, how) ? kmemleak_sieve_words(sieve, dst, dst, len) :
+	return read_as(t, dst, addr, len, how) ? kmemleak_scan_words(filter, dst, dst, len) :
 						 -EFAULT;
 }
 
@@ -504,7 +486,7 @@ static int host_pause(struct kmemleak_tracker *t)
 
 	REQUIRE(may_sleep());
 	__atomic_fetch_add(&h->pauses, 1, __ATOMIC_RELAXED);
-	/* A helper that is late here makes no difference worth a lock. */
+	/* Two threads may overwrite each other's maximum. That is not worth a lock. */
 	if (nr_taken > __atomic_load_n(&h->most_locks, __ATOMIC_RELAXED))
 		__atomic_store_n(&h->most_locks, nr_taken, __ATOMIC_RELAXED);
 	nr_taken = 0;
@@ -513,23 +495,23 @@ static int host_pause(struct kmemleak_tracker *t)
 	return h->on_pause ? h->on_pause(h) : 0;
 }
 
-static void host_settle(struct kmemleak_tracker *t)
+static void host_wait_for_hooks(struct kmemleak_tracker *t)
 {
 	struct host *h = host_of(t);
 
 	REQUIRE(!nr_held && !irqs_off);
-	h->settled++;
-	if (h->on_settle)
-		h->on_settle(h);
+	h->waits++;
+	if (h->on_wait_for_hooks)
+		h->on_wait_for_hooks(h);
 }
 
-/* Helpers are threads. */
+/* The body of a helper's thread. */
 static void *host_help(void *arg)
 {
 	struct host_helper *helper = arg;
 
 	host_set_cpu(helper->cpu);
-	kmemleak_mark_help(helper->marker);
+	kmemleak_worklist_help(helper->marker);
 	REQUIRE(may_sleep());
 	return NULL;
 }
@@ -540,7 +522,7 @@ static void host_spawn(struct kmemleak_tracker *t, struct kmemleak_marker *m)
 	struct host_helper *helper = &h->helpers[h->nr_helpers];
 
 	REQUIRE(h->nr_helpers < HOST_NR_CPUS - 1);
-	/* As in the kernel, one may be asked for and never come. */
+	/* As in the kernel, a helper may be requested and never come. */
 	if (h->no_helpers)
 		return;
 	helper->marker = m;
@@ -552,7 +534,7 @@ static void host_spawn(struct kmemleak_tracker *t, struct kmemleak_marker *m)
 static void host_wait(struct kmemleak_tracker *t, struct kmemleak_marker *m)
 {
 	REQUIRE(may_sleep());
-	while (!kmemleak_mark_ready(m))
+	while (!kmemleak_worklist_is_ready(m))
 		sched_yield();
 }
 
@@ -569,8 +551,8 @@ static void host_join(struct kmemleak_tracker *t)
 		pthread_join(h->helpers[--h->nr_helpers].thread, NULL);
 }
 
-static int host_standstill(struct kmemleak_tracker *t, struct kmemleak_marker *m,
-			   unsigned long pieces)
+static int host_stop_and_mark(struct kmemleak_tracker *t, struct kmemleak_marker *m,
+			      unsigned long pieces)
 {
 	struct host *h = host_of(t);
 	int ret;
@@ -586,11 +568,11 @@ static int host_standstill(struct kmemleak_tracker *t, struct kmemleak_marker *m
 	return ret;
 }
 
-static void host_tend(struct kmemleak_tracker *t)
+static void host_maintain_pool(struct kmemleak_tracker *t)
 {
 	if (!irqs_off)
 		host_die("asked for something with interrupts on", __FILE__, __LINE__);
-	__atomic_fetch_add(&host_of(t)->tends, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&host_of(t)->pool_calls, 1, __ATOMIC_RELAXED);
 }
 
 static void host_each_cpu(struct kmemleak_tracker *t, void (*call)(struct kmemleak_tracker *t))
@@ -615,18 +597,18 @@ const struct kmemleak_ops host_ops = {
 	.page_alloc = host_page_alloc,
 	.page_free = host_page_free,
 	.read = host_read,
-	.pick = host_pick,
+	.scan_words = host_scan_words,
 	.block_addr = host_block_addr,
 	.roots = host_mark_roots,
 	.pause = host_pause,
-	.settle = host_settle,
+	.wait_for_hooks = host_wait_for_hooks,
 	.spawn = host_spawn,
 	.wait = host_wait,
 	.wake = host_wake,
 	.join = host_join,
-	.tend = host_tend,
+	.maintain_pool = host_maintain_pool,
 	.each_cpu = host_each_cpu,
-	.standstill = host_standstill,
+	.stop_and_mark = host_stop_and_mark,
 	.now = host_read_now,
 };
 
@@ -678,7 +660,7 @@ struct host *host_new(unsigned int shard_bits)
 
 void host_free(struct host *h)
 {
-	union kmemleak_entry *reserve = h->t.pool.reserve;
+	union kmemleak_entry *reserve = h->t.pool.boot_entries;
 	unsigned int i;
 
 	kmemleak_tracker_disable(&h->t);
@@ -694,7 +676,7 @@ void host_trim(struct host *h, bool all)
 {
 	LIST_HEAD(pages);
 
-	while (kmemleak_pool_trim(&h->t, &pages, all))
+	while (kmemleak_pool_trim(&h->t, &pages, all, kmemleak_entry_move))
 		kmemleak_pool_release(&h->t, &pages);
 }
 
@@ -703,7 +685,7 @@ struct host_segment *host_map(struct host *h, unsigned long base, size_t size)
 	struct host_segment *seg = &h->segments[h->nr_segments++];
 
 	REQUIRE(h->nr_segments <= HOST_NR_SEGMENTS);
-	/* Exactly as long as asked for: ASan sees what goes beyond. */
+	/* The memory is exactly @size bytes long, so ASan finds accesses beyond its end. */
 	seg->mem = calloc(1, size);
 	if (!seg->mem)
 		abort();
@@ -780,20 +762,20 @@ unsigned long host_nr_objects(struct host *h)
 
 int host_mark(struct host *h, const struct kmemleak_options *opt)
 {
-	struct kmemleak_marker *m = kmemleak_mark_begin(&h->t, opt);
+	struct kmemleak_marker *m = kmemleak_mark_begin(&h->t, opt, 0);
 	int ret;
 
 	if (!m)
 		return -ENOMEM;
 	ret = kmemleak_mark_run(m);
 	kmemleak_mark_end(m);
-	kmemleak_mark_close(&h->t);
+	kmemleak_mark_finish(&h->t);
 	return ret;
 }
 
 bool host_white(struct host *h, enum kmemleak_space space, unsigned long addr)
 {
-	struct kmemleak_lookup at;
+	struct kmemleak_index_lock at;
 	struct kmemleak_object *obj = kmemleak_index_find(&h->t, space, addr, &at);
 	bool white;
 
@@ -803,11 +785,11 @@ bool host_white(struct host *h, enum kmemleak_space space, unsigned long addr)
 	return white;
 }
 
-int host_episode(struct host *h, const struct kmemleak_options *opt,
-		 struct kmemleak_leaks *leaks)
+int host_scan_whole(struct host *h, const struct kmemleak_options *opt,
+		    struct kmemleak_leak_set *leaks)
 {
-	kmemleak_leaks_init(leaks);
-	return kmemleak_verdict(&h->t, opt, leaks);
+	kmemleak_leak_set_init(leaks);
+	return kmemleak_judge(&h->t, opt, leaks);
 }
 
 bool host_opaque(struct host *h, enum kmemleak_space space, unsigned long start,
@@ -822,7 +804,7 @@ bool host_opaque(struct host *h, enum kmemleak_space space, unsigned long start,
 	return false;
 }
 
-bool host_reported(const struct kmemleak_leaks *leaks, unsigned long start)
+bool host_reported(const struct kmemleak_leak_set *leaks, unsigned long start)
 {
 	const struct kmemleak_leak *leak;
 
@@ -840,7 +822,6 @@ struct host *host_broad(unsigned int nr)
 	host_map(h, HOST_DIRECT, nr * 128);
 	host_map(h, HOST_IMAGE, nr / 2 * sizeof(long));
 	host_add_root(h, HOST_IMAGE, HOST_IMAGE + nr / 2 * sizeof(long));
-	/* One half is pointed at by roots, the other one by that. */
 	for (i = 0; i < nr; i++) {
 		host_block(h, HOST_DIRECT + i * 128, 64);
 		if (i < nr / 2) {

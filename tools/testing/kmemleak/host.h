@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the host tests share: test cases and checks, seeded random numbers, and
- * a tracker with surroundings made of fake memory, a page allocator that fails
- * on request, a clock that stands still, and checks of the contract in
- * struct kmemleak_ops.
+ * Common parts of the host tests: test cases and checks, seeded random numbers, and a tracker
+ * with an environment of its own. The environment has fake memory, a page allocator that
+ * fails on request, and jiffies that only tests advance. It checks the contract of struct
+ * kmemleak_ops.
  */
 #ifndef _KMEMLEAK_HOST_H
 #define _KMEMLEAK_HOST_H
@@ -12,7 +12,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "kmemleak.h"
+#include "attr.h"
+#include "block.h"
+#include "command.h"
+#include "judge.h"
+#include "leak_set.h"
+#include "mark.h"
+#include "pool_fast.h"
+#include "tracker.h"
+#include "word_filter.h"
 
 /* ---------------------------------------------------------------- cases -- */
 
@@ -21,20 +29,20 @@ struct host_case {
 	void (*run)(void);
 };
 
-/* Each suite is an array of cases that ends with an empty one; main.c has all. */
-extern const struct host_case index_cases[], pool_cases[], extra_cases[];
-extern const struct host_case ranges_cases[], names_cases[], core_cases[];
-extern const struct host_case mark_cases[], verdict_cases[], leaks_cases[];
+/* Each suite is an array of cases that ends with an empty case. main.c lists the suites. */
+extern const struct host_case index_cases[], pool_cases[], attr_cases[];
+extern const struct host_case opaque_cases[], comm_cases[], block_cases[];
+extern const struct host_case mark_cases[], judge_cases[], leak_set_cases[];
 extern const struct host_case command_cases[], thread_cases[], host_cases[];
-extern const struct host_case group_cases[];
+extern const struct host_case leak_group_cases[];
 
-/* How many checks of the running case did not hold. */
+/* Number of failed checks in the running case. */
 extern unsigned int host_failures;
 
 void host_check_failed(const char *file, int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* CHECK notes a failure and goes on; REQUIRE ends the case. */
+/* If the condition is false, CHECK counts a failure and goes on, and REQUIRE ends the case. */
 #define CHECK(cond) do {						\
 	if (!(cond))							\
 		host_check_failed(__FILE__, __LINE__, "%s", #cond);	\
@@ -55,24 +63,24 @@ void host_check_failed(const char *file, int line, const char *fmt, ...)
 
 /* -------------------------------------------------------- random numbers -- */
 
-/* The running case's numbers: a function of the seed and the case's name. */
+/* State of the running case's random numbers. It begins as a hash of seed and case name. */
 extern u64 host_rng;
 
 u64 host_rand_from(u64 *state);
 unsigned long host_rand(void);
-/* Below @n, which is not 0. */
+/* A random number below @n, which is not 0. */
 unsigned long host_below(unsigned long n);
-/* True once in @n times. */
+/* True in one of @n calls on average. */
 bool host_one_in(unsigned int n);
-/* How much a random case does, of which it is to do only a part. */
+/* Of @n rounds, host_rounds() returns the part that a random case makes: @n / host_part. */
 extern unsigned int host_part;
 unsigned long host_rounds(unsigned long n);
 
 /* ------------------------------------------------------------ fake memory -- */
 
 /*
- * Addresses as on x86 or on a 32-bit machine; nothing lives at them in the
- * host process, so a core that follows one by itself dies.
+ * Addresses as on x86 or on a 32-bit machine. Nothing is mapped at them in the host process.
+ * If the core follows such an address by itself, the process dies.
  */
 #if BITS_PER_LONG == 64
 #define HOST_DIRECT	0xffff888000000000UL	/* direct map */
@@ -80,7 +88,7 @@ unsigned long host_rounds(unsigned long n);
 #define HOST_IMAGE	0xffffffff81000000UL	/* .data, .bss */
 #define HOST_MODULES	0xffffffffc0000000UL
 #define HOST_PERCPU	0x0000607f80000000UL	/* per-cpu pointers */
-#define HOST_COPIES	0xffffe8ff00000000UL	/* and where their copies are */
+#define HOST_COPIES	0xffffe8ff00000000UL	/* the CPUs' copies */
 #define HOST_PHYS	0x0000000100000000UL
 #else
 #define HOST_DIRECT	0xc0000000UL
@@ -99,7 +107,7 @@ struct host_segment {
 	size_t size;
 	u8 *mem;
 	bool unreadable;
-	bool foreign;		/* not the kernel's own */
+	bool foreign;		/* the kernel does not own it */
 };
 
 struct host_root {
@@ -117,37 +125,37 @@ struct host_helper {
 #define HOST_NR_ROOTS		64
 
 /**
- * struct host - a tracker and its surroundings
- * @t: the tracker; first, so that operations find the rest
- * @live_pages: pages handed out and not given back
- * @allocs: calls of page_alloc that were given memory
- * @refused: calls that were not
- * @fail_after: so many more calls get memory; negative: all
- * @fail_one_in: one of so many fails at random; 0: none
- * @fail_order: larger orders fail; negative: none
+ * struct host - a tracker and its environment
+ * @t: the tracker; first member, so that operations find the struct
+ * @live_pages: number of pages that were allocated and not freed
+ * @allocs: calls of page_alloc that succeeded
+ * @refused: calls of page_alloc that failed
+ * @fail_after: so many more calls of page_alloc may succeed; negative: any number
+ * @fail_one_in: one in so many calls fails at random; 0: none
+ * @fail_order: allocations of larger orders fail; negative: none
  * @segments: fake memory
- * @nr_segments: how many
- * @roots: what the roots operation marks
- * @nr_roots: how many
- * @on_pause: called in every pause; its answer ends the scan if not 0
- * @on_settle: waits for the other threads' calls
- * @settled: calls of settle
- * @in_roots: called by the roots operation after @roots
+ * @nr_segments: number of @segments
+ * @roots: ranges that the roots operation marks
+ * @nr_roots: number of @roots
+ * @on_pause: called in each pause. If it does not return 0, the scan ends with that error.
+ * @on_wait_for_hooks: called by the wait_for_hooks operation: waits for the other threads' calls
+ * @in_roots: called by the roots operation after @roots were marked
  * @helpers: threads that mark as well
- * @nr_helpers: how many
- * @no_helpers: who is asked for does not come
- * @still: nobody else runs, so no callback does
- * @can_stop: there is time for a standstill
- * @stop_pauses: after so many pauses in one there no longer is; 0: never
- * @pieces: how many the mark before the last standstill took
- * @still_pieces: how many that standstill took
- * @spawned: how many there were in all
- * @unreadable: calls of read that were refused
- * @reads: calls of read
+ * @nr_helpers: number of @helpers
+ * @no_helpers: helpers are requested but none comes
+ * @still: a stop is under way. Nobody else runs, so @on_pause and @in_roots are not called.
+ * @can_stop: there is time for a stop
+ * @stop_pauses: after so many pauses in a stop its time is over; 0: never
+ * @pieces: pieces of work in the mark before the last stop
+ * @still_pieces: pieces of work in the last stop
+ * @spawned: number of helpers in all
+ * @unreadable: number of reads that failed
+ * @reads: number of reads
  * @pauses: calls of pause
- * @most_locks: locks that were taken between two of these at most
- * @tends: calls of tend
- * @others_run: other CPUs are threads of the test, which nobody interrupts
+ * @most_locks: greatest number of locks that one thread took between two pauses
+ * @waits: calls of wait_for_hooks
+ * @pool_calls: calls of maintain_pool
+ * @others_run: the other CPUs are threads of the test. each_cpu does not interrupt them.
  * @arg: for the callbacks
  */
 struct host {
@@ -163,7 +171,7 @@ struct host {
 	struct host_root roots[HOST_NR_ROOTS];
 	unsigned int nr_roots;
 	int (*on_pause)(struct host *h);
-	void (*on_settle)(struct host *h);
+	void (*on_wait_for_hooks)(struct host *h);
 	void (*in_roots)(struct host *h, struct kmemleak_marker *m);
 	struct host_helper helpers[HOST_NR_CPUS - 1];
 	unsigned int nr_helpers;
@@ -178,65 +186,66 @@ struct host {
 	unsigned long reads;
 	unsigned long pauses;
 	unsigned long most_locks;
-	unsigned long settled;
-	unsigned long tends;
+	unsigned long waits;
+	unsigned long pool_calls;
 	bool others_run;
 	void *arg;
 };
 
-/* The clock of all trackers of this process: jiffies and nanoseconds. */
+/* The clocks of all trackers of this process: jiffies, and nanoseconds. */
 extern u32 host_now, host_clock;
 u32 host_read_now(void);
 u32 host_read_clock(void);
 
 extern const struct kmemleak_ops host_ops;
 
-/* A tracker, started with @shard_bits; 0: only set up, so on its boot shards. */
+/* A tracker that was started with @shard_bits; 0: only set up, so it has its boot shards. */
 struct host *host_new(unsigned int shard_bits);
 struct host *host_new_reserve(unsigned long reserve_nr);
-/* Disables, resets, and checks that every page came back. */
+/* Disables and resets the tracker, and checks that it freed all its pages. */
 void host_free(struct host *h);
 /*
- * A tracker with @nr blocks of 64 bytes from HOST_DIRECT on, 128 apart, of which a
- * half is pointed at by roots from HOST_IMAGE on, and the other by the first.
+ * A tracker with @nr blocks of 64 bytes from HOST_DIRECT on, 128 bytes apart. Roots from
+ * HOST_IMAGE on point to the first half of the blocks. These blocks point to the second
+ * half.
  */
 struct host *host_broad(unsigned int nr);
 
 struct host_segment *host_map(struct host *h, unsigned long base, size_t size);
-/* The word at a fake address, which must be mapped. */
+/* The word at a fake address. The address must be mapped. */
 unsigned long *host_word(struct host *h, unsigned long addr);
 void host_store(struct host *h, unsigned long addr, unsigned long value);
 void host_add_root(struct host *h, unsigned long start, unsigned long end);
 
 long host_counter(struct host *h, enum kmemleak_counter counter);
-/* Adds a VIRT block of min_count 1; the case ends if that does not work. */
+/* Adds a VIRT block with a min_count of 1. If that fails, the case ends. */
 void host_block(struct host *h, unsigned long start, size_t size);
 enum kmemleak_result host_add(struct host *h, enum kmemleak_space space, unsigned long start,
 			      size_t size, int min_count);
 bool host_tracked(struct host *h, enum kmemleak_space space, unsigned long addr);
 unsigned long host_nr_objects(struct host *h);
 
-/* Options with which only being white counts. */
+/* Options without any rule: each white object is reported. */
 extern const struct kmemleak_options host_plain_options;
 
-/* One mark from begin to close. Returns its answer. */
+/* Makes one mark. Returns its result. */
 int host_mark(struct host *h, const struct kmemleak_options *opt);
 bool host_white(struct host *h, enum kmemleak_space space, unsigned long addr);
-/* A verdict on a set made empty first. Returns its answer. */
-int host_episode(struct host *h, const struct kmemleak_options *opt,
-		 struct kmemleak_leaks *leaks);
-bool host_reported(const struct kmemleak_leaks *leaks, unsigned long start);
+/* Empties the set and makes a scan. Returns the result of kmemleak_judge(). */
+int host_scan_whole(struct host *h, const struct kmemleak_options *opt,
+		    struct kmemleak_leak_set *leaks);
+bool host_reported(const struct kmemleak_leak_set *leaks, unsigned long start);
 
-/* How many locks this thread has taken. */
+/* Number of locks that this thread has taken with host_lock(). */
 extern __thread unsigned long host_locks;
 
-/* Is there a note of [start, end) in a block of this space? */
+/* Does one entry of the opaque table cover [start, end) in this space? */
 bool host_opaque(struct host *h, enum kmemleak_space space, unsigned long start,
 		 unsigned long end);
-/* Trims the pool until that is done. A grace period between is the caller's. */
+/* Trims the pool until nothing is left to trim. The caller provides the grace period. */
 void host_trim(struct host *h, bool all);
 
-/* This thread's CPU number from now on. */
+/* Sets this thread's CPU number. */
 void host_set_cpu(unsigned int cpu);
 
 #endif /* _KMEMLEAK_HOST_H */

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Runs the host tests: every case in a process of its own, so that one that
- * dies is one that fails, and prints KTAP.
+ * Runs the host tests and prints KTAP. Each case runs in a process of its own. If the
+ * process dies, the case has failed.
  *
  *	kmemleak-host [--seed=<number>] [--part=<number>] [<part of a case's name>...]
  *
- * The seed may also come from the environment (KMEMLEAK_SEED). It, the part and the
- * name of a case determine everything the case does but for the order of threads.
- * With --part=4, random cases do a quarter of what they do else.
+ * The seed can also come from the environment (KMEMLEAK_SEED). The seed, the part and the
+ * name of a case determine all that the case does, except for the order of threads. With
+ * --part=4, random cases make a quarter of their rounds.
  */
 #include <signal.h>
 #include <sys/wait.h>
@@ -26,20 +26,20 @@ static const struct {
 	{ "host", host_cases },
 	{ "index", index_cases },
 	{ "pool", pool_cases },
-	{ "extra", extra_cases },
-	{ "ranges", ranges_cases },
-	{ "names", names_cases },
-	{ "core", core_cases },
+	{ "attr", attr_cases },
+	{ "opaque", opaque_cases },
+	{ "comm", comm_cases },
+	{ "block", block_cases },
 	{ "mark", mark_cases },
-	{ "verdict", verdict_cases },
-	{ "group", group_cases },
-	{ "leaks", leaks_cases },
+	{ "judge", judge_cases },
+	{ "leak_group", leak_group_cases },
+	{ "leak_set", leak_set_cases },
 	{ "command", command_cases },
 	{ "threads", thread_cases },
 #endif
 };
 
-/* Only against a case that never ends: no case needs more than seconds. */
+/* Only for a case that never ends: every case takes a few seconds. */
 #define CASE_SECONDS	600
 
 static bool run_case(const struct host_case *c, const char *name, u64 seed)
@@ -85,7 +85,7 @@ static bool wanted(const char *name, int argc, char **argv)
 	return !any;
 }
 
-/* Runs the wanted cases; with no @seed only counts them. */
+/* Runs the wanted cases. If @seed is NULL, only counts them. */
 static unsigned int run_all(int argc, char **argv, const u64 *seed, unsigned int *failed)
 {
 	const struct host_case *c;

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Judges what the Makefile ran and prints KTAP: one subtest a build, one case a
-# fuzz target, and at the end how many cases passed. A program that died or
-# printed less than it planned has failed cases, never fewer cases.
+# Judges the runs of the Makefile and prints KTAP: a subtest for each build, a case for each
+# fuzz target, and the number of cases that passed. If a program died, or printed fewer
+# results than it planned, the missing cases count as failed.
 #
 # usage: run.sh <out> "<variants>" "<fuzzers>"
 
@@ -21,7 +21,7 @@ set -- $variants $fuzzers
 echo "KTAP version 1"
 echo "1..$#"
 
-report() {	# <name> <cases that failed>
+report() {	# <name> <number of failed cases>
 	number=$((number + 1))
 	if [ "$2" -eq 0 ]; then
 		echo "ok $number $1"
@@ -38,7 +38,7 @@ for name in $variants; do
 	skip=$(grep -c '^ok .*# SKIP' "$log")
 	ok=$(($(grep -c '^ok ' "$log") - skip))
 	bad=$((${plan:-1} - ok - skip))
-	# No plan, no cases, or a bad end without a bad case: that is one, too.
+	# No passed case, or an error status without a failed case: count one failure.
 	if [ "$bad" -eq 0 ] && { [ "${status:-1}" -ne 0 ] || [ "$ok" -eq 0 ]; }; then
 		bad=1
 	fi

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The command parser: a table of what must be understood and what must not, and
- * random texts against a second parser that works another way.
+ * The command parser: a table of texts that it must accept or refuse, and random texts that
+ * are compared with a second parser, which works in another way.
  */
 #include "host.h"
 
@@ -9,8 +9,8 @@
 #define UNTOUCHED_ARG	0x5a5a5a5aUL
 
 /*
- * Parses a copy of exactly @len bytes, so that ASan sees a look behind them,
- * and checks that a refusal changes nothing.
+ * Parses a copy of exactly @len bytes, so that ASan finds reads behind them. A refused text
+ * must leave @cmd and @arg alone.
  */
 static int parse(const char *text, size_t len, enum kmemleak_command *cmd, unsigned long *arg)
 {
@@ -122,7 +122,10 @@ static void test_table(void)
 	}
 }
 
-/* The longest that is looked at, with and without its newline, and one more. */
+/*
+ * Texts of many lengths, with and without a newline at the end. All texts shorter than
+ * KMEMLEAK_CMD_MAX must be accepted, all others refused.
+ */
 static void test_longest(void)
 {
 	enum kmemleak_command cmd;
@@ -146,7 +149,7 @@ static void test_longest(void)
 	}
 }
 
-/* Any length up to far too long, of any one byte. */
+/* Texts that repeat one byte, for each byte and many lengths: all must be refused. */
 static void test_lengths(void)
 {
 	enum kmemleak_command cmd;
@@ -162,7 +165,7 @@ static void test_lengths(void)
 	}
 }
 
-/* The words and what they mean, apart from numbers. */
+/* The commands without a number. */
 static const struct {
 	const char *word;
 	enum kmemleak_command cmd;
@@ -173,6 +176,7 @@ static const struct {
 	{ "scan=on", KMEMLEAK_CMD_SCAN_ON }, { "scan=off", KMEMLEAK_CMD_SCAN_OFF },
 };
 
+/* The second parser. Return: true if the text is a command. */
 static bool model(const char *text, size_t len, enum kmemleak_command *cmd, unsigned long *arg)
 {
 	char s[KMEMLEAK_CMD_MAX + 1];
@@ -206,7 +210,7 @@ static bool model(const char *text, size_t len, enum kmemleak_command *cmd, unsi
 	return false;
 }
 
-/* Pieces of commands, put together at random. */
+/* Joins random pieces of commands. Both parsers must agree. */
 static void test_random(void)
 {
 	static const char *const piece[] = {
@@ -242,7 +246,7 @@ static void test_random(void)
 		if (host_failures)
 			return;
 	}
-	/* Or the texts would prove little. */
+	/* If few texts are commands, the test proves little. */
 	CHECK(understood > n / 50);
 }
 

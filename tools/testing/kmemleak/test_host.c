@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The twin itself: where a wrong answer of ours would make every other test
- * mean less.
+ * Tests of the host environment: platform.h and host.c. If these are wrong, all other tests
+ * prove less.
  */
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "host.h"
 
+/* Must accept and refuse the same texts as the kernel's function. */
 static void test_kstrtoul(void)
 {
 	static const struct {
@@ -48,7 +49,10 @@ static void test_kstrtoul(void)
 
 static void test_crc32(void)
 {
-	/* The usual check value, which has both inversions. */
+	/*
+	 * The usual check value of this CRC. It is computed with all bits inverted before
+	 * and after.
+	 */
 	CHECK_EQ(~crc32_le(~0U, (const u8 *)"123456789", 9), 0xcbf43926U);
 	CHECK_EQ(crc32_le(0x12345678, NULL, 0), 0x12345678);
 }
@@ -68,7 +72,10 @@ static void test_numbers(void)
 	CHECK_EQ(ALIGN_DOWN(13UL, 8), 8);
 }
 
-/* Each must end the process that does it. */
+/*
+ * Each break_*() function makes a mistake with a lock, which must end the process. Only
+ * break_nothing() makes none.
+ */
 static raw_spinlock_t lock_a, lock_b, lock_a2;
 
 static void init_like_a(raw_spinlock_t *lock)
@@ -137,7 +144,7 @@ static bool survives(void (*fn)(void))
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {
-		/* What it says of its death is expected. */
+		/* The child prints why it dies. Nobody needs to see that. */
 		if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
 			_exit(2);
 		fn();

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Index tests: random operations against a plain array, and the corners that
- * random operations would seldom meet.
+ * The index: random operations that are compared with a plain array, and special cases that
+ * random operations seldom reach.
  */
 #include "host.h"
-#include "index.h"
+#include "index_lockless.h"
 
-/* All that belongs to taking an object out; its entry stays the caller's. */
-static void erase(struct host *h, struct kmemleak_object *obj, struct kmemleak_lookup *at)
+/* All that it takes to erase an object. The caller keeps the entry. */
+static void erase(struct host *h, struct kmemleak_object *obj, struct kmemleak_index_lock *at)
 {
 	bool wide = obj->flags & KMEMLEAK_WIDE;
 
@@ -19,7 +19,7 @@ static void erase(struct host *h, struct kmemleak_object *obj, struct kmemleak_l
 
 #define REGION		BIT(KMEMLEAK_REGION_SHIFT)
 
-/* What the index should hold: one line an object, in no order. */
+/* The expected contents of the index: one line per object, in no order. */
 struct line {
 	struct kmemleak_object *obj;
 	enum kmemleak_space space;
@@ -37,7 +37,7 @@ struct model {
 };
 
 static struct model model;
-/* What was erased last. */
+/* The object that was erased last. */
 static struct line gone;
 
 static unsigned long last_byte(const struct line *l)
@@ -87,7 +87,7 @@ static struct kmemleak_object *new_object(struct host *h, enum kmemleak_space sp
 	return obj;
 }
 
-/* Addresses close enough to each other that blocks often meet. */
+/* The addresses are so close together that blocks often overlap. */
 static void random_range(enum kmemleak_space *space, unsigned long *start, size_t *size)
 {
 	static const unsigned long base[] = { HOST_DIRECT, HOST_VMALLOC, HOST_MODULES };
@@ -100,7 +100,7 @@ static void random_range(enum kmemleak_space *space, unsigned long *start, size_
 	}
 	*space = KMEMLEAK_VIRT;
 	*start = base[host_below(ARRAY_SIZE(base))] + host_below(32 * REGION);
-	/* Many blocks begin or end on a boundary. */
+	/* Many blocks begin or end at a region boundary. */
 	if (host_one_in(4))
 		*start &= -REGION;
 	else if (host_one_in(4))
@@ -120,7 +120,10 @@ static void insert_random(struct host *h)
 	if (model.nr == MAX_LINES)
 		return;
 	if (gone.size && host_one_in(3)) {
-		/* As an allocator does, but not always of the same size. */
+		/*
+		 * As an allocator does, use the place of the erased object, but not always
+		 * with its size.
+		 */
 		space = gone.space;
 		start = gone.start;
 		size = gone.size + (host_one_in(3) ? host_below(100) : 0);
@@ -141,7 +144,7 @@ static void insert_random(struct host *h)
 		return;
 	}
 	CHECK(!(obj->flags & KMEMLEAK_LIVE));
-	/* It may name any of those in the way. */
+	/* The clash can be any of the objects that overlap. */
 	REQUIRE(clash.obj);
 	CHECK_EQ(clash.obj->start, clash.start);
 	CHECK(clash.start <= start + (size - 1) &&
@@ -149,8 +152,8 @@ static void insert_random(struct host *h)
 	kmemleak_pool_put(&h->t, obj);
 }
 
-/* Finds the object of a line and returns with its lock held. */
-static void find_line(struct host *h, const struct line *l, struct kmemleak_lookup *at)
+/* Finds the object of a line, and returns with its lock held. */
+static void find_line(struct host *h, const struct line *l, struct kmemleak_index_lock *at)
 {
 	unsigned long addr = l->start + host_below(l->size);
 	struct kmemleak_object *obj = kmemleak_index_find(&h->t, l->space, addr, at);
@@ -161,7 +164,7 @@ static void find_line(struct host *h, const struct line *l, struct kmemleak_look
 static void check_relock(struct host *h, struct kmemleak_ref ref,
 			 const struct kmemleak_object *expected)
 {
-	struct kmemleak_lookup at;
+	struct kmemleak_index_lock at;
 	struct kmemleak_object *obj = kmemleak_index_relock(&h->t, ref, &at);
 
 	CHECK(obj == expected);
@@ -171,7 +174,7 @@ static void check_relock(struct host *h, struct kmemleak_ref ref,
 
 static void erase_random(struct host *h)
 {
-	struct kmemleak_lookup at;
+	struct kmemleak_index_lock at;
 	struct kmemleak_ref ref;
 	struct line *l;
 
@@ -195,7 +198,7 @@ static void trim_random(struct host *h)
 {
 	unsigned long from, to;
 	struct kmemleak_object *tail = NULL;
-	struct kmemleak_lookup at;
+	struct kmemleak_index_lock at;
 	struct line *l;
 	size_t size;
 
@@ -210,7 +213,7 @@ static void trim_random(struct host *h)
 		tail = new_object(h, l->space, l->start + to, l->size - to);
 	find_line(h, l, &at);
 	if (tail) {
-		/* [from, to) is cut out. */
+		/* Cut out [from, to). */
 		tail->flags = l->obj->flags & ~KMEMLEAK_LIVE;
 		kmemleak_index_trim_unlock(&h->t, l->obj, l->start, from, tail, &at);
 		l->size = from;
@@ -218,7 +221,7 @@ static void trim_random(struct host *h)
 		model_add(tail);
 		return;
 	}
-	/* [from, to) is what stays; often at the start. */
+	/* Keep only [from, to). In half of the cases it is at the start. */
 	if (host_one_in(2)) {
 		to -= from;
 		from = 0;
@@ -235,7 +238,7 @@ static void trim_random(struct host *h)
 static void check_start(struct host *h, enum kmemleak_space space, unsigned long start,
 			const struct kmemleak_object *expected)
 {
-	struct kmemleak_lookup at;
+	struct kmemleak_index_lock at;
 	struct kmemleak_object *obj = kmemleak_index_find_start(&h->t, space, start, &at);
 
 	CHECK(obj == expected);
@@ -246,27 +249,35 @@ static void check_start(struct host *h, enum kmemleak_space space, unsigned long
 static void check_address(struct host *h, enum kmemleak_space space, unsigned long addr)
 {
 	struct line *l = model_overlap(space, addr, 1);
-	struct kmemleak_lookup at;
+	struct kmemleak_index_lock at;
 	struct kmemleak_object *obj;
-	struct kmemleak_glimpse seen;
+	struct kmemleak_lookup_result seen;
 
 	check_start(h, space, addr, l && l->start == addr ? l->obj : NULL);
 	if (l)
 		check_start(h, space, l->start, l->obj);
 	obj = kmemleak_index_find(&h->t, space, addr, &at);
 	CHECK(obj == (l ? l->obj : NULL));
-	kmemleak_index_peek(&h->t, space, addr, &seen);
-	CHECK(seen.sure && seen.found == !!l);
+	kmemleak_index_lookup(&h->t, space, &addr, &seen, 1);
+	CHECK(seen.stable && seen.found == !!l);
 	if (obj) {
 		CHECK(seen.flags == obj->flags);
-		/* Who holds the lock may be about to change the tree, or at it. */
+		/*
+		 * A CPU that holds the lock may be changing the tree. So look-ups are not
+		 * stable.
+		 */
 		raw_write_seqcount_begin(&at.shard->seq);
-		kmemleak_index_peek(&h->t, space, addr, &seen);
-		CHECK(!seen.sure && !seen.found);
-		CHECK(!kmemleak_index_look_at(at.shard, obj, addr, &seen) && !seen.sure);
+		kmemleak_index_lookup(&h->t, space, &addr, &seen, 1);
+		CHECK(!seen.stable && !seen.found);
+		CHECK(!kmemleak_index_check(&h->t, obj, addr, &seen));
+		/*
+		 * kmemleak_index_check() reads only the shard of the region. So it is
+		 * stable if the object is in another tree.
+		 */
+		CHECK(!seen.stable || at.shard != shard_of_region(&h->t.index, region_of(addr)));
 		raw_write_seqcount_end(&at.shard->seq);
-		kmemleak_index_peek(&h->t, space, addr, &seen);
-		CHECK(seen.sure);
+		kmemleak_index_lookup(&h->t, space, &addr, &seen, 1);
+		CHECK(seen.stable);
 		CHECK(host_lock_is_held(&at.shard->lock));
 		kmemleak_index_unlock(&at);
 	}
@@ -275,12 +286,12 @@ static void check_address(struct host *h, enum kmemleak_space space, unsigned lo
 		CHECK(kmemleak_index_may_hold(&h->t.index, space, addr));
 }
 
-/* Looks that are made together see what single ones see. */
+/* Looks up several addresses together. The results must be those of single look-ups. */
 static void check_many(struct host *h)
 {
-	struct kmemleak_glimpse seen[KMEMLEAK_PEEKS];
-	unsigned long addr[KMEMLEAK_PEEKS];
-	unsigned int i, nr = 1 + host_below(KMEMLEAK_PEEKS);
+	struct kmemleak_lookup_result seen[KMEMLEAK_LOOKUPS];
+	unsigned long addr[KMEMLEAK_LOOKUPS];
+	unsigned int i, nr = 1 + host_below(KMEMLEAK_LOOKUPS);
 
 	for (i = 0; i < nr; i++) {
 		enum kmemleak_space space = KMEMLEAK_VIRT;
@@ -296,11 +307,11 @@ static void check_many(struct host *h)
 				addr[i] = host_one_in(2) ? last_byte(l) : l->start - 1;
 		}
 	}
-	kmemleak_index_peek_many(&h->t, addr, seen, nr);
+	kmemleak_index_lookup(&h->t, KMEMLEAK_VIRT, addr, seen, nr);
 	for (i = 0; i < nr; i++) {
 		struct line *l = model_overlap(KMEMLEAK_VIRT, addr[i], 1);
 
-		CHECK(seen[i].sure && seen[i].found == !!l);
+		CHECK(seen[i].stable && seen[i].found == !!l);
 		if (l)
 			CHECK(seen[i].ref.obj == l->obj && seen[i].ref.start == l->start &&
 			      seen[i].flags == l->obj->flags);
@@ -351,7 +362,10 @@ static void visit(struct kmemleak_tracker *t, struct kmemleak_object *obj, void 
 	host_check_failed(__FILE__, __LINE__, "visited an object that is not there");
 }
 
-/* Every object once; with @mutate, those that were there all the time. */
+/*
+ * A walk must visit each object once. With @mutate, objects come and go during the walk,
+ * and the objects that stay must be visited.
+ */
 static void check_walk(struct host *h, bool mutate)
 {
 	struct kmemleak_cursor cursor = {};
@@ -367,16 +381,16 @@ static void check_walk(struct host *h, bool mutate)
 		before = w.visits;
 		more = kmemleak_index_walk(&h->t, &cursor, budget, visit, &w);
 		CHECK(w.visits - before <= budget);
-		/* A step of a budget of one visits an object or a tree. */
+		/* Each call visits an object or finishes a tree, so there is a limit. */
 		REQUIRE(++steps < 10 * (MAX_LINES + 2 * (1UL << h->t.index.bits)));
 		if (mutate && host_one_in(4)) {
-			/* A newborn may be visited or not. */
+			/* The walk may visit a new object or not, so erase the object again. */
 			unsigned int nr = model.nr;
 
 			insert_random(h);
 			if (model.nr > nr) {
 				struct kmemleak_object *obj = model.line[nr].obj;
-				struct kmemleak_lookup at;
+				struct kmemleak_index_lock at;
 
 				find_line(h, &model.line[nr], &at);
 				erase(h, obj, &at);
@@ -392,7 +406,10 @@ static void check_walk(struct host *h, bool mutate)
 		CHECK_EQ(w.visits, model.nr);
 }
 
-/* cover is what it says: touches of wide objects, shard by shard. */
+/*
+ * The cover of each shard must be the number of times that wide objects touch its regions.
+ * Objects with too many regions count in cover_all.
+ */
 static void check_cover(struct host *h)
 {
 	struct kmemleak_index *idx = &h->t.index;
@@ -440,6 +457,7 @@ static void random_ops(struct host *h, unsigned long rounds)
 	}
 }
 
+/* Random operations. After each round a walk must visit all objects. */
 static void test_random(void)
 {
 	struct host *h = host_new(5 + host_below(6));
@@ -459,7 +477,7 @@ static void test_random(void)
 	host_free(h);
 }
 
-/* Filled on boot shards, then grown: everything is still found. */
+/* Objects are inserted in the boot shards, then the index grows. All must still be found. */
 static void test_grow(void)
 {
 	struct host *h = host_new(0);
@@ -475,12 +493,13 @@ static void test_grow(void)
 		check_address(h, model.line[i].space, model.line[i].start);
 	random_ops(h, host_rounds(3000));
 	check_cover(h);
-	/* Once is enough, and asking again is harmless. */
+	/* The index grows only once. A second call does nothing. */
 	CHECK_EQ(kmemleak_index_grow(&h->t, 10), 0);
 	check_walk(h, false);
 	host_free(h);
 }
 
+/* There is no memory for more shards: the index goes on with the boot shards. */
 static void test_grow_fails(void)
 {
 	struct host *h = host_new(0);
@@ -496,13 +515,13 @@ static void test_grow_fails(void)
 	host_free(h);
 }
 
-/* An object with more regions than there are shards. */
+/* An object that has more regions than there are shards. */
 static void test_cover_all(void)
 {
 	const size_t size = 40 * REGION;
 	struct host *h = host_new(0);
 	struct kmemleak_object *obj;
-	struct kmemleak_lookup at;
+	struct kmemleak_index_lock at;
 	struct kmemleak_ref clash;
 
 	obj = new_object(h, KMEMLEAK_VIRT, HOST_DIRECT + 100, size);
@@ -513,17 +532,20 @@ static void test_cover_all(void)
 	check_address(h, KMEMLEAK_VIRT, HOST_DIRECT + 99);
 	check_address(h, KMEMLEAK_VIRT, HOST_DIRECT + 100 + size);
 
-	/* A narrow one inside is refused. */
+	/* A narrow object inside the wide one is refused. */
 	obj = new_object(h, KMEMLEAK_VIRT, HOST_DIRECT + 7 * REGION, 64);
 	CHECK_EQ(kmemleak_index_insert(&h->t, obj, &clash), -EEXIST);
 	kmemleak_pool_put(&h->t, obj);
 
-	/* Growing the index counts it region by region. */
+	/* The index grows. Now the object counts in the shard of each of its regions. */
 	CHECK_EQ(kmemleak_index_grow(&h->t, 8), 0);
 	check_cover(h);
 	check_address(h, KMEMLEAK_VIRT, HOST_DIRECT + 20 * REGION);
 
-	/* Shrunk until it is narrow, it is still found, and nothing stays covered. */
+	/*
+	 * The object shrinks to less than a region. It must still be found, and no shard
+	 * stays covered.
+	 */
 	find_line(h, &model.line[0], &at);
 	kmemleak_index_trim_unlock(&h->t, model.line[0].obj, HOST_DIRECT + 100, 50, NULL, &at);
 	model.line[0].size = 50;
@@ -535,7 +557,10 @@ static void test_cover_all(void)
 	host_free(h);
 }
 
-/* The last bytes below what is an error pointer, and the first bytes of all. */
+/*
+ * Objects at both ends of the address space: just below the error pointers, and at the
+ * lowest addresses.
+ */
 static void test_edges(void)
 {
 	const unsigned long top = -(unsigned long)MAX_ERRNO - 1;
@@ -563,7 +588,7 @@ static void test_edges(void)
 	host_free(h);
 }
 
-/* Spaces are apart: one address in each of them is three objects. */
+/* The same address in each space: three objects that do not overlap. */
 static void test_spaces(void)
 {
 	struct host *h = host_new(6);
@@ -582,6 +607,7 @@ static void test_spaces(void)
 	host_free(h);
 }
 
+/* A class ends where the next one begins. */
 static void test_classes(void)
 {
 	struct host *h = host_new(0);
@@ -603,7 +629,7 @@ static void count(struct kmemleak_tracker *t, struct kmemleak_object *obj, void 
 	++*(unsigned int *)arg;
 }
 
-/* The bounds hold what can be white, and nothing makes them hold all. */
+/* The bounds must contain the objects that can be white, and no other memory. */
 static void test_bounds(void)
 {
 	struct host *h = host_new(6);
@@ -614,7 +640,7 @@ static void test_bounds(void)
 	unsigned int n = 0;
 
 	CHECK(!kmemleak_index_may_hold(idx, KMEMLEAK_VIRT, HOST_DIRECT));
-	/* A root cannot be white, nor can what is ignored. */
+	/* A root cannot be white, nor can an ignored object. So they do not widen the bounds. */
 	obj = new_object(h, KMEMLEAK_VIRT, HOST_DIRECT, 64);
 	obj->colour.min_count = 0;
 	CHECK_EQ(kmemleak_index_insert(&h->t, obj, &clash), 0);
@@ -628,14 +654,14 @@ static void test_bounds(void)
 	CHECK(kmemleak_index_may_hold(idx, KMEMLEAK_VIRT, HOST_DIRECT + 4159));
 	CHECK(!kmemleak_index_may_hold(idx, KMEMLEAK_VIRT, HOST_DIRECT + 4160));
 	CHECK(!kmemleak_index_may_hold(idx, KMEMLEAK_VIRT, HOST_DIRECT + 4095));
-	/* Per class and per space. */
+	/* Each class and each space has bounds of its own. */
 	CHECK(!kmemleak_index_may_hold(idx, KMEMLEAK_VIRT, HOST_VMALLOC));
 	CHECK(!kmemleak_index_may_hold(idx, KMEMLEAK_PERCPU, HOST_DIRECT + 4096));
 	while (kmemleak_index_walk(&h->t, &cursor, 7, count, &n))
 		;
 	CHECK_EQ(n, 3);
 
-	/* Cleared, it is as new, and the classes stay. */
+	/* A cleared index has empty bounds. The classes stay. */
 	kmemleak_tracker_disable(&h->t);
 	kmemleak_index_clear(&h->t);
 	CHECK_EQ(host_nr_objects(h), 0);
@@ -657,7 +683,7 @@ static struct kmemleak_object *insert(struct host *h, unsigned long start, size_
 
 static void erase_start(struct host *h, unsigned long start)
 {
-	struct kmemleak_lookup at;
+	struct kmemleak_index_lock at;
 	struct kmemleak_object *obj = kmemleak_index_find_start(&h->t, KMEMLEAK_VIRT, start, &at);
 
 	REQUIRE(obj);
@@ -665,13 +691,13 @@ static void erase_start(struct host *h, unsigned long start)
 	kmemleak_pool_put(&h->t, obj);
 }
 
-/* A free has to name the first byte; a wide object is found from any region. */
+/* kmemleak_index_find_start() accepts only the first byte of an object, narrow or wide. */
 static void test_start(void)
 {
 	struct host *h = host_new(6);
 	struct kmemleak_object *narrow = insert(h, HOST_DIRECT + 64, 64);
 	struct kmemleak_object *wide = insert(h, HOST_DIRECT + REGION - 64, 2 * REGION);
-	struct kmemleak_lookup at;
+	struct kmemleak_index_lock at;
 
 	REQUIRE(narrow && wide);
 	check_start(h, KMEMLEAK_VIRT, HOST_DIRECT + 64, narrow);
@@ -681,7 +707,7 @@ static void test_start(void)
 	check_start(h, KMEMLEAK_PHYS, HOST_DIRECT + 64, NULL);
 	check_start(h, KMEMLEAK_VIRT, HOST_DIRECT + REGION - 64, wide);
 	check_start(h, KMEMLEAK_VIRT, HOST_DIRECT + REGION, NULL);
-	/* Trimmed, it begins somewhere else. */
+	/* After a trim the object begins elsewhere. */
 	REQUIRE(kmemleak_index_find_start(&h->t, KMEMLEAK_VIRT, narrow->start, &at) == narrow);
 	kmemleak_index_trim_unlock(&h->t, narrow, HOST_DIRECT + 80, 48, NULL, &at);
 	check_start(h, KMEMLEAK_VIRT, HOST_DIRECT + 64, NULL);
@@ -689,8 +715,11 @@ static void test_start(void)
 	host_free(h);
 }
 
-/* What comes where something was erased last has to fit there. */
-static void test_gap(void)
+/*
+ * Erases objects and inserts others in their places. They must be refused if they overlap
+ * their neighbours.
+ */
+static void test_reuse(void)
 {
 	struct host *h = host_new(6);
 	unsigned int i;
@@ -712,7 +741,6 @@ static void test_gap(void)
 		CHECK(insert(h, start, 64));
 	}
 	CHECK_EQ(host_nr_objects(h), 8);
-	/* Nor is there a gap any more in an index that was cleared. */
 	erase_start(h, HOST_DIRECT + 64);
 	kmemleak_tracker_disable(&h->t);
 	kmemleak_index_clear(&h->t);
@@ -721,20 +749,20 @@ static void test_gap(void)
 	host_free(h);
 }
 
-/* A reused entry is not the object that somebody remembers. */
+/* An entry is reused. A reference from before must not find the new object. */
 static void test_stale_ref(void)
 {
 	struct host *h = host_new(6);
 	struct kmemleak_object *obj = new_object(h, KMEMLEAK_VIRT, HOST_DIRECT, 64), *next;
 	struct kmemleak_ref clash, ref = { obj, HOST_DIRECT };
-	struct kmemleak_lookup at;
+	struct kmemleak_index_lock at;
 
 	REQUIRE(kmemleak_index_insert(&h->t, obj, &clash) == 0);
 	REQUIRE(kmemleak_index_find(&h->t, KMEMLEAK_VIRT, HOST_DIRECT, &at) == obj);
 	erase(h, obj, &at);
 	kmemleak_pool_put(&h->t, obj);
 
-	/* The same entry for another address; not yet live; then live. */
+	/* The entry gets another address. First the new object is not live, then it is. */
 	next = new_object(h, KMEMLEAK_VIRT, HOST_DIRECT + 10 * REGION, 64);
 	REQUIRE(next == obj);
 	check_relock(h, ref, NULL);
@@ -743,7 +771,7 @@ static void test_stale_ref(void)
 	check_relock(h, ref, NULL);
 	check_relock(h, (struct kmemleak_ref){ next, next->start }, next);
 
-	/* The same address in another space. */
+	/* The entry is reused in another space. */
 	REQUIRE(kmemleak_index_find(&h->t, KMEMLEAK_VIRT, next->start, &at) == next);
 	erase(h, next, &at);
 	kmemleak_pool_put(&h->t, next);
@@ -763,7 +791,7 @@ const struct host_case index_cases[] = {
 	{ "classes", test_classes },
 	{ "bounds", test_bounds },
 	{ "start", test_start },
-	{ "gap", test_gap },
+	{ "reuse", test_reuse },
 	{ "stale_ref", test_stale_ref },
 	{ }
 };

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Marking: random graphs against an independent search, reference for
- * reference, and each rule of what counts as one on its own.
+ * Marking. Random graphs are compared with an independent search, down to the number of
+ * references. Other cases test alone which words are references, how marks end, and how
+ * they pause.
  */
 #include <unistd.h>
 
 #include "graph.h"
-#include "mark.h"
+#include "worklist.h"
 
 #define WORD	sizeof(long)
-/* What a mark needs to begin: the mark, its marker, and three pages of that. */
+/* Pages that a mark needs to begin: the mark, its marker, and three pages of the marker. */
 #define MARK_PAGES	5
 
-/* Colour and count of every block as the search has them. */
+/* The colour and the count of each block must be as the search found them. */
 static void check_graph(struct graph *g)
 {
 	unsigned int i;
@@ -30,20 +31,23 @@ static void check_graph(struct graph *g)
 					  "block %#lx size %#zx min %u: %s, %lu references",
 					  n->start, n->size, n->min_count,
 					  graph_lost(n) ? "not white" : "white", n->count);
-		/* References to what cannot be white need not be counted. */
+		/* References to a block that cannot be white need not be counted. */
 		if (n->min_count && !n->ignore)
 			CHECK_EQ(copy.colour.count,
 				 min_t(unsigned long, n->count, KMEMLEAK_COUNT_MAX));
 	}
 }
 
-/* Words alone in a row of small ones, at any place, of any length of memory. */
-static void test_sieve(void)
+/*
+ * The word filter. Few or many words of the memory can be references, and the memory has
+ * any length.
+ */
+static void test_word_filter(void)
 {
-	const struct kmemleak_sieve sieve = {
+	const struct kmemleak_word_filter filter = {
 		.virt = { HOST_DIRECT, 0x1000 },
 		.percpu = { PAGE_SIZE, 0x100 },
-		.copies = { HOST_IMAGE, 0x10 },
+		.percpu_copies = { HOST_IMAGE, 0x10 },
 	};
 	static const struct {
 		unsigned long word;
@@ -71,14 +75,14 @@ static void test_sieve(void)
 			if (kind[k].kept)
 				want[nr_want++] = src[i];
 		}
-		/* Half a word behind the last is not looked at, a whole one is not there. */
+		/* Neither a partial word at the end nor a word behind it may be read. */
 		if (nr < ARRAY_SIZE(src))
 			src[nr] = HOST_DIRECT;
-		CHECK_EQ(kmemleak_sieve_words(&sieve, dst, src, nr * WORD + host_below(WORD)),
+		CHECK_EQ(kmemleak_scan_words(&filter, dst, src, nr * WORD + host_below(WORD)),
 			 nr_want);
 		CHECK(!memcmp(dst, want, nr_want * WORD));
-		/* In place as well. */
-		CHECK_EQ(kmemleak_sieve_words(&sieve, src, src, nr * WORD), nr_want);
+		/* The words may replace the memory that they came from. */
+		CHECK_EQ(kmemleak_scan_words(&filter, src, src, nr * WORD), nr_want);
 		CHECK(!memcmp(src, want, nr_want * WORD));
 	}
 }
@@ -89,16 +93,16 @@ static void random_graphs_by(const struct kmemleak_options *opt, unsigned int fe
 	unsigned int i, j, lost = 0, reached = 0;
 
 	for (i = 0; i < graphs && !host_failures; i++) {
-		/* About as many pointers as it takes to reach half of it. */
+		/* About as many pointers as it takes to reach half of the blocks. */
 		struct graph *g = graph_new(nr, 1 + host_below(3), features);
 
-		/* Read without a lock, or not. */
+		/* In a third of the graphs, no block can be read without a lock. */
 		if (host_one_in(3))
 			g->h->t.mapped_end = g->h->t.mapped;
 		g->h->no_helpers = host_one_in(8);
 		CHECK_EQ(host_mark(g->h, opt), 0);
 		check_graph(g);
-		/* Marked again, nothing is left over. */
+		/* A second mark must find the same. */
 		CHECK_EQ(host_mark(g->h, opt), 0);
 		check_graph(g);
 		for (j = 0; j < g->nr; j++) {
@@ -108,7 +112,7 @@ static void random_graphs_by(const struct kmemleak_options *opt, unsigned int fe
 		CHECK_EQ(host_counter(g->h, KMEMLEAK_CNT_UNREADABLE), 0);
 		graph_free(g);
 	}
-	/* Or the graphs would prove little. */
+	/* If nearly all blocks are lost, or nearly none, the graphs prove little. */
 	CHECK(lost > i && reached > i);
 }
 
@@ -152,7 +156,7 @@ static void test_all(void)
 	random_graphs(GRAPH_ALL, host_rounds(12), 1500);
 }
 
-/* Several markers: the same answer. */
+/* With several markers, a mark must find the same. */
 static void test_workers(void)
 {
 	struct kmemleak_options opt = host_plain_options;
@@ -161,7 +165,10 @@ static void test_workers(void)
 		random_graphs_by(&opt, GRAPH_ALL, host_rounds(4), 3000);
 }
 
-/* They come when there is work, get some of it, and it is all done in the end. */
+/*
+ * Helpers must start when there is work for them, and share it. In the end all work must be
+ * done.
+ */
 static void test_helpers(void)
 {
 	const unsigned int nr = 8000;
@@ -177,7 +184,7 @@ static void test_helpers(void)
 	CHECK_EQ(h->nr_helpers, 0);
 	for (i = 0; i < nr; i++)
 		CHECK(!host_white(h, KMEMLEAK_VIRT, HOST_DIRECT + i * 128));
-	/* Nobody comes: what was put on the pile is taken back. */
+	/* No helper starts: the first marker must take back the work that it shared. */
 	h->no_helpers = true;
 	CHECK_EQ(host_mark(h, &opt), 0);
 	for (i = 0; i < nr; i++)
@@ -190,7 +197,7 @@ static int cut_short(struct host *h)
 	return h->pauses > *(unsigned long *)h->arg ? -EINTR : 0;
 }
 
-/* All of them stop, wherever they are, and every page comes back. */
+/* Ends marks with several markers at random pauses. All markers must end and free their pages. */
 static void test_helpers_cut(void)
 {
 	struct kmemleak_options opt = host_plain_options;
@@ -210,7 +217,7 @@ static void test_helpers_cut(void)
 	host_free(h);
 }
 
-/* The work list cannot grow: the same answer, by sweeps. */
+/* The work list cannot grow. Passes must find the objects that had no room. */
 static void test_overflow(void)
 {
 	unsigned int i;
@@ -219,7 +226,10 @@ static void test_overflow(void)
 		struct graph *g = graph_new(1500, 3, GRAPH_ALL);
 		unsigned int j;
 
-		/* One root page points at more than a chunk of the list can hold. */
+		/*
+		 * One page of roots points to more objects than a chunk of the work list
+		 * can hold.
+		 */
 		for (j = 0; j < PAGE_SIZE / WORD * 9 / 10; j++)
 			host_store(g->h, HOST_IMAGE + j * WORD,
 				   graph_add(g, KMEMLEAK_VIRT, 64, 1)->start);
@@ -233,7 +243,7 @@ static void test_overflow(void)
 	}
 }
 
-/* No memory to begin with: the answer is that, and the colours stay. */
+/* There is no memory to begin a mark: it must fail, and leave all colours as they were. */
 static void test_no_memory(void)
 {
 	struct graph *g = graph_new(300, 2, GRAPH_ALL);
@@ -255,7 +265,7 @@ static void test_no_memory(void)
 	graph_free(g);
 }
 
-/* Marks go on after their numbers have come round, twice. */
+/* Epochs wrap twice. Each mark must still tell which blocks are reached. */
 static void test_epoch_wrap(void)
 {
 	struct host *h = host_new(6);
@@ -264,7 +274,10 @@ static void test_epoch_wrap(void)
 	host_map(h, HOST_DIRECT, 0x1000);
 	host_map(h, HOST_IMAGE, 64);
 	host_add_root(h, HOST_IMAGE, HOST_IMAGE + 64);
-	/* Reached in the first mark only; in a few; newborn; in every one. */
+	/*
+	 * Block 0 is reached in the first mark only, the next block in a few marks, the
+	 * last block in all.
+	 */
 	host_block(h, HOST_DIRECT, 64);
 	host_block(h, HOST_DIRECT + 64, 64);
 	host_block(h, HOST_DIRECT + 192, 64);
@@ -289,12 +302,13 @@ static void test_epoch_wrap(void)
 
 static int walks_left;
 
+/* Ends the walk that resets all epochs in one of its pauses. */
 static int end_walk(struct host *h)
 {
 	return h->t.epoch == 0 && walks_left-- == 0 ? -EINTR : 0;
 }
 
-/* The walk over all objects at that moment can be ended anywhere, and is made up for. */
+/* If the walk that resets all epochs ends early, the next mark must begin it again. */
 static void test_epoch_wrap_cut(void)
 {
 	const unsigned int nr = 1000;
@@ -305,7 +319,10 @@ static void test_epoch_wrap_cut(void)
 		struct host *h = host_broad(nr);
 		unsigned int i;
 
-		/* All of them carry the number that the first mark after the walk has. */
+		/*
+		 * All blocks have epoch 1, which is also the epoch of the first mark after
+		 * the walk.
+		 */
 		CHECK_EQ(host_mark(h, &host_plain_options), 0);
 		CHECK_EQ(h->t.epoch, 1);
 		h->t.epoch = U8_MAX;
@@ -328,7 +345,7 @@ static void test_epoch_wrap_cut(void)
 	CHECK(n > 5);
 }
 
-/* However little there is to be found, and however much, marks pause now and then. */
+/* Marks must pause often enough, whether they find few objects or many. */
 static unsigned long reads_before, most_reads;
 
 static int note_reads(struct host *h)
@@ -344,7 +361,7 @@ static void test_pauses(void)
 	struct host *h = host_new(10);
 	unsigned long i;
 
-	/* Nothing is reached, so a sweep finds nothing to scan. */
+	/* Nothing is reached, so a pass finds no object to scan. */
 	host_map(h, HOST_DIRECT, nr * 64);
 	for (i = 0; i < nr; i++)
 		host_block(h, HOST_DIRECT + i * 64, 64);
@@ -352,7 +369,7 @@ static void test_pauses(void)
 	CHECK(h->pauses >= nr / 4096);
 	host_free(h);
 
-	/* Each word of a root is a reference. */
+	/* Each word of the roots is a reference. */
 	h = host_new(10);
 	host_map(h, HOST_DIRECT, pages * PAGE_SIZE);
 	host_map(h, HOST_IMAGE, pages * PAGE_SIZE);
@@ -369,7 +386,34 @@ static void test_pauses(void)
 	host_free(h);
 }
 
-/* What a mark says it did is what it did, not how long that took. */
+/* Objects are judged after a mark has run, never before. */
+static void test_too_early(void)
+{
+	struct host *h = host_new(10);
+	struct kmemleak_pool_cursor cursor = { };
+	struct kmemleak_marker *m;
+	struct kmemleak_ref ref;
+
+	host_map(h, HOST_DIRECT, PAGE_SIZE);
+	host_block(h, HOST_DIRECT, 64);
+	m = kmemleak_mark_begin(&h->t, &host_plain_options, 0);
+	REQUIRE(m);
+	CHECK_EQ(kmemleak_mark_run(m), 0);
+	CHECK_EQ(kmemleak_mark_next_to_judge(m, &cursor, &ref, 1), 1);
+	CHECK(!h->t.failed);
+	kmemleak_mark_end(m);
+
+	cursor = (struct kmemleak_pool_cursor){ };
+	m = kmemleak_mark_begin(&h->t, &host_plain_options, 0);
+	REQUIRE(m);
+	kmemleak_mark_next_to_judge(m, &cursor, &ref, 1);
+	CHECK(h->t.failed);
+	kmemleak_mark_end(m);
+	kmemleak_mark_finish(&h->t);
+	host_free(h);
+}
+
+/* The number of pieces must depend on the work alone, not on the time that it took. */
 static void test_pieces(void)
 {
 	unsigned long pieces[3];
@@ -377,7 +421,7 @@ static void test_pieces(void)
 
 	for (i = 0; i < 3; i++) {
 		struct host *h = host_broad(i < 2 ? 5000 : 20000);
-		struct kmemleak_marker *m = kmemleak_mark_begin(&h->t, &host_plain_options);
+		struct kmemleak_marker *m = kmemleak_mark_begin(&h->t, &host_plain_options, 0);
 
 		REQUIRE(m);
 		host_now += 1000 * i;
@@ -385,7 +429,7 @@ static void test_pieces(void)
 		pieces[i] = kmemleak_mark_pieces(m);
 		CHECK_EQ(h->pauses, pieces[i]);
 		kmemleak_mark_end(m);
-		kmemleak_mark_close(&h->t);
+		kmemleak_mark_finish(&h->t);
 		host_free(h);
 	}
 	CHECK(pieces[0] > 5000 / 64);
@@ -393,7 +437,7 @@ static void test_pieces(void)
 	CHECK(pieces[2] > 3 * pieces[0] && pieces[2] < 5 * pieces[0]);
 }
 
-/* A chain as long as may be: depth costs no memory. */
+/* A long chain of blocks: a mark needs no more memory than for a short one. */
 static void test_long_chain(void)
 {
 	const unsigned int nr = 20000;
@@ -407,14 +451,14 @@ static void test_long_chain(void)
 		host_block(h, HOST_DIRECT + i * 64, 64);
 		host_store(h, HOST_DIRECT + i * 64 + 8, HOST_DIRECT + (i + 1) * 64 + 63);
 	}
-	/* The last points at no block. */
+	/* The pointer in the last block leads to no block. */
 	host_store(h, HOST_IMAGE, HOST_DIRECT);
 	h->fail_after = MARK_PAGES;
 	CHECK_EQ(host_mark(h, &host_plain_options), 0);
 	for (i = 0; i < nr; i++)
 		CHECK(!host_white(h, KMEMLEAK_VIRT, HOST_DIRECT + i * 64));
 	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_MARK_OVERFLOW), 0);
-	/* Cut in the middle. */
+	/* Cut the chain in the middle. */
 	h->fail_after = -1;
 	host_store(h, HOST_DIRECT + 9999 * 64 + 8, 0);
 	CHECK_EQ(host_mark(h, &host_plain_options), 0);
@@ -423,7 +467,7 @@ static void test_long_chain(void)
 	host_free(h);
 }
 
-/* A small world: one root page and blocks of 64 bytes by number. */
+/* One page of roots, and @nr blocks of 64 bytes. */
 static struct host *small_new(unsigned int nr)
 {
 	struct host *h = host_new(6);
@@ -447,24 +491,27 @@ static bool white(struct host *h, unsigned int i)
 	return host_white(h, KMEMLEAK_VIRT, at(i));
 }
 
-/* What is a reference: first byte, last byte, aligned words only. */
+/* A reference is an aligned word that holds the address of any byte of a block. */
 static void test_references(void)
 {
 	struct host *h = small_new(8);
 	unsigned char *root = h->segments[1].mem;
 	unsigned long word;
 
-	/* Just before and just behind: blocks 0 and 4 have no neighbour there. */
+	/*
+	 * These addresses are just behind block 0 and just before block 4. The blocks there
+	 * are freed.
+	 */
 	kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, at(1));
 	kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, at(3));
 	host_store(h, HOST_IMAGE, at(1));
 	host_store(h, HOST_IMAGE + WORD, at(4) - 1);
 	host_store(h, HOST_IMAGE + 2 * WORD, at(2));
 	host_store(h, HOST_IMAGE + 3 * WORD, at(5) + 63);
-	/* Not at a word's place. */
+	/* This word is not aligned. */
 	word = at(6);
 	memcpy(root + 512 + WORD / 2, &word, WORD);
-	/* The last word of the page. */
+	/* The last word of the page counts, too. */
 	host_store(h, HOST_IMAGE + PAGE_SIZE - WORD, at(7) + 32);
 	CHECK_EQ(host_mark(h, &host_plain_options), 0);
 	CHECK(white(h, 0));
@@ -477,7 +524,7 @@ static void test_references(void)
 }
 
 #if BITS_PER_LONG == 64
-/* A pointer counts whatever tag it carries. */
+/* A pointer with any tag is a reference. A pointer with another wrong bit is not. */
 static void test_tags(void)
 {
 	struct host *h = small_new(2);
@@ -491,7 +538,7 @@ static void test_tags(void)
 }
 #endif
 
-/* A lost block does not keep what it points at, nor does a cycle itself. */
+/* A lost block does not keep alive the blocks that it points to. Nor does a lost cycle. */
 static void test_lost_structures(void)
 {
 	struct host *h = small_new(5);
@@ -510,17 +557,17 @@ static void test_lost_structures(void)
 	host_free(h);
 }
 
-/* Scan areas off words, overlapping, and too small for a word of their own. */
+/* Scan areas that do not begin or end at a word, that overlap, or that are smaller than a word. */
 static void test_odd_areas(void)
 {
 	static const struct {
 		unsigned int from;
 		unsigned int size;
 	} areas[][3] = {
-		/* in units of a quarter word */
-		{ { 2, 1 }, { 8, 4 } },			/* the first holds no word */
+		/* in quarters of a word */
+		{ { 2, 1 }, { 8, 4 } },			/* the first holds no whole word */
 		{ { 0, 1 }, { 1, 1 }, { 8, 4 } },
-		{ { 0, 6 }, { 4, 8 } },			/* the first ends in the second's word */
+		{ { 0, 6 }, { 4, 8 } },			/* the first ends inside the second */
 		{ { 1, 12 } },
 		{ { 3, 6 }, { 4, 5 } },
 		{ { 0, 4 }, { 4, 4 }, { 8, 4 } },
@@ -549,7 +596,7 @@ static void test_odd_areas(void)
 				whole |= from <= 4 * w && to >= 4 * w + 4;
 				part |= from < 4 * w + 4 && to > 4 * w;
 			}
-			/* A word that is not all in an area may be scanned or not. */
+			/* A word that lies in no area as a whole may be scanned or not. */
 			if (white(h, w + 1) ? whole : !part)
 				host_check_failed(__FILE__, __LINE__,
 						  "areas %u: word %u is %sscanned", i, w,
@@ -559,7 +606,7 @@ static void test_odd_areas(void)
 	}
 }
 
-/* A lost area means that all of the block is scanned. */
+/* An area gets no entry, so the whole block must be scanned. */
 static void test_full_scan(void)
 {
 	struct host *h = small_new(3);
@@ -581,6 +628,7 @@ static void test_full_scan(void)
 	host_free(h);
 }
 
+/* A block is white until it has min_count references. */
 static void test_min_count(void)
 {
 	struct host *h = small_new(1);
@@ -599,7 +647,7 @@ static void test_min_count(void)
 			CHECK_EQ(white(h, 0), refs < need);
 		}
 	}
-	/* More references than can be counted. */
+	/* More references than a colour can count. */
 	for (refs = 0; refs < PAGE_SIZE / WORD; refs++)
 		host_store(h, HOST_IMAGE + refs * WORD, at(0));
 	CHECK_EQ(host_mark(h, &host_plain_options), 0);
@@ -608,7 +656,7 @@ static void test_min_count(void)
 	CHECK_EQ(host_add(h, KMEMLEAK_VIRT, at(0), 64, 126), KMEMLEAK_OK);
 	CHECK_EQ(host_mark(h, &host_plain_options), 0);
 	CHECK(!white(h, 0));
-	/* All are counted if they are to count for another block as well. */
+	/* With an alias, all references are counted, up to the greatest count. */
 	CHECK_EQ(kmemleak_block_add_alias(&h->t, at(0), HOST_VMALLOC), KMEMLEAK_OK);
 	CHECK_EQ(host_mark(h, &host_plain_options), 0);
 	REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, at(0), &copy));
@@ -617,8 +665,9 @@ static void test_min_count(void)
 }
 
 /*
- * A vmalloc block is pointed at by its own vm_struct (0) and vmap area: three
- * references are needed. Who holds the vm_struct holds the block.
+ * A vmalloc block needs two references. Its vm_struct (block 0) has the first one, and is
+ * an alias of the vmalloc block. So each reference to the vm_struct after the first one
+ * counts for the vmalloc block, too.
  */
 static void test_vmalloc_alias(void)
 {
@@ -643,7 +692,7 @@ static void test_vmalloc_alias(void)
 	}
 }
 
-/* Two that stand for each other do not run for ever. */
+/* Two blocks are aliases of each other, and one is an alias of itself. The mark must end. */
 static void test_alias_loop(void)
 {
 	struct host *h = small_new(3);
@@ -661,7 +710,7 @@ static void test_alias_loop(void)
 	host_free(h);
 }
 
-/* Pages that cannot be read are passed over; the rest is read. */
+/* A page that cannot be read is counted and skipped. All other pages must be read. */
 static void test_unreadable(void)
 {
 	struct host *h = small_new(4);
@@ -677,7 +726,10 @@ static void test_unreadable(void)
 	CHECK_EQ(host_mark(h, &host_plain_options), 0);
 	CHECK(!white(h, 0) && white(h, 1) && !white(h, 2));
 	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_UNREADABLE), 1);
-	/* A root range, too, from the middle of a page to the middle of one. */
+	/*
+	 * The same for roots that begin and end in the middle of a page, and for unmapped
+	 * roots.
+	 */
 	host_add_root(h, HOST_VMALLOC + PAGE_SIZE + 8, HOST_VMALLOC + 2 * PAGE_SIZE + 8);
 	host_add_root(h, HOST_MODULES, HOST_MODULES + 8);
 	host_store(h, HOST_IMAGE, 0);
@@ -687,24 +739,25 @@ static void test_unreadable(void)
 	host_free(h);
 }
 
-/* Two pieces of a page, between which something else lies, in one step. */
+/* Filters two parts of a page together, but not the word between them. */
 static void pick_pieces(struct host *h, struct kmemleak_marker *m)
 {
 	long nr;
 
 	preempt_disable();
-	nr = kmemleak_mark_pick(m, 0, HOST_DIRECT + PAGE_SIZE, 2 * WORD);
+	nr = kmemleak_mark_filter_words(m, 0, HOST_DIRECT + PAGE_SIZE, 2 * WORD);
 	CHECK_EQ(nr, 1);
-	nr = kmemleak_mark_pick(m, nr, HOST_DIRECT + PAGE_SIZE + 3 * WORD, WORD);
+	nr = kmemleak_mark_filter_words(m, nr, HOST_DIRECT + PAGE_SIZE + 3 * WORD, WORD);
 	CHECK_EQ(nr, 2);
 	preempt_enable();
-	CHECK_EQ(kmemleak_mark_follow(m, nr), 0);
-	/* What they lead to is not looked at yet. */
+	CHECK_EQ(kmemleak_mark_words(m, nr), 0);
+	/* The object that one of them points to is not scanned yet. */
 	CHECK(white(h, 3));
 	kmemleak_mark_drain(m);
 	CHECK(!white(h, 3));
 }
 
+/* Both parts of the page must be followed, and the word between them must not. */
 static void test_pick(void)
 {
 	struct host *h = small_new(4);
@@ -719,7 +772,10 @@ static void test_pick(void)
 	host_free(h);
 }
 
-/* Blocks in the last page there is, recorded and not. */
+/*
+ * A block that ends in the last page of the address space, with an object or opaque. The
+ * mark must read it and end.
+ */
 static void test_last_page(void)
 {
 	const unsigned long last = -PAGE_SIZE, start = last - 64;
@@ -727,7 +783,7 @@ static void test_last_page(void)
 
 	for (opaque = 0; opaque < 2; opaque++) {
 		struct host *h = small_new(2);
-		struct kmemleak_leaks leaks;
+		struct kmemleak_leak_set leaks;
 
 		host_map(h, -3 * PAGE_SIZE, 3 * PAGE_SIZE - 256);
 		if (opaque)
@@ -740,11 +796,11 @@ static void test_last_page(void)
 		alarm(20);
 		CHECK_EQ(host_mark(h, &host_plain_options), 0);
 		CHECK(!white(h, 0) && !white(h, 1));
-		/* Lost, it is a report like any other. */
+		/* If the block is lost, it is reported like any other. */
 		host_store(h, HOST_IMAGE, 0);
-		CHECK_EQ(host_episode(h, &host_plain_options, &leaks), 0);
+		CHECK_EQ(host_scan_whole(h, &host_plain_options, &leaks), 0);
 		CHECK_EQ(leaks.nr, opaque ? 0 : 3);
-		kmemleak_leaks_free(&h->t, &leaks);
+		kmemleak_leak_set_free(&h->t, &leaks);
 		host_free(h);
 	}
 }
@@ -756,7 +812,7 @@ static int stop_pause(struct host *h)
 	return --stop_at < 0 ? -EINTR : 0;
 }
 
-/* Stopped at any point, a mark says so, and the next one is right. */
+/* Ends a mark at each of its pauses. It must return the error, and the next mark must be right. */
 static void test_stop(void)
 {
 	struct graph *g = graph_new(800, 3, GRAPH_ALL);
@@ -779,7 +835,7 @@ static void test_stop(void)
 	graph_free(g);
 }
 
-/* Work between two pauses is bounded, whatever the graph. */
+/* The amount of memory read between two pauses has a limit in any graph. */
 static unsigned long reads_at_pause, worst;
 
 static int measure_pause(struct host *h)
@@ -806,7 +862,7 @@ static void test_bounded(void)
 static struct graph *mutating;
 static unsigned int mutations;
 
-/* Shrinks a block; the pointers in what is freed go, too. */
+/* Frees a part of a block, and clears the pointers in that part. */
 static void trim(struct graph *g, struct node *n)
 {
 	size_t from, size;
@@ -824,7 +880,7 @@ static void trim(struct graph *g, struct node *n)
 	for (addr = ALIGN(n->start + from, WORD); addr + WORD <= n->start + from + size;
 	     addr += WORD)
 		host_store(g->h, addr, 0);
-	/* Areas go with the block they were said of. */
+	/* The block has lost its scan areas. */
 	n->nr_areas = 0;
 	if (from && from + size < n->size) {
 		struct node *tail = &g->node[g->nr++];
@@ -841,6 +897,7 @@ static void trim(struct graph *g, struct node *n)
 	}
 }
 
+/* Allocates (0), frees (1) or shrinks (2) a block. */
 static void mutate(struct graph *g, unsigned int what)
 {
 	struct node *n = graph_random(g), *newborn;
@@ -849,7 +906,7 @@ static void mutate(struct graph *g, unsigned int what)
 		return;
 	switch (what) {
 	case 0:
-		/* Points at what is there, and is pointed at from anywhere. */
+		/* A root points to the new block, and the new block points to others. */
 		newborn = graph_add(g, KMEMLEAK_VIRT, 64, 1);
 		newborn->newborn = true;
 		graph_point(g, newborn, n);
@@ -869,8 +926,8 @@ static void mutate(struct graph *g, unsigned int what)
 static unsigned int mutate_what;
 
 /*
- * A few pauses with much going on: a mark does not sweep for ever after blocks
- * that keep coming, and then only the next one settles it (CONFIRM).
+ * There are changes in a few pauses only. A mark does not make passes forever if blocks
+ * keep coming: then only the next mark is right (CONFIRM).
  */
 static int mutate_pause(struct host *h)
 {
@@ -881,6 +938,7 @@ static int mutate_pause(struct host *h)
 	return 0;
 }
 
+/* Blocks come, go and shrink while a mark runs. It must reach all live blocks. */
 static void mutate_during_mark(unsigned int what, unsigned int features)
 {
 	static const struct kmemleak_options opt = {
@@ -937,7 +995,7 @@ static void test_blocks_change(void)
 	mutate_during_mark(3, GRAPH_ALL);
 }
 
-/* ------------------------------------------------------ copies of per-cpu -- */
+/* ---------------------------------------- CPUs' copies of per-cpu objects -- */
 
 #define MAX_CPUS	1024
 #define MAX_VISITS	(64 * 1024)
@@ -957,19 +1015,19 @@ static bool was_visited(unsigned long ptr)
 
 	for (i = 0; i < nr_visited; i++)
 		times += visited[i] == ptr;
-	/* Each visit counts as a reference. */
+	/* Each visit counts a reference, so a pointer must not be visited twice. */
 	CHECK(times <= 1);
 	return times;
 }
 
-/* Pointers that @word stands for are all visited. Return: how many there are. */
+/* Each per-cpu object that @word points into must be visited. Return: how many there are. */
 static unsigned int check_copies(struct kmemleak_marker *m, unsigned long word)
 {
 	struct kmemleak_tracker *t = m->t;
 	unsigned int cpu, found = 0;
 
 	nr_visited = 0;
-	kmemleak_copies_visit(m, word, note_visit);
+	kmemleak_percpu_map_visit(&m->mark->percpu_map, m, word, note_visit);
 	for (cpu = 0; cpu < t->nr_cpu_offsets; cpu++) {
 		unsigned long ptr = word - t->cpu_offset[cpu];
 		struct kmemleak_object copy;
@@ -985,7 +1043,7 @@ static unsigned int check_copies(struct kmemleak_marker *m, unsigned long word)
 	return found;
 }
 
-/* An allocator's layout: nodes far apart, units side by side. */
+/* Offsets as the allocator arranges them: nodes far apart, the units of a node side by side. */
 static unsigned int fill_offsets(unsigned long *offset, unsigned int nodes, unsigned int cpus,
 				 unsigned long base, unsigned long unit, unsigned long apart)
 {
@@ -997,7 +1055,7 @@ static unsigned int fill_offsets(unsigned long *offset, unsigned int nodes, unsi
 	return nr;
 }
 
-/* No layout is too odd, nor too large for the tables. */
+/* Random layouts, also with more groups and areas than the map has room for. */
 static void test_copies_odd(void)
 {
 	static unsigned long offset[MAX_CPUS];
@@ -1020,7 +1078,7 @@ static void test_copies_odd(void)
 
 			nr += !host_add(h, KMEMLEAK_PERCPU, ptr, 1 + host_below(unit / 8), 1);
 		}
-		m = kmemleak_mark_begin(&h->t, &host_plain_options);
+		m = kmemleak_mark_begin(&h->t, &host_plain_options, 0);
 		REQUIRE(m);
 		for (i = 0; i < 200 && !host_failures; i++) {
 			unsigned long ptr = HOST_PERCPU + host_below(chunks * chunk);
@@ -1030,13 +1088,13 @@ static void test_copies_odd(void)
 		check_copies(m, host_rand());
 		CHECK(nr);
 		kmemleak_mark_end(m);
-		kmemleak_mark_close(&h->t);
+		kmemleak_mark_finish(&h->t);
 		host_free(h);
 	}
 	CHECK(hits);
 }
 
-/* As many CPUs as there may be: no more than one is tried for an address. */
+/* A usual layout with many CPUs: at most one pointer may be visited for each address. */
 static void test_copies_many_cpus(void)
 {
 	static unsigned long offset[MAX_CPUS];
@@ -1049,12 +1107,12 @@ static void test_copies_many_cpus(void)
 	h->t.nr_cpu_offsets = fill_offsets(offset, nodes, cpus, HOST_COPIES - HOST_PERCPU, unit,
 					   node);
 	h->t.cpu_offset = offset;
-	/* Chunks lie as the units of one node do: side by side. */
+	/* The chunks lie side by side, as the units of one node do. */
 	for (i = 0; i < chunks * 16; i++)
 		REQUIRE(!host_add(h, KMEMLEAK_PERCPU,
 				  HOST_PERCPU + i / 16 * cpus * unit + i % 16 * (unit / 16),
 				  unit / 32, 1));
-	m = kmemleak_mark_begin(&h->t, &host_plain_options);
+	m = kmemleak_mark_begin(&h->t, &host_plain_options, 0);
 	REQUIRE(m);
 	for (i = 0; i < 4000 && !host_failures; i++) {
 		unsigned long ptr = HOST_PERCPU + host_below(chunks) * cpus * unit +
@@ -1066,12 +1124,12 @@ static void test_copies_many_cpus(void)
 	/* Half of each chunk is in use. */
 	CHECK(hits > 1000 && hits < 3000);
 	kmemleak_mark_end(m);
-	kmemleak_mark_close(&h->t);
+	kmemleak_mark_finish(&h->t);
 	host_free(h);
 }
 
 const struct host_case mark_cases[] = {
-	{ "sieve", test_sieve },
+	{ "word_filter", test_word_filter },
 	{ "plain", test_plain },
 	{ "wide", test_wide },
 	{ "percpu", test_percpu },
@@ -1089,6 +1147,7 @@ const struct host_case mark_cases[] = {
 	{ "epoch_wrap", test_epoch_wrap },
 	{ "epoch_wrap_cut", test_epoch_wrap_cut },
 	{ "pauses", test_pauses },
+	{ "too_early", test_too_early },
 	{ "pieces", test_pieces },
 	{ "long_chain", test_long_chain },
 	{ "references", test_references },

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pool tests: no entry is handed out twice, none is lost, every page comes
- * back, and a page allocator that fails is survived.
+ * The pool: no entry may be handed out twice or be lost, each page must be freed, and a
+ * page allocator that fails must do no harm.
  */
 #include "host.h"
-#include "pool.h"
+#include "entry_move.h"
 
 #define MAX_OUT	20000
 
-/* Entries that are out, in no order, and a mark in each to see two owners. */
+/*
+ * The entries in use, in no order. Each holds its number, which shows if two users share an
+ * entry.
+ */
 static struct kmemleak_object *out[MAX_OUT];
 static unsigned int nr_out;
 
@@ -23,7 +26,7 @@ static bool get_one(struct host *h)
 		return false;
 	CHECK_EQ(obj->flags, 0);
 	CHECK_EQ((unsigned long)obj % sizeof(long), 0);
-	/* All its bytes are the owner's. */
+	/* The user may write all bytes of the entry. */
 	memset(obj, 0x5a, sizeof(*obj));
 	obj->start = nr_out;
 	out[nr_out++] = obj;
@@ -73,7 +76,10 @@ static void random_ops(struct host *h, unsigned long rounds)
 	unsigned int bias = 2;
 
 	while (rounds--) {
-		/* Drifts up and down, so that lists fill and run dry. */
+		/*
+		 * The number of entries in use goes up and down, so that lists become full
+		 * and empty.
+		 */
 		if (host_one_in(500))
 			bias = 1 + host_below(3);
 		host_set_cpu(host_below(h->t.pool.nr_caches ?: 1));
@@ -93,6 +99,7 @@ static void check_counts(struct host *h)
 	check_disjoint();
 }
 
+/* Takes and frees entries at random. */
 static void test_random(void)
 {
 	struct host *h = host_new(6);
@@ -108,7 +115,7 @@ static void test_random(void)
 	host_free(h);
 }
 
-/* Before there are caches, with a reserve, and on from there. */
+/* Boot entries are used before the CPUs have lists. Then the CPUs get lists. */
 static void test_early(void)
 {
 	struct host *h = host_new_reserve(100);
@@ -124,7 +131,7 @@ static void test_early(void)
 		put_one(h);
 	CHECK_EQ(kmemleak_pool_free_entries(&h->t), 50);
 
-	/* Entries from before the caches come back into them. */
+	/* Entries that were taken before are freed into the lists. */
 	h->fail_after = -1;
 	CHECK_EQ(kmemleak_pool_start(&h->t, HOST_NR_CPUS), 0);
 	check_counts(h);
@@ -136,7 +143,7 @@ static void test_early(void)
 	host_free(h);
 }
 
-/* Without memory for caches the shared list serves all CPUs. */
+/* There is no memory for the CPUs' lists: all CPUs use the shared lists. */
 static void test_no_caches(void)
 {
 	struct host *h = host_new(0);
@@ -150,6 +157,7 @@ static void test_no_caches(void)
 	host_free(h);
 }
 
+/* The page allocator fails now and then, later always. */
 static void test_failing(void)
 {
 	struct host *h = host_new(6);
@@ -157,13 +165,13 @@ static void test_failing(void)
 
 	h->fail_one_in = 3;
 	random_ops(h, host_rounds(20000));
-	/* So many entries that some page or other is refused for certain. */
+	/* So many entries that the page allocator fails at least once. */
 	for (i = 0; i < 10000; i++)
 		get_one(h);
 	check_counts(h);
 	CHECK(h->refused > 0);
 
-	/* None to be had at all: what is free serves to the last entry. */
+	/* No page can be allocated. All free entries must still be handed out. */
 	h->fail_after = 0;
 	host_set_cpu(0);
 	while (get_one(h))
@@ -174,7 +182,7 @@ static void test_failing(void)
 	host_free(h);
 }
 
-/* What one CPU gave back, another one can have, but for a handful. */
+/* Nearly all entries that one CPU has freed must be free for another CPU. */
 static void test_no_hoarding(void)
 {
 	struct host *h = host_new(6);
@@ -194,7 +202,7 @@ static void test_no_hoarding(void)
 	host_free(h);
 }
 
-/* Reset takes back entries that are out, too, and the pool works on. */
+/* A reset also takes back the entries in use. The pool works on. */
 static void test_reset(void)
 {
 	struct host *h = host_new_reserve(10);
@@ -211,7 +219,7 @@ static void test_reset(void)
 	CHECK_EQ(kmemleak_pool_in_use(&h->t), 0);
 	CHECK_EQ(kmemleak_pool_free_entries(&h->t), 10);
 
-	/* Off, it takes no page: nobody would give it back. */
+	/* While tracking is off, the pool takes no page: nobody would free it. */
 	while (get_one(h))
 		;
 	CHECK_EQ(nr_out, 10);
@@ -229,44 +237,50 @@ static unsigned int pages_for(unsigned long entries)
 	return DIV_ROUND_UP(entries, per_page);
 }
 
-/* Somebody is asked, once, when few are left; what is kept serves to the last entry. */
+/*
+ * The stock. When half of it is used, ops->maintain_pool() must be called once. All of the
+ * stock must be handed out.
+ */
 static void test_kept(void)
 {
 	struct host *h = host_new(0);
 	const unsigned int kept = 1000;
 
-	kmemleak_pool_keep(&h->t, kept);
+	kmemleak_pool_set_stock(&h->t, kept);
 	CHECK(kmemleak_pool_low(&h->t));
 	CHECK(kmemleak_pool_restock(&h->t));
 	CHECK(!kmemleak_pool_low(&h->t));
 	CHECK(h->t.pool.nr_free >= kept);
 	CHECK_EQ(h->live_pages, pages_for(kept));
-	CHECK_EQ(h->tends, 0);
+	CHECK_EQ(h->pool_calls, 0);
 
-	/* With no page to be had, as an atomic allocation may find it. */
+	/* No page can be allocated, as for an atomic allocation. */
 	h->fail_after = 0;
 	while (h->t.pool.nr_free > kept / 2)
 		REQUIRE(get_one(h));
-	CHECK_EQ(h->tends, 0);
+	CHECK_EQ(h->pool_calls, 0);
 	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_RESERVE_USED), 0);
 	while (h->t.pool.nr_free)
 		REQUIRE(get_one(h));
 	CHECK(!get_one(h));
-	CHECK_EQ(h->tends, 1);
+	CHECK_EQ(h->pool_calls, 1);
 	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_RESERVE_USED), kept / 2);
 
-	/* It cannot help either, and is asked once more after it has tried. */
+	/*
+	 * kmemleak_pool_restock() finds no page either. After that, ops->maintain_pool() is
+	 * called again.
+	 */
 	CHECK(!kmemleak_pool_restock(&h->t));
 	CHECK(!get_one(h));
-	CHECK_EQ(h->tends, 2);
-	/* The caller who finds no page keeps the next ones from trying. */
+	CHECK_EQ(h->pool_calls, 2);
+	/* A hook that finds no page keeps the next hooks from trying. */
 	kmemleak_pool_top_up(&h->t, GFP_KERNEL);
 	h->fail_after = -1;
 	CHECK(kmemleak_pool_restock(&h->t));
 	CHECK(h->t.pool.nr_free >= kept);
 	CHECK_EQ(h->t.pool.top_up, kept);
 
-	/* Who may sleep does it itself, a page at a time. */
+	/* A hook that may sleep adds the missing page itself. */
 	while (h->t.pool.nr_free >= kept)
 		REQUIRE(get_one(h));
 	kmemleak_pool_top_up(&h->t, GFP_KERNEL);
@@ -278,7 +292,7 @@ static void test_kept(void)
 	kmemleak_pool_top_up(&h->t, GFP_KERNEL);
 	kmemleak_pool_top_up(&h->t, GFP_KERNEL);
 	CHECK_EQ(h->refused, 1);
-	/* Off, it is nobody's business. */
+	/* While tracking is off, no page is added. */
 	kmemleak_tracker_disable(&h->t);
 	CHECK(kmemleak_pool_restock(&h->t));
 	CHECK_EQ(h->refused, 1);
@@ -288,7 +302,7 @@ static void test_kept(void)
 	host_free(h);
 }
 
-/* Each page goes when its last entry is free, whatever the order; none before. */
+/* A page can be trimmed when its last entry is free, in any order, and not before. */
 static void test_empties(void)
 {
 	struct host *h = host_new(6);
@@ -300,7 +314,7 @@ static void test_empties(void)
 	for (i = 0; i < nr; i++) {
 		host_set_cpu(host_below(HOST_NR_CPUS));
 		REQUIRE(get_one(h));
-		/* As far as flags tell, these are nobody's object. */
+		/* To the pool, these entries hold no object. */
 		out[nr_out - 1]->flags = 0;
 	}
 	host_set_cpu(0);
@@ -309,7 +323,7 @@ static void test_empties(void)
 		if (nr_out % 100)
 			continue;
 		host_trim(h, true);
-		/* What nobody's object is cannot be moved. */
+		/* An entry that holds no object cannot be moved. */
 		CHECK(h->live_pages - base >= pages_for(nr_out));
 		for (i = 0; i < nr_out; i++)
 			CHECK_EQ(out[i]->trace, 0x5a5a5a5a);
@@ -328,7 +342,7 @@ static void test_empties(void)
 #define PEAK_BLOCKS	20000
 #define PEAK_AT(i)	(HOST_DIRECT + (i) * 64UL)
 
-/* What is left of a peak is found as it was, in little more memory than it needs. */
+/* The blocks that are left after a peak must be found, with all their fields. */
 static void check_peak(struct host *h, const bool *held, unsigned int nr_held)
 {
 	unsigned int i, found = 0;
@@ -345,7 +359,7 @@ static void check_peak(struct host *h, const bool *held, unsigned int nr_held)
 		CHECK_EQ(copy.size, 48);
 		CHECK_EQ(copy.trace, i);
 		CHECK_EQ(copy.pid, i % 1000);
-		CHECK_EQ(kmemleak_object_slack(&copy), i % 48);
+		CHECK_EQ(kmemleak_object_unrequested(&copy), i % 48);
 		CHECK_EQ(copy.colour.min_count, 1);
 		CHECK_EQ(!!(copy.flags & KMEMLEAK_NO_SCAN), i % 7 == 0);
 	}
@@ -359,20 +373,21 @@ static void peak_add(struct host *h, unsigned int i)
 		.born = host_now,
 		.clock = host_read_clock(),
 		.pid = i % 1000,
-		.slack = i % 48,
+		.unrequested = i % 48,
 	};
 
 	host_set_cpu(host_below(HOST_NR_CPUS));
 	REQUIRE(kmemleak_block_add(&h->t, KMEMLEAK_VIRT, PEAK_AT(i), 48, 1, &origin) ==
 		KMEMLEAK_OK);
 	if (i % 7 == 0)
-		kmemleak_block_annotate(&h->t, KMEMLEAK_VIRT, PEAK_AT(i), KMEMLEAK_NOTE_NO_SCAN);
-	/* Areas use entries, too. */
+		kmemleak_block_annotate(&h->t, KMEMLEAK_VIRT, PEAK_AT(i),
+					KMEMLEAK_ANNOTATE_NO_SCAN);
+	/* An area uses an entry, too. */
 	if (i % 11 == 0)
 		REQUIRE(kmemleak_block_add_area(&h->t, PEAK_AT(i) + 8, 8) == KMEMLEAK_OK);
 }
 
-/* A wide block over several regions, and one of each other space. */
+/* A wide block, and a block in each other space. */
 static void peak_others(struct host *h)
 {
 	REQUIRE(host_add(h, KMEMLEAK_VIRT, HOST_VMALLOC + 0x7000, 0x9000, 2) == KMEMLEAK_OK);
@@ -391,6 +406,10 @@ static void peak_check_others(struct host *h)
 	CHECK_EQ(kmemleak_block_remove(&h->t, KMEMLEAK_PERCPU, HOST_PERCPU + 64), KMEMLEAK_OK);
 }
 
+/*
+ * Allocates many blocks and frees nearly all. A trim must release the pages that are not
+ * needed. The remaining blocks and areas must be found as before.
+ */
 static void test_peak(void)
 {
 	static bool held[PEAK_BLOCKS];
@@ -414,8 +433,8 @@ static void test_peak(void)
 				KMEMLEAK_OK);
 	}
 	host_set_cpu(0);
-	/* Only who frees can tell that there is too much. */
-	CHECK(h->tends > 0);
+	/* The frees noticed that there are too many free entries. */
+	CHECK(h->pool_calls > 0);
 	CHECK(kmemleak_pool_overfull(&h->t));
 	CHECK(kmemleak_pool_surplus(&h->t) > 0);
 	for (round = 0; round < 2; round++) {
@@ -423,13 +442,16 @@ static void test_peak(void)
 		CHECK(!kmemleak_pool_overfull(&h->t));
 		CHECK_EQ(kmemleak_pool_in_use(&h->t), nr_held + areas + 3);
 		need = pages_for(nr_held + areas + 3);
-		/* A third more is left at first, nothing but odd pages at last. */
+		/*
+		 * The first trim leaves about a third more pages than needed, the second
+		 * hardly any.
+		 */
 		CHECK(h->live_pages - base <= need + (round ? 2 : need / 3 + 2));
 		check_peak(h, held, nr_held);
 		CHECK_EQ(host_nr_objects(h), nr_held + 3);
 	}
 	for (i = 0; i < PEAK_BLOCKS; i++) {
-		bool area = kmemleak_extra_area(&h->t, PEAK_AT(i), 0, &start, &end);
+		bool area = kmemleak_attr_next_area(&h->t, PEAK_AT(i), 0, &start, &end);
 
 		CHECK_EQ(area, held[i] && i % 11 == 0);
 		if (area)
@@ -446,7 +468,10 @@ static void test_peak(void)
 	host_free(h);
 }
 
-/* Peaks of random size, one on the other: never much more than is needed. */
+/*
+ * Peaks of random size. After each trim the pool may have at most about twice the pages it
+ * needs.
+ */
 static void test_peaks(void)
 {
 	static bool held[PEAK_BLOCKS];
@@ -455,7 +480,7 @@ static void test_peaks(void)
 	long base = h->live_pages;
 
 	memset(held, 0, sizeof(held));
-	kmemleak_pool_keep(&h->t, 200);
+	kmemleak_pool_set_stock(&h->t, 200);
 	for (round = 0; round < host_rounds(12) && !host_failures; round++) {
 		unsigned int grow = host_below(20), shrink = host_below(20);
 
@@ -485,44 +510,44 @@ static void test_peaks(void)
 	host_free(h);
 }
 
-/* Records of leaks outlive the entries that they were made from. */
+/* Leak records outlive the entries of their objects. */
 static void test_records(void)
 {
 	struct kmemleak_options opt = { .min_unref_scans = 1 };
 	struct host *h = host_new(6);
-	struct kmemleak_leaks leaks;
+	struct kmemleak_leak_set leaks;
 	struct kmemleak_leak *leak;
 	unsigned int i, nr = 1000, lives = 0;
 
 	host_map(h, HOST_DIRECT, nr * 64);
 	for (i = 0; i < nr; i++)
 		host_block(h, PEAK_AT(i), 48);
-	CHECK_EQ(host_episode(h, &opt, &leaks), 0);
+	CHECK_EQ(host_scan_whole(h, &opt, &leaks), 0);
 	CHECK_EQ(leaks.nr, nr);
 	for (i = 0; i < nr; i++)
 		if (i % 50)
 			kmemleak_block_remove(&h->t, KMEMLEAK_VIRT, PEAK_AT(i));
-	/* A younger block where a lost one was. */
+	/* A younger block at the address of a freed leak. */
 	host_block(h, PEAK_AT(1), 48);
 	host_trim(h, true);
 	CHECK(host_counter(h, KMEMLEAK_CNT_PAGES_RETURNED) > 0);
 	list_for_each_entry(leak, &leaks.list, list) {
-		bool there = kmemleak_leak_lives(&h->t, leak);
+		bool there = kmemleak_leak_set_is_alive(&h->t, leak);
 
 		CHECK_EQ(there, (leak->ref.start - HOST_DIRECT) / 64 % 50 == 0);
 		lives += there;
 	}
 	CHECK_EQ(lives, nr / 50);
-	kmemleak_leaks_settle(&h->t, &leaks);
-	kmemleak_leaks_free(&h->t, &leaks);
-	CHECK_EQ(host_episode(h, &opt, &leaks), 0);
+	kmemleak_leak_set_acknowledge(&h->t, &leaks);
+	kmemleak_leak_set_free(&h->t, &leaks);
+	CHECK_EQ(host_scan_whole(h, &opt, &leaks), 0);
 	CHECK_EQ(leaks.nr, 1);
 	CHECK(host_reported(&leaks, PEAK_AT(1)));
-	kmemleak_leaks_free(&h->t, &leaks);
+	kmemleak_leak_set_free(&h->t, &leaks);
 	host_free(h);
 }
 
-/* A top-up that may sleep fills an empty pool; one that may not does nothing. */
+/* A hook that may sleep adds a page if the pool is empty. A hook that may not sleep adds none. */
 static void test_top_up(void)
 {
 	struct host *h = host_new(6);
@@ -532,20 +557,21 @@ static void test_top_up(void)
 	CHECK_EQ(h->allocs, allocs);
 	kmemleak_pool_top_up(&h->t, GFP_KERNEL);
 	CHECK_EQ(h->allocs, allocs + 1);
-	/* There is something now. */
+	/* Now there are free entries. */
 	kmemleak_pool_top_up(&h->t, GFP_KERNEL);
 	CHECK_EQ(h->allocs, allocs + 1);
 	h->fail_after = 0;
 	CHECK(get_one(h));
 	while (get_one(h))
 		;
-	/* A failure is no more than that. */
+	/* If no page can be added, nothing else happens. */
 	kmemleak_pool_top_up(&h->t, GFP_KERNEL);
 	CHECK(!get_one(h));
 	check_counts(h);
 	host_free(h);
 }
 
+/* Takes an entry as for a block, and frees it. Return: its stamp. */
 static u32 next_stamp(struct host *h)
 {
 	struct kmemleak_object *obj;
@@ -561,28 +587,28 @@ static u32 next_stamp(struct host *h)
 	return stamp;
 }
 
-/* Stamps rise on one CPU even if the clock stands or goes back a little. */
+/* The stamps of one CPU must ascend, even if the clock stands still or goes back a little. */
 static void test_stamp(void)
 {
 	struct host *h = host_new(6);
 	u32 last, stamp;
 	unsigned int i;
 
-	REQUIRE(kmemleak_pool_refill(&h->t));
+	REQUIRE(kmemleak_pool_grow_atomic(&h->t));
 	last = next_stamp(h);
 	for (i = 0; i < 1000; i++) {
 		if (host_one_in(5))
 			host_clock -= host_below(100);
 		if (host_one_in(5))
 			host_clock += host_below(1000);
-		/* What is no block does not change the order. */
+		/* Entries that are not for blocks do not change the order. */
 		if (host_one_in(5))
 			kmemleak_pool_put(&h->t, kmemleak_pool_get(&h->t));
 		stamp = next_stamp(h);
 		CHECK((s32)(stamp - last) > 0);
 		last = stamp;
 	}
-	/* And across the wrap. */
+	/* Stamps ascend across the wrap, too. */
 	host_clock = U32_MAX - 5;
 	next_stamp(h);
 	last = next_stamp(h);

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Threads: some allocate, free, shrink and annotate blocks, each on a CPU of
- * its own, one runs episodes. Built with TSan as well. What must hold: no
- * block in use is reported, none is lost track of, and no entry leaks.
+ * Threads. Several workers allocate, free, shrink and annotate blocks, each on its own CPU,
+ * and one more thread scans. Also built with TSan. No block in use may be reported, no
+ * block may become unknown, and no entry may be lost.
  */
 #include <pthread.h>
 #include <sched.h>
 
+#include "entry_move.h"
 #include "host.h"
+#include "index_lockless.h"
 
 #define WORD		sizeof(long)
 #define NR_WORKERS	3
@@ -18,16 +20,19 @@
 static struct host *host;
 static bool workers_done;
 
-/* One worker's: it alone gives out the slots of its slab. */
+/* One worker. No other thread hands out the slots of its slab. */
 struct worker {
 	unsigned int cpu;
 	u64 rng;
 	unsigned long slab;
-	unsigned long table;	/* root: its pointers at its blocks */
+	unsigned long table;	/* root memory with the worker's pointers to its blocks */
 	bool used[SLOTS];
 	bool lost[SLOTS];
 	unsigned long nr_lost;
-	/* What was found in a step is forgotten after it; both with release. */
+	/*
+	 * A worker keeps no pointer to an entry from one step to the next. Both members are
+	 * written with release. Pairs with grace_period().
+	 */
 	unsigned long steps;
 	bool over;
 };
@@ -77,28 +82,28 @@ static void worker_step(struct worker *w)
 		worker_free(w, i);
 		break;
 	case 4:
-		/* Points at another one for a while. */
+		/* The block points to another one for a while. */
 		host_store(host, addr + 8, w->used[j] ? slot_addr(w, j) : 0);
 		break;
 	case 5:
 		kmemleak_block_annotate(&host->t, KMEMLEAK_VIRT, addr + below(w, 64),
-					KMEMLEAK_NOTE_NO_SCAN + below(w, 2));
+					KMEMLEAK_ANNOTATE_NO_SCAN + below(w, 2));
 		break;
 	case 6:
 		kmemleak_block_add_area(&host->t, addr + 8, 8);
 		break;
 	case 7:
-		/* Its last bytes go; the pointer is to the first 64. */
+		/* The last bytes are freed. The root points to one of the first 64 bytes. */
 		kmemleak_block_remove_part(&host->t, KMEMLEAK_VIRT, addr + 64, 190);
 		break;
 	case 8:
 		kmemleak_block_set_trace(&host->t, addr, 9);
-		/* Mistakes of callers, while all that goes on. */
+		/* Meanwhile callers make mistakes. */
 		kmemleak_block_remove(&host->t, KMEMLEAK_VIRT, addr + 3);
 		kmemleak_block_remove(&host->t, KMEMLEAK_VIRT, HOST_MODULES + addr % 4096);
 		break;
 	default:
-		/* Lost for good, now and then. */
+		/* Now and then a block is lost for good. */
 		if (w->nr_lost < SLOTS / 8 && below(w, 20) == 0) {
 			host_store(host, w->table + i * WORD, 0);
 			w->lost[i] = true;
@@ -107,7 +112,7 @@ static void worker_step(struct worker *w)
 	}
 }
 
-/* More entries than otherwise, for a moment. */
+/* For a moment there are many more entries. */
 static void worker_peak(struct worker *w)
 {
 	unsigned long addr = HOST_VMALLOC + w->cpu * SLAB_SIZE, i;
@@ -119,7 +124,7 @@ static void worker_peak(struct worker *w)
 			KMEMLEAK_OK);
 }
 
-/* All goes on until pages have gone under the hands of the workers, too. */
+/* The workers go on until pages were released while they ran. */
 static bool enough(unsigned long steps)
 {
 	return steps >= host_rounds(200000) &&
@@ -142,7 +147,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* Whatever workers were doing, they have done it. */
+/* Waits until each worker has ended the step that it is in. */
 static void grace_period(void)
 {
 	unsigned int i;
@@ -157,17 +162,20 @@ static void grace_period(void)
 	}
 }
 
-/* Between episodes entries move and pages go, under the workers' hands. */
+/* Between scans, moves entries and releases pages while the workers go on. */
 static void trim(void)
 {
 	LIST_HEAD(pages);
 
-	kmemleak_pool_trim(&host->t, &pages, true);
+	kmemleak_pool_trim(&host->t, &pages, true, kmemleak_entry_move);
 	grace_period();
 	kmemleak_pool_release(&host->t, &pages);
 }
 
-/* One's own slot is not used[] by others: only leaks are judged, and later. */
+/*
+ * Scans. This thread cannot check which blocks are in use, because the workers go on. So
+ * the leaks are checked after the workers have ended, see test_storm().
+ */
 static void *scan(void *arg)
 {
 	struct kmemleak_options opt = {
@@ -175,26 +183,30 @@ static void *scan(void *arg)
 		.min_unref_scans = 1,
 		.workers = 2,
 	};
-	unsigned long *episodes = arg;
+	unsigned long *scans = arg;
 	bool done;
 
 	host_set_cpu(NR_WORKERS);
 	do {
-		struct kmemleak_leaks leaks;
+		struct kmemleak_leak_set leaks;
 		struct kmemleak_leak *leak;
 
-		/* Once more behind the last of them, however long nobody ran this thread. */
+		/*
+		 * Make one more scan after all workers have ended, even if this thread got
+		 * no CPU time before.
+		 */
 		done = __atomic_load_n(&workers_done, __ATOMIC_ACQUIRE);
-		REQUIRE(host_episode(host, &opt, &leaks) == 0);
+		REQUIRE(host_scan_whole(host, &opt, &leaks) == 0);
 		trim();
 		list_for_each_entry(leak, &leaks.list, list)
-			kmemleak_leak_lives(&host->t, leak);
-		kmemleak_leaks_free(&host->t, &leaks);
-		++*episodes;
+			kmemleak_leak_set_is_alive(&host->t, leak);
+		kmemleak_leak_set_free(&host->t, &leaks);
+		++*scans;
 	} while (!done);
 	return NULL;
 }
 
+/* Workers and scans at the same time. */
 static void test_storm(void)
 {
 	struct kmemleak_options opt = {
@@ -203,8 +215,8 @@ static void test_storm(void)
 	};
 	unsigned int i, c, lost = 0;
 	pthread_t thread[NR_WORKERS + 1];
-	unsigned long episodes = 0;
-	struct kmemleak_leaks leaks;
+	unsigned long scans = 0;
+	struct kmemleak_leak_set leaks;
 
 	host = host_new(4);
 	host->others_run = true;
@@ -217,22 +229,22 @@ static void test_storm(void)
 		workers[i].slab = HOST_DIRECT + i * SLAB_SIZE;
 		workers[i].table = HOST_IMAGE + i * SLOTS * WORD;
 	}
-	REQUIRE(!pthread_create(&thread[NR_WORKERS], NULL, scan, &episodes));
+	REQUIRE(!pthread_create(&thread[NR_WORKERS], NULL, scan, &scans));
 	for (i = 0; i < NR_WORKERS; i++)
 		REQUIRE(!pthread_create(&thread[i], NULL, work, &workers[i]));
 	for (i = 0; i < NR_WORKERS; i++)
 		pthread_join(thread[i], NULL);
 	__atomic_store_n(&workers_done, true, __ATOMIC_RELEASE);
 	pthread_join(thread[NR_WORKERS], NULL);
-	CHECK(episodes > 0);
+	CHECK(scans > 0);
 	CHECK(host_counter(host, KMEMLEAK_CNT_PAGES_RETURNED) > 0);
 	host->others_run = false;
 
-	/* Quiet now: what was lost is reported, what is used is not. */
+	/* All threads have ended. Now no block in use may be reported, and lost blocks must be. */
 	host_set_cpu(0);
 	for (c = 0; c < 2; c++) {
-		/* The first may still pass over blocks annotated as transient. */
-		CHECK_EQ(host_episode(host, &opt, &leaks), 0);
+		/* The first scan may leave out blocks that are annotated as transient. */
+		CHECK_EQ(host_scan_whole(host, &opt, &leaks), 0);
 		for (i = 0; i < NR_WORKERS * SLOTS; i++) {
 			struct worker *w = &workers[i / SLOTS];
 			unsigned long addr = slot_addr(w, i % SLOTS);
@@ -241,11 +253,11 @@ static void test_storm(void)
 			if (!w->lost[i % SLOTS])
 				CHECK(!reported);
 			else if (c)
-				/* Another's old pointer may still hold it. */
+				/* An old pointer in another block may still lead to this block. */
 				lost += reported;
 			CHECK_EQ(host_tracked(host, KMEMLEAK_VIRT, addr), w->used[i % SLOTS]);
 		}
-		kmemleak_leaks_free(&host->t, &leaks);
+		kmemleak_leak_set_free(&host->t, &leaks);
 	}
 	CHECK(lost > 0);
 	CHECK_EQ(host_counter(host, KMEMLEAK_CNT_DUPLICATE), 0);
@@ -263,7 +275,7 @@ static void test_storm(void)
 
 #define NR_BROAD	3000
 
-/* Blocks behind the broad graph come and go, and are never looked for. */
+/* Between the blocks of host_broad(), other blocks come and go. */
 static void *churn(void *arg)
 {
 	struct worker *w = arg;
@@ -278,7 +290,10 @@ static void *churn(void *arg)
 	return NULL;
 }
 
-/* Several markers in trees that change under them: all is reached each time. */
+/*
+ * Several markers, and trees that change meanwhile: each mark must reach all blocks of
+ * host_broad().
+ */
 static void test_markers(void)
 {
 	struct kmemleak_options opt = {
@@ -307,7 +322,7 @@ static void test_markers(void)
 	host_free(host);
 }
 
-/* All threads at the pool and the name table at once. */
+/* All threads use the pool and a comm table at once. */
 static struct kmemleak_object *exchange[64];
 
 static void *hammer(void *arg)
@@ -322,15 +337,15 @@ static void *hammer(void *arg)
 		u16 id;
 
 		REQUIRE(obj);
-		/* Whoever else has it would see this change. */
+		/* Another thread with the same entry would change these members. */
 		obj->trace = w->cpu;
 		obj->stamp = n;
 		snprintf(comm, sizeof(comm), "task/%lu", below(w, 300));
-		id = kmemleak_names_intern(&host->t, comm, 0);
-		kmemleak_names_get(&host->t, id, 0, got);
+		id = kmemleak_comm_intern(&host->t, comm, 0);
+		kmemleak_comm_get(&host->t, id, 0, got);
 		REQUIRE(id && !strcmp(comm, got));
 		REQUIRE(obj->trace == w->cpu && obj->stamp == (u32)n);
-		/* Entries are given back by others than took them. */
+		/* Entries are freed by other threads than those that took them. */
 		obj = __atomic_exchange_n(&exchange[below(w, 64)], obj, __ATOMIC_ACQ_REL);
 		if (obj)
 			kmemleak_pool_put(&host->t, obj);
@@ -357,11 +372,11 @@ static void test_pool_and_names(void)
 		if (exchange[i])
 			kmemleak_pool_put(&host->t, exchange[i]);
 	CHECK_EQ(kmemleak_pool_in_use(&host->t), 0);
-	CHECK_EQ(kmemleak_names_nr(&host->t), 300);
+	CHECK_EQ(kmemleak_comm_nr(&host->t), 300);
 	host_free(host);
 }
 
-/* ------------------------------------------------------ names that age -- */
+/* --------------------------------------------------- names that expire -- */
 
 /* Odd while the worker is in a call. */
 static unsigned int in_call[NR_WORKERS];
@@ -371,7 +386,7 @@ static void turn_call(unsigned int i)
 	__atomic_fetch_add(&in_call[i], 1, __ATOMIC_SEQ_CST);
 }
 
-/* As a grace period of the kernel. */
+/* Does the work of the kernel's grace period. */
 static void wait_for_calls(struct host *h)
 {
 	unsigned int i;
@@ -386,7 +401,7 @@ static void wait_for_calls(struct host *h)
 
 #define NR_NAMED	8
 
-/* Blocks of tasks that have many names, and each has its name for as long as it lives. */
+/* Allocates blocks under many task names. A block must keep its name until it is freed. */
 static void *name_blocks(void *arg)
 {
 	struct worker *w = arg;
@@ -403,13 +418,13 @@ static void *name_blocks(void *arg)
 		if (number[i]) {
 			snprintf(comm, sizeof(comm), "n%u", number[i]);
 			REQUIRE(kmemleak_block_get(&host->t, KMEMLEAK_VIRT, addr, &copy));
-			kmemleak_names_get(&host->t, copy.comm, copy.pid, got);
+			kmemleak_comm_get(&host->t, copy.comm, copy.pid, got);
 			CHECK(!copy.comm || !strcmp(comm, got));
 		}
 		turn_call(w->cpu);
 		if (number[i])
 			kmemleak_block_remove(&host->t, KMEMLEAK_VIRT, addr);
-		number[i] = 1 + below(w, 4 * KMEMLEAK_NR_NAMES);
+		number[i] = 1 + below(w, 4 * KMEMLEAK_COMM_TABLE_SIZE);
 		snprintf(comm, sizeof(comm), "n%u", number[i]);
 		kmemleak_block_add(&host->t, KMEMLEAK_VIRT, addr, 64, 1, &origin);
 		turn_call(w->cpu);
@@ -418,13 +433,14 @@ static void *name_blocks(void *arg)
 	return NULL;
 }
 
+/* Names expire while blocks with these names come and go. */
 static void test_names_age(void)
 {
 	pthread_t thread[NR_WORKERS];
 	unsigned int i, done;
 
 	host = host_new(4);
-	host->on_settle = wait_for_calls;
+	host->on_wait_for_hooks = wait_for_calls;
 	for (i = 0; i < NR_WORKERS; i++) {
 		workers[i] = (struct worker){
 			.cpu = i, .rng = host_rand(), .slab = HOST_DIRECT + i * SLAB_SIZE,
@@ -435,12 +451,15 @@ static void test_names_age(void)
 	do {
 		for (i = 0, done = 0; i < NR_WORKERS; i++)
 			done += __atomic_load_n(&workers[i].nr_lost, __ATOMIC_ACQUIRE);
-		/* Once more behind the last of them, when the tables are full for sure. */
-		CHECK_EQ(kmemleak_names_age(&host->t), 0);
+		/*
+		 * Make one more call after all workers have ended: by then the tables are
+		 * full for certain.
+		 */
+		CHECK_EQ(kmemleak_comm_expire(&host->t), 0);
 	} while (done < NR_WORKERS);
 	for (i = 0; i < NR_WORKERS; i++)
 		pthread_join(thread[i], NULL);
-	CHECK(host->settled > 0);
+	CHECK(host->waits > 0);
 	host_set_cpu(0);
 	host_free(host);
 }
@@ -449,7 +468,7 @@ static void test_names_age(void)
 
 #define NR_STAY		50
 
-/* Each ends its own losses and no others; what is no loss ends none. */
+/* Adds and removes opaque blocks. Only a block that this thread has added may be found. */
 static void *lose_blocks(void *arg)
 {
 	struct worker *w = arg;
@@ -473,6 +492,7 @@ static void *lose_blocks(void *arg)
 	return NULL;
 }
 
+/* Meanwhile each walk over the table must return all blocks that stay. */
 static void test_opaque(void)
 {
 	pthread_t thread[NR_WORKERS];
@@ -507,7 +527,10 @@ static void test_opaque(void)
 
 #define NR_NEIGHBOURS	64
 
-/* Blocks come and go on both sides of one that stays, so its tree turns over. */
+/*
+ * Blocks on both sides of one that stays come and go. So the tree is rebalanced again and
+ * again.
+ */
 static void *rebuild(void *arg)
 {
 	unsigned long n, i;
@@ -526,16 +549,16 @@ static void *rebuild(void *arg)
 	return NULL;
 }
 
-/* A look-up without a lock may say that it cannot tell, but nothing wrong. */
+/* A look-up without a lock may be unstable. If it is stable, its result must be right. */
 static void test_peek(void)
 {
 	const unsigned long addr = HOST_DIRECT + NR_NEIGHBOURS / 2 * 64;
 	unsigned long told = 0, wrong = 0;
-	/* In turn one that is there and one that is not. */
+	/* By turns an address inside the block and an address in no block. */
 	const unsigned long many[4] = {
 		addr + 63, HOST_DIRECT - 1, addr, HOST_DIRECT - 1,
 	};
-	struct kmemleak_glimpse seen[2 + ARRAY_SIZE(many)];
+	struct kmemleak_lookup_result seen[2 + ARRAY_SIZE(many)];
 	pthread_t thread;
 	bool done;
 
@@ -547,14 +570,14 @@ static void test_peek(void)
 		unsigned int i;
 
 		done = __atomic_load_n(&workers_done, __ATOMIC_ACQUIRE);
-		kmemleak_index_peek(&host->t, KMEMLEAK_VIRT, many[0], &seen[0]);
-		kmemleak_index_peek(&host->t, KMEMLEAK_VIRT, many[1], &seen[1]);
-		kmemleak_index_peek_many(&host->t, many, &seen[2], ARRAY_SIZE(many));
+		kmemleak_index_lookup(&host->t, KMEMLEAK_VIRT, &many[0], &seen[0], 1);
+		kmemleak_index_lookup(&host->t, KMEMLEAK_VIRT, &many[1], &seen[1], 1);
+		kmemleak_index_lookup(&host->t, KMEMLEAK_VIRT, many, &seen[2], ARRAY_SIZE(many));
 		for (i = 0; i < ARRAY_SIZE(seen); i++) {
 			bool there = !(i % 2);
 
-			told += seen[i].sure && there;
-			wrong += seen[i].sure && seen[i].found != there;
+			told += seen[i].stable && there;
+			wrong += seen[i].stable && seen[i].found != there;
 			wrong += seen[i].found && !(seen[i].flags & KMEMLEAK_LIVE);
 		}
 	} while (!done);

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The benchmark module: does work whose cost a leak detector decides, and says
- * how long it took. This file has the commands and their results; the work is in
- * the others.
+ * The benchmark module: makes a leak detector work, and reports how long that took. This
+ * file has the commands and their results. The other files do the work.
  *
- *   kmemleak_bench/run      takes one command a write, which returns when it is done
+ *   kmemleak_bench/run      takes one command per write. The write returns when the
+ *			     command is done.
  *	pair <size> <depth> <threads> <pairs>
  *	     [shared|private|paths|remote|hardirq|softirq]
- *				allocations and frees, see pairs.c
+ *				allocates and frees blocks, see pairs.c
  *	bulk <objects>, vmalloc <pairs>, percpu <pairs>
  *	populate <objects> <list|random|buffers|integers>
- *				allocates and keeps, see populate.c
- *	drop			gives back what populate took
- *	lose [<objects>]	allocates a block, or so many, and forgets them
+ *				allocates blocks and keeps them, see populate.c
+ *	drop			frees the blocks of populate
+ *	lose [<objects>]	allocates one block or more and loses them
  *	probe <0|1>		whether a scan also measures latencies, see probe.c
- *	quiet <ms>		the same latencies with no scan
- *	scan			one scan of the detector
- *   kmemleak_bench/result   what the last command measured, `name value unit`
+ *	quiet <ms>		measures the same latencies without a scan
+ *	scan			makes one scan of the detector
+ *   kmemleak_bench/result   results of the last command: `name value unit`
  */
 
 #include <linux/ctype.h>
@@ -38,14 +38,14 @@
 #define MAX_COMMAND	96
 #define MAX_RESULT	1024
 
-/* One command at a time; also the result. */
+/* Only one command runs at a time. The mutex also guards the result. */
 static DEFINE_MUTEX(lock);
 static char result[MAX_RESULT];
 static size_t result_len;
 static bool probing;
 static struct dentry *folder;
 
-/* One more line of the running command's result. */
+/* Adds a line to the result of the running command. */
 void bench_result(const char *name, const char *unit, const char *fmt, ...)
 {
 	char value[32];
@@ -75,8 +75,8 @@ static void result_portion(const char *name, const char *suffix, u64 ns, u64 eac
 }
 
 /*
- * Median and best of the portions after the first, for one of the @per_portion
- * things that each did.
+ * Reports the median and the best time of the portions after the first, for one of the
+ * @per_portion things that a portion did.
  */
 void bench_portions(const char *name, u64 *ns, unsigned int count, u64 per_portion)
 {
@@ -123,8 +123,8 @@ static int run_words(char *text)
 }
 
 /*
- * Files of debugfs cannot be written from inside the kernel. So the writer's own
- * bytes are handed on: "scan" is a command of the detector's too.
+ * A file of debugfs cannot be written from inside the kernel. So pass on the writer's own
+ * buffer: the detector also has a command "scan".
  */
 static int scan(const char __user *buf, size_t len)
 {

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Allocations and frees in a loop, by kernel threads, whose stacks are of a known
- * depth. What is measured is a pair: one allocation and its free. Eight call
- * sites take turns, as a detector may remember what it saw at a site.
+ * Kernel threads allocate and free blocks in a loop, on stacks of a known depth. The time of
+ * a pair is measured: one allocation and its free. Eight call sites take turns, because a
+ * detector may remember results by call site.
  *
- * Depth counts the callers of a site: the two functions that every kernel thread
- * starts with, the thread's own, the loop, and levels of recursion in between. The
- * recursion is entered once for all pairs, so that it costs nothing; with "paths"
- * it is entered anew for each pair, by ways that look alike to one who only
- * compares site and depth.
+ * The depth is the number of callers of a site: the two functions that every kernel thread
+ * starts with, the thread's own function, the loop, and levels of recursion between them.
+ * The recursion is entered once for all pairs, so it costs nothing. With "paths" it is
+ * entered anew for each pair, and by paths that differ in functions but not in depth.
  *
- * With "hardirq" and "softirq" a portion runs in one interrupt or softirq of the
- * thread's CPU. In place of the first three callers it has those of a handler.
+ * With "hardirq" and "softirq" a portion runs in one interrupt or softirq of the thread's
+ * CPU. Then the first three callers are those of an interrupt handler or a tasklet.
  */
 
 #include <linux/cpumask.h>
@@ -49,19 +48,19 @@ struct job;
 
 /**
  * struct worker - one thread of a job
- * @job: what all threads have in common
+ * @job: shared by all threads
  * @cache: where its blocks come from, or NULL for kmalloc()
- * @index: its number, from 0
+ * @index: number of the thread, from 0
  * @gfp: flags of its allocations
- * @pairs: how many a portion has
- * @portion: the one that is measured
- * @ns: what each portion took
- * @err: what went wrong, or 0
- * @runs: the thread exists
- * @done: it has ended
+ * @pairs: number of pairs in a portion
+ * @portion: number of the portion that is measured
+ * @ns: time that each portion took
+ * @err: error, or 0
+ * @runs: the thread was started
+ * @done: the thread has ended
  * @hardirq: runs a portion in an interrupt
  * @softirq: runs a portion in a softirq
- * @portion_done: that portion has ended
+ * @portion_done: the portion in the interrupt or softirq has ended
  */
 struct worker {
 	struct job *job;
@@ -81,14 +80,14 @@ struct worker {
 
 /**
  * struct job - one command
- * @mode: see the names
+ * @mode: how pairs are made, see mode_names
  * @size: bytes of a block
- * @levels: of recursion
- * @threads: how many
- * @arrived: threads at the starting line, of all portions together
- * @body: a portion, run at the right depth
+ * @levels: levels of recursion
+ * @threads: number of threads
+ * @arrived: how often a thread was ready for a portion, over all portions
+ * @body: called at the right depth: makes a portion, or one pair of it with "paths"
  * @full: for "remote": the array belongs to the thread that frees
- * @handed: for "remote": blocks on their way to the other CPU
+ * @handed: for "remote": blocks on their way to the other thread
  */
 struct job {
 	enum mode mode;
@@ -102,8 +101,8 @@ struct job {
 };
 
 /*
- * Keeps a call from becoming a jump, and functions that differ in nothing but @n
- * from being merged.
+ * Keeps the compiler from turning a call into a jump, and from merging functions that
+ * differ only in @n.
  */
 static __always_inline void stay(const int n)
 {
@@ -159,7 +158,7 @@ static void release(struct worker *worker, void *p)
 		kfree(p);
 }
 
-/* Two functions of the same frame, chosen by the bits of @path. */
+/* Two functions with the same stack frame. The bits of @path select one at each level. */
 static int descend(struct worker *worker, unsigned int levels, unsigned int path);
 
 #define DESCEND(name, n)							\
@@ -215,7 +214,7 @@ static int one_pair(struct worker *worker)
 	return pair(worker, 0);
 }
 
-/* The thread with index 0 allocates, the other one frees. */
+/* The thread with index 0 allocates blocks, the other one frees them. */
 static int hand_over(struct worker *worker)
 {
 	struct job *job = worker->job;
@@ -226,7 +225,7 @@ static int hand_over(struct worker *worker)
 	for (i = 0; i < batches; i++) {
 		void **array = job->handed[i % 2];
 
-		/* Pairs with the release below, by the other thread. */
+		/* Pairs with the release below, in the other thread. */
 		while (smp_load_acquire(&job->full[i % 2]) != frees) {
 			cpu_relax();
 			cond_resched();
@@ -240,13 +239,13 @@ static int hand_over(struct worker *worker)
 			if (!array[n])
 				worker->err = -ENOMEM;
 		}
-		/* The array's contents belong to the one who sees this. */
+		/* Hands the array over to the other thread. Pairs with the acquire above. */
 		smp_store_release(&job->full[i % 2], !frees);
 	}
 	return worker->err;
 }
 
-/* Waits until all threads are at the same portion. */
+/* Waits until all threads have reached the same portion. */
 static void line_up(struct job *job, unsigned int portion)
 {
 	int all = job->threads * (portion + 1);
@@ -297,7 +296,7 @@ static void measure_in_context(struct worker *worker)
 		irq_work_queue(&worker->hardirq);
 		break;
 	case SOFTIRQ:
-		/* It runs when they are enabled, not in a thread of its own. */
+		/* The tasklet runs right here, in local_bh_enable(), and not in ksoftirqd. */
 		local_bh_disable();
 		tasklet_schedule(&worker->softirq);
 		local_bh_enable();
@@ -321,7 +320,7 @@ static int work(void *data)
 	kthread_complete_and_exit(&worker->done, 0);
 }
 
-/* A constructor keeps the cache from being merged with another one. */
+/* A cache with a constructor is not merged with another cache. */
 static void construct(void *p)
 {
 }
@@ -342,7 +341,7 @@ static int start(struct worker *worker, unsigned int cpu)
 	return 0;
 }
 
-/* Without all threads none would get past the starting line. */
+/* A thread that could not be started counts as arrived. Else the others would wait forever. */
 static int run_threads(struct job *job, struct worker *worker)
 {
 	unsigned int i, cpu = cpumask_first(cpu_online_mask);
@@ -396,7 +395,7 @@ static int run_job(struct job *job, unsigned long pairs, const char *name)
 	if (!err)
 		err = run_threads(job, worker);
 	if (!err) {
-		/* A portion lasts as long as its slowest thread. */
+		/* A portion takes as long as its slowest thread. */
 		for (i = 1; i < job->threads; i++)
 			for (portion = 0; portion < BENCH_PORTIONS; portion++)
 				worker[0].ns[portion] = max(worker[0].ns[portion],

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Takes many blocks and keeps them, in a shape that a scan has to follow, and
- * tells by how much free memory shrank. What of this is the detector's is for the
- * reader to work out, by the same with the detector off.
+ * Allocates many blocks and keeps them, in a shape that a scan has to follow. Reports by how
+ * much free memory shrank. To find the detector's part of that, make the same run without
+ * the detector.
  *
- *   list      each object points at the next one
- *   random    a tree in random order, with as many random pointers on top
- *   buffers   a list, with 4096 buffers of 64 KiB hanging off it that hold no
+ *   list      each object points to the next one
+ *   random    a tree in random order, and four random pointers more for each object
+ *   buffers   a list that also points to as many as 4096 buffers of 64 KiB, which hold no
  *             pointers
- *   integers  a list of objects otherwise full of small integers
+ *   integers  a list of objects that are otherwise full of small integers
  */
 
 #include <linux/err.h>
@@ -35,9 +35,10 @@ static const char * const shape_names[] = { "list", "random", "buffers", "intege
 
 /**
  * struct node - one object, 128 bytes on a 64-bit machine
- * @veiled: the next one in order of allocation, for dropping them; not a pointer
- * @next: the same as a pointer, for the shapes that are lists
- * @slot: what the shape calls for
+ * @veiled: inverted address of the next object in order of allocation, so not a pointer.
+ *	bench_drop() follows it.
+ * @next: pointer to the next object, in shapes that are lists
+ * @slot: depends on the shape
  */
 struct node {
 	unsigned long veiled;
@@ -45,7 +46,7 @@ struct node {
 	void *slot[SLOTS];
 };
 
-/* The scanner finds everything from here, and `drop` from the veiled one. */
+/* Scans reach all objects from @head. bench_drop() begins at @veiled_head. */
 static struct node *head;
 static unsigned long veiled_head = ~0UL;
 static bool have_buffers;
@@ -98,7 +99,7 @@ static noinline int lose_one(void)
 	return lost ? 0 : -ENOMEM;
 }
 
-/* lose: allocates blocks and forgets them, for as long as the machine runs */
+/* lose: allocates blocks and loses them. They are never freed. */
 int bench_lose(unsigned int words, char **word)
 {
 	unsigned int i, count = 1;
@@ -132,7 +133,7 @@ static void *make_buffer(void)
 {
 	unsigned char *buffer = kmalloc(SZ_64K, GFP_KERNEL);
 
-	/* Like text: no address looks like this. */
+	/* Like text: no word of it can be an address. */
 	if (buffer)
 		memset(buffer, 'a', SZ_64K);
 	return buffer;
@@ -166,7 +167,10 @@ static int make_list(unsigned int count, enum shape shape)
 	return 0;
 }
 
-/* Hang @node below a random earlier one; some have room, as each adds four. */
+/*
+ * Hangs @node below a random earlier object. Some object has room, because each adds room
+ * for four.
+ */
 static void adopt(struct node **all, unsigned int count, struct node *node,
 		  struct rnd_state *rnd)
 {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a scan does to the rest of the machine: how late a timer of the scanning
- * CPU fires, which is how long that CPU had its interrupts off, and how long a
- * free on the other CPU can take, which is how long it waited for the scanner.
+ * How much a scan disturbs the machine. A timer fires late if the scanning CPU has
+ * interrupts off. A free on another CPU takes long if it waits for the scanner. Both delays
+ * are measured.
  *
- * Whatever else keeps the machine from running is measured with it: compare with
- * `quiet`.
+ * Other delays of the machine are measured, too: compare the results with those of `quiet`.
  */
 
 #include <linux/completion.h>
@@ -47,7 +46,7 @@ static enum hrtimer_restart fire(struct hrtimer *t)
 	return HRTIMER_RESTART;
 }
 
-/* Interrupts are off, so that it is not their time that is measured. */
+/* Interrupts are off, because the time that they take must not be measured. */
 static void timed_free(void *p)
 {
 	unsigned long flags;
@@ -63,7 +62,7 @@ static void timed_free(void *p)
 	frees++;
 }
 
-/* Blocks live for a while, so that the scanner can be at one of them. */
+/* Blocks live for a while, so that the scanner can be reading one of them. */
 static int free_blocks(void *data)
 {
 	void **held = data;
@@ -102,14 +101,14 @@ static int start_freer(void)
 	kthread_bind(task, cpu);
 	freer = task;
 	wake_up_process(task);
-	/* Stopped before it ran, it would not give back what it holds. */
+	/* Let the thread start: if it is stopped before it has run, it does not free @held. */
 	msleep(20);
 	return 0;
 }
 
 /*
- * From here to bench_probe_stop() the caller stays on its CPU, as that is the
- * one that the timer watches.
+ * From here to bench_probe_stop() the caller stays on its CPU, because the timer watches
+ * this CPU.
  */
 int bench_probe_start(void)
 {
@@ -148,7 +147,7 @@ void bench_probe_stop(void)
 	bench_result("timer_fired", "times", "%llu", timer_fired);
 }
 
-/* quiet <ms>: the CPU is busy, as in a scan, but with nothing. */
+/* quiet <ms>: the CPU is busy as during a scan, but does nothing. */
 int bench_quiet(unsigned int words, char **word)
 {
 	unsigned int ms;

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Every annotation, with and without: the torture module sets the same scene
-# twice, and the verdicts differ by what the annotation is for.
+# Each annotation, with and without it. The torture module sets up the same scene both times.
+# The verdicts must differ by the effect of the annotation.
 
-# Functions are called by km_test; few take all arguments of the script.
+# km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
@@ -27,14 +27,14 @@ pair() {
 	km_scenes "$1" "$2" && km_scan && km_verdicts "$KM_MOST"
 }
 
-# What transient_leak passed over once, the next scan reports.
+# transient_leak hides a block from one scan. The next scan must report the block.
 transient_once() {
 	km_scenes transient_leak on && km_scan && km_verdicts || return 1
 	km_all lost
 	km_scan && km_compare "$KM_MOST"
 }
 
-# Clearing turns what was reported into roots; it is not reported again.
+# Clear turns the reported blocks into roots. They must not be reported again.
 cleared_stay_silent() {
 	km_scenes not_leak off && km_scan && km_verdicts "$KM_MOST" || return 1
 	km_reported_only
@@ -47,11 +47,11 @@ km_need_torture
 # shellcheck disable=SC2086
 set -- $pairs
 km_plan $((2 * $# + 3))
-km_test "the module has these pairs and no other" all_pairs_listed
+km_test "the module has exactly these annotations" all_pairs_listed
 for name; do
-	km_test "$name with" pair "$name" on
-	km_test "$name without" pair "$name" off
+	km_test "$name: verdicts are right with it" pair "$name" on
+	km_test "$name: verdicts are right without it" pair "$name" off
 done
 km_test "transient_leak holds for one scan" transient_once
-km_test "cleared leaks stay silent" cleared_stay_silent
+km_test "cleared leaks are not reported again" cleared_stay_silent
 km_finish

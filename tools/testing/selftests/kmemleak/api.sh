@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Calls that make no sense: every entry point with every kind of bad input has
-# its answer in the table below, a counter in kmemleak_stats. Then the detector
-# still has to tell what is held from what is lost.
+# Wrong calls: each entry point with each kind of bad input. The table below names the counter
+# in kmemleak_stats that the call must raise. Afterwards, the detector must still tell held
+# blocks from lost ones.
 
-# Functions are called by km_test; few take all arguments of the script.
+# km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
@@ -13,9 +13,9 @@
 inputs="null err_ptr size_0 wrap unknown freed twice overlap hardirq nmi"
 counters="bad_addr|bad_size|wrap|unknown|unknown_free|duplicate|overlap|outside|nmi"
 
-# The counter that grows; none: a call as good as any; .: the function has no
-# such argument, or the input is just what it is for. A physical address is never
-# NULL. Overlap: a part that reaches out of its block, or an inner address.
+# The counter that grows. none: the call is valid. A dot: the function has no such argument,
+# or is made for this input. A physical address is never NULL. overlap: the part reaches
+# outside of its block, or the address is inside the block.
 answers() {
 	cat <<'END'
 alloc          bad_addr bad_addr bad_size wrap .            .            duplicate    overlap      none nmi
@@ -42,7 +42,7 @@ counted() {
 	grep -E "^($counters) " "$KM_STATS"
 }
 
-# cell FUNCTION INPUT COUNTER: that one grows, and no other
+# cell FUNCTION INPUT COUNTER: this counter must grow, and no other
 cell() {
 	counted > "$KM_TMP/before"
 	km_torture "api $1 $2" 2> "$KM_TMP/error" || {
@@ -72,14 +72,15 @@ cell() {
 	' "$KM_TMP/before" "$KM_TMP/after"
 }
 
-# As km_test, where the input is possible: no size reaches the end of what PAE addresses.
+# As km_test, but skips an input that is not possible: with PAE, no size reaches the end of
+# the physical addresses.
 test_cell() {
 	cell "$@"
 	status=$?
 	if [ "$status" -ne 0 ] && grep -q 'not supported' "$KM_TMP/error"; then
-		km_skip "$1 $2: $3" "not possible here"
+		km_skip "$1 $2: counts $3" "not possible here"
 	else
-		km_result "$status" "$1 $2: $3"
+		km_result "$status" "$1 $2: counts $3"
 	fi
 }
 
@@ -103,17 +104,17 @@ cells() {
 	done
 }
 
-# Each kind of mistake is told once, with the caller's trace.
+# The log must report each kind of mistake once, with the caller's trace.
 told_once() {
-	dmesg | sed -n 's/.*kmemleak: \(.*\): 0x[0-9a-f]*, size [0-9]*; told once.*/\1/p' \
+	dmesg | sed -n 's/.*kmemleak: \(.*\): 0x[0-9a-f]*, size [0-9]* (reported once.*/\1/p' \
 		> "$KM_TMP/told"
 	sed 's/^/# told: /' "$KM_TMP/told"
 	sort "$KM_TMP/told" | uniq -d | grep . && return 1
-	# Wraps, is unknown, twice, overlaps, outside.
+	# The kinds: wrap, unknown, duplicate, overlap, outside.
 	[ "$(wc -l < "$KM_TMP/told")" -eq 5 ]
 }
 
-# Nothing is printed while the caller may hold a lock.
+# The caller may hold a lock, so the mistake must be reported later.
 told_later() {
 	km_torture mistakes || return 1
 	sleep 1
@@ -127,7 +128,7 @@ told_with_trace() {
 		grep -q 'Call Trace of '
 }
 
-# What overlapped is a root until it is freed; a root that stays hides leaks.
+# Overlapping memory is a root until it is freed. A root that stays would hide leaks.
 nothing_opaque() {
 	km_note "$(km_stat opaque_blocks) opaque blocks"
 	[ "$(km_stat opaque_blocks)" = 0 ]
@@ -140,8 +141,8 @@ km_plan $(($(wc -l < "$KM_TMP/cells") + $(answers | wc -l) + 6))
 km_mark
 last=
 km_torture reset
-km_test "mistakes are told when no lock is held" told_later
-km_test "what is noted of them is no reference" still_works
+km_test "no mistake is reported while a lock is held" told_later
+km_test "records of mistakes are not references" still_works
 km_torture reset
 while read -r function input answer; do
 	if [ -n "$last" ] && [ "$function" != "$last" ]; then
@@ -150,7 +151,7 @@ while read -r function input answer; do
 	fi
 	last=$function
 	if [ "$input" = nmi ] && ! km_nmi; then
-		km_skip "$function $input" "no way to cause an NMI here"
+		km_skip "$function $input: counts $answer" "no way to cause an NMI here"
 	else
 		test_cell "$function" "$input" "$answer"
 	fi
@@ -158,7 +159,7 @@ done < "$KM_TMP/cells"
 km_test "$last: the detector still works" still_works
 km_torture reset
 km_test "no memory stays opaque" nothing_opaque
-km_test "each kind of mistake was told once" told_once
-km_test "with a trace" told_with_trace
-km_test "the kernel has nothing to complain of" km_no_splat
+km_test "the log reports each kind of mistake once" told_once
+km_test "the report of a mistake has a trace" told_with_trace
+km_test "the kernel log has no complaints" km_no_splat
 km_finish

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Every command that leaves the detector on, and every write that is none: its
-# error, and that nothing changed. What off does is in z_off.sh.
+# Each command that leaves the detector on; z_off.sh tests off. Each write that is no command:
+# it must fail with the right error and change nothing.
 
-# Functions are called by km_test; few take all arguments of the script.
+# km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
@@ -37,7 +37,7 @@ clear_without_newline() {
 	[ "$(km_reports)" -ge 1 ] && km_write clear && reads_empty
 }
 
-# dump_of OFFSET: any address inside will do, the log has it all
+# dump_of OFFSET: dump= takes any address inside a block; the log must have all of the dump
 dump_of() {
 	km_torture "pair data off"
 	start=$(sed -n 's/^lost \(0x[0-9a-f]*\) .*/\1/p' "$KM_TORTURE/result")
@@ -65,7 +65,7 @@ dump_behind() {
 	km_refuses "Invalid argument" "dump=0x%x" $((start + size))
 }
 
-# The effect of stack=off is in roots.sh; here is only that a bad word has none.
+# roots.sh tests the effect of stack=off. Here, a bad word must have no effect.
 stack_stays() {
 	km_scenes stack on
 	km_refuses "Invalid argument" 'stack=offs\n' &&
@@ -94,7 +94,7 @@ thread_secs_0() {
 	km_write 'scan=0\n' && [ -z "$(km_thread)" ]
 }
 
-# State: what a command could have changed. The reports are those of one leak.
+# Prints all state that a command could change.
 state() {
 	cat "$KM_FILE"
 	km_stat enabled
@@ -104,7 +104,7 @@ state() {
 	cat "$KM_PARAM"/*
 }
 
-# refused ERROR BYTES...: and nothing changed
+# refused ERROR BYTES...: the write must fail with this error and change nothing
 refused() {
 	km_refuses "$@" || return 1
 	state > "$KM_TMP/after"
@@ -113,8 +113,8 @@ refused() {
 	return 1
 }
 
-# One line each: error, a tab, what printf makes the bytes of. BIG stands for
-# a number of zeroes that makes the write longer than a page.
+# Prints one write a line: the kind of error, a tab, and the input for printf. BIG stands for
+# so many zeroes that the write is longer than a page.
 bad_writes() {
 	sed 's/^\([IR]\) /\1	/' <<'END'
 I \n
@@ -192,7 +192,7 @@ run_bad_writes() {
 			name=$bytes
 			;;
 		esac
-		# A name must not contain what KTAP gives a meaning to.
+		# In KTAP, a # in a name has a meaning.
 		name=$(printf '%s' "$name" | tr '#' _)
 		km_test "refused: \"$name\"" refused "$error" "$bytes"
 	done < "$KM_TMP/table"
@@ -209,31 +209,31 @@ megabyte() {
 km_begin
 km_need_torture
 km_plan $((21 + $(bad_writes | wc -l) + 3))
-km_test "scan with a newline" scans_one_more 'scan\n'
-km_test "scan without one" scans_one_more 'scan'
-km_test "scan with a blank, a CR and a NUL behind it" scans_one_more 'scan \r\n\000'
+km_test "scan with a newline scans once" scans_one_more 'scan\n'
+km_test "scan without a newline scans once" scans_one_more 'scan'
+km_test "scan with a blank, CR and NUL behind it scans once" scans_one_more 'scan \r\n\000'
 km_test "clear does not scan" no_scan 'clear\n'
 km_test "clear empties the reports" clear_command
-km_test "clear without a newline" clear_without_newline
-km_test "dump of a start" dump_of 0
-km_test "dump of an inner address" dump_of 100
-km_test "dump of the last byte" dump_of 191
-km_test "dump of a per-cpu block" dump_percpu
-km_test "dump behind a block" dump_behind
+km_test "clear without a newline empties the reports" clear_without_newline
+km_test "dump= of the start of a block shows it" dump_of 0
+km_test "dump= of an address inside a block shows it" dump_of 100
+km_test "dump= of the last byte of a block shows it" dump_of 191
+km_test "dump= of a per-cpu block shows it" dump_percpu
+km_test "dump= of the address behind a block fails" dump_behind
 km_test "a bad stack= changes nothing" stack_stays
 km_test "scan=on starts the thread" thread_on
-km_test "scan=on again is fine" thread_on
-km_test "scan=off ends it" thread_off
-km_test "scan=off again is fine" thread_off
-km_test "scan=SECS starts it" thread_secs
-km_test "a period above the greatest is that one" thread_secs_most
-km_test "scan=0 ends it" thread_secs_0
+km_test "scan=on succeeds while the thread runs" thread_on
+km_test "scan=off ends the thread" thread_off
+km_test "scan=off succeeds without a thread" thread_off
+km_test "scan=SECS starts the thread" thread_secs
+km_test "a period above the maximum becomes the maximum" thread_secs_most
+km_test "scan=0 ends the thread" thread_secs_0
 state > "$KM_TMP/before"
-km_test "on while it is on" km_write 'on\n'
+km_test "on succeeds while the detector is on" km_write 'on\n'
 state > "$KM_TMP/after"
-km_test "changes nothing" cmp -s "$KM_TMP/before" "$KM_TMP/after"
+km_test "on changes nothing while the detector is on" cmp -s "$KM_TMP/before" "$KM_TMP/after"
 
-# A leak that is reported and a thread that runs are state to be kept.
+# Bad writes must keep the reported leaks and the running thread.
 km_scenes data off
 km_scan
 first=$(cat "$KM_PARAM/first_scan_secs")
@@ -242,8 +242,8 @@ echo scan=600 > "$KM_FILE"
 state > "$KM_TMP/before"
 run_bad_writes
 km_test "refused: a megabyte" megabyte
-km_test "the leak is still reported" km_verdicts "$KM_MOST"
+km_test "the leaks are still reported" km_verdicts "$KM_MOST"
 echo scan=off > "$KM_FILE"
 km_set first_scan_secs "$first"
-km_test "and a scan still works" scans_one_more scan
+km_test "a scan still works" scans_one_more scan
 km_finish

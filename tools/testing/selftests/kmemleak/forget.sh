@@ -1,19 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Leaks in the tree's own code: one of its functions forgets to free what belongs to
-# its object, as it happened in the past, in the same place or in one like it. Some
-# were in this very line:
+# Leaks in the tree's own code: one of its functions forgets to free memory of its object.
+# Such leaks have happened, in the same place or in a similar one. Some were in this very
+# line:
 #
 #   kernel_read_file	"exec: Fix mem leak in kernel_read_file"
 #   destroy_workqueue	"workqueue: Fix missing kfree(rescuer) in destroy_workqueue()"
 #   clear_tracing_err_log	"tracing: Free error logs of tracing instances"
 #
-# and single_release, for one, is what dozens of drivers did not call. Of the others,
-# the kind is what was there. They happen by what a user does, and one scan right after
-# that finds all blocks and leads to who allocated them.
+# Dozens of drivers did not call single_release. Of the others, the same kind of leak has
+# happened. An action of a user causes each leak. One scan right after it must find all
+# blocks, and their traces must show the allocator.
 
-# Functions are called by km_test; few take all arguments of the script.
+# km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
@@ -21,11 +21,11 @@
 KM_FORGET=$KM_DEBUG/kmemleak_forget
 KM_TRACING=/sys/kernel/tracing
 TIMES=$(km_amount 10 10 5)
-# The longest wait for callbacks and work that end in the mistake, in tenths of seconds.
+# Longest wait for callbacks and work that run into the mistake, in tenths of a second.
 PATIENCE=600
 
-# What is done, the kind of leak, the function that frees, the one that forgets it, and
-# whoever has allocated the block.
+# The action, the kind of leak, the function that frees, its caller that forgets it, and the
+# allocator of the block.
 leaks() {
 	cat <<-END
 	read_version	nested		kfree		single_release		single_open,seq_read_iter
@@ -53,7 +53,7 @@ leaks() {
 	END
 }
 
-# ---- what is done, each time by a process of its own ---------------------------
+# ---- actions, each time in a process of its own --------------------------------
 
 read_version() {
 	cat /proc/version
@@ -75,7 +75,7 @@ pipe() {
 	: | :
 }
 
-# A file that ends before its size says so.
+# This file is shorter than its size.
 bad_module() {
 	insmod /sys/kernel/uevent_seqnum
 	:
@@ -111,7 +111,7 @@ make_cgroup() {
 	mkdir "$KM_TMP/group/kmemleak" && rmdir "$KM_TMP/group/kmemleak"
 }
 
-# It has a workqueue and a cache.
+# The module has a workqueue and a cache.
 cycle_module() {
 	km_load kmemleak_past && km_unload kmemleak_past
 }
@@ -122,14 +122,14 @@ bad_filter() {
 	rmdir "$KM_TRACING/instances/kmemleak"
 }
 
-# ---- whether it is found -------------------------------------------------------
+# ---- checks --------------------------------------------------------------------
 
-# One reference of a block may have been lost more than once.
+# A block is listed again if another reference to it was lost. Keep one line for a block.
 lost() {
 	awk '!lost[$0]++' "$KM_FORGET/result" > "$KM_TMP/lost"
 }
 
-# Some of it happens in callbacks and work.
+# Some leaks happen later, in callbacks and work.
 happened() {
 	looks=0
 	until lost && [ "$(wc -l < "$KM_TMP/lost")" -ge $((km_known + TIMES)) ]; do
@@ -145,7 +145,7 @@ happen() {
 		("$1" > "$KM_TMP/output" 2>&1) || { sed 's/^/# /' "$KM_TMP/output"; return 1; }
 		left=$((left - 1))
 	done
-	happened || { km_note "it did not happen"; return 1; }
+	happened || { km_note "the leak did not happen"; return 1; }
 }
 
 leak() {
@@ -155,13 +155,13 @@ leak() {
 	[ "$status" -eq 0 ] && km_scan && lost && km_found "$KM_TMP/lost" "$TIMES" 80
 }
 
-# forgets KIND FREE CALLER ALLOCATOR: not all kernels have all functions
+# forgets KIND FREE CALLER ALLOCATOR: fails if this kernel lacks the functions
 forgets() {
 	echo "$2 $3 $4" 2> /dev/null > "$KM_FORGET/command" || return 1
 	echo "$1" >> "$KM_TMP/kinds"
 }
 
-# frees FREE CALLER: without SMP the counts of a mount are in itself
+# frees FREE CALLER: does the caller free anything? Without SMP, the mount has its counts inside.
 frees() {
 	[ "$1 ${2%%,*}" != "free_percpu free_vfsmnt" ] || uname -v | grep -qw SMP
 }
@@ -172,7 +172,7 @@ enough() {
 		[ "$(sort -u "$KM_TMP/kinds" | grep -c .)" -ge 5 ]
 }
 
-# While this shell waits for another process, nothing on its stack is dead.
+# While this shell waits for a child, its stack must hold no dead address.
 waiter() {
 	(
 		until grep -q do_wait "/proc/$$/stack"; do
@@ -182,8 +182,8 @@ waiter() {
 	) 2> "$KM_TMP/error" || grep -q 'not supported' "$KM_TMP/error"
 }
 
-# What is reported is what was lost. Old addresses come to lie here and there meanwhile,
-# and hide more than they did from the scan right after.
+# Only lost blocks may be reported. Stray copies of their addresses have appeared meanwhile,
+# and hide more blocks than they hid from the scan right after the leak.
 nothing_else() {
 	km_scan
 	lost
@@ -208,18 +208,18 @@ km_plan $(($(grep -c . "$KM_TMP/leaks") + 6))
 km_mark
 while read -r action kind free caller allocator; do
 	if ! frees "$free" "$caller"; then
-		km_skip "$action: $free in ${caller%%,*}" "not without SMP"
+		km_skip "found: $action, no $free in ${caller%%,*}" "not without SMP"
 	elif forgets "$kind" "$free" "$caller" "$allocator"; then
-		km_test "$action: $free in ${caller%%,*}" leak "$action"
+		km_test "found: $action, no $free in ${caller%%,*}" leak "$action"
 	else
-		km_skip "$action: $free in ${caller%%,*}" "no such function"
+		km_skip "found: $action, no $free in ${caller%%,*}" "no such function"
 	fi
 done < "$KM_TMP/leaks"
-km_test "ten leaks of five kinds" enough
-km_test "who waits for a child holds nothing" waiter
-km_test "99 % of all" km_found_all
-km_test "and nothing else" nothing_else
-km_test "which are all given back" given_back
-km_test "the kernel has nothing to complain of" km_no_splat
+km_test "there were at least ten leaks of five kinds" enough
+km_test "a task that waits for a child holds no dead address" waiter
+km_test "99 % of all lost blocks are found" km_found_all
+km_test "only lost blocks are reported" nothing_else
+km_test "unloading the module frees the lost blocks" given_back
+km_test "the kernel log has no complaints" km_no_splat
 umount "$KM_TMP/group"
 km_finish

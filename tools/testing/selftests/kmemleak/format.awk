@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Does each line of a read have the shape that scripts in the field expect, in its place?
-# Exit status 0 if so, and if there are ten reports at least.
+# Checks one read of the reports. Each line must have the shape and the place that users'
+# scripts expect. Exit status 0 if so, and if there are at least ten reports.
 #
-# A state machine: which kinds of line may follow which.
+# A state machine: the state is the kind of the last line.
 
 function bad(why) {
 	if (++faults <= 10)

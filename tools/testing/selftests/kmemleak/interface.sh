@@ -1,11 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The files as scripts in the field know them: permissions, what an empty report
-# is, the shape of every line, the order, the ways they write and read, the
-# lines in the log, and the parameters.
+# The files as users' scripts know them: permissions, an empty report, the shape of each line,
+# the order of reports, the ways to write and read, lines in the log, and the parameters.
 
-# Functions are called by km_test; few take all arguments of the script.
+# km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
@@ -25,10 +24,20 @@ empty_read() {
 }
 
 stats_lines() {
-	grep -v -n -E '^[a-z_]+ -?[0-9]+$|^failed .+$' "$KM_STATS" && return 1
+	grep -v -n -E '^[a-z_]+ -?[0-9]+$|^rules [a-z_,]+$|^failed .+$' "$KM_STATS" && return 1
 	for name in enabled entries_in_use scans bad_addr duplicate leaks; do
 		[ -n "$(km_stat "$name")" ] || return 1
 	done
+}
+
+names_rules() {
+	rules=$(cat "$KM_PARAM/rules")
+	km_set rules 5
+	two=$(km_stat rules)
+	km_set rules 0
+	none=$(km_stat rules)
+	km_set rules "$rules"
+	[ "$two" = age,changed ] && [ "$none" = none ]
 }
 
 # ---- the text --------------------------------------------------------------
@@ -47,13 +56,13 @@ jiffies_ascend() {
 	sort -n "$KM_TMP/jiffies" | cmp -s - "$KM_TMP/jiffies"
 }
 
-# The order of announcements is the order of allocation.
+# The sample announces its blocks in the order of allocation. The reports must have it, too.
 order_as_announced() {
 	km_log | sed -n 's/.*kmemleak-test: recipe=[a-z]* .*addr=0x0*\([0-9a-f]*\).*/\1/p' \
 		> "$KM_TMP/announced"
 	sed -n 's/^unreferenced object 0x0*\([0-9a-f]*\) .*/\1/p' "$KM_REPORT" |
 		grep -F -x -f "$KM_TMP/announced" > "$KM_TMP/reported"
-	# Those that are missing here are a matter for sample.sh.
+	# Leave out blocks that were not reported: sample.sh tests for these.
 	grep -F -x -f "$KM_TMP/reported" "$KM_TMP/announced" > "$KM_TMP/common"
 	km_note "$(wc -l < "$KM_TMP/common") blocks compared"
 	[ "$(wc -l < "$KM_TMP/common")" -ge 10 ] || return 1
@@ -62,13 +71,13 @@ order_as_announced() {
 	return 1
 }
 
-# Call paths that meet in one function have traces of their own.
+# Two call paths lead to the same function. Each must have its own trace.
 own_traces() {
 	echo clear > "$KM_FILE"
 	km_torture traces && km_scan && km_verdicts "$KM_MOST"
 }
 
-# An interrupt's trace is recognised as a task's is: few are walked again.
+# The trace cache must recognise traces of interrupts, as of tasks: few stacks are unwound.
 interrupts_remembered() {
 	before=$(km_stat unwound)
 	km_torture 'interrupts 2000' || return 1
@@ -76,16 +85,17 @@ interrupts_remembered() {
 	[ $(($(km_stat unwound) - before)) -lt 500 ]
 }
 
-# What was asked for stands there if it is less than the size.
+# requests on|off LEAST MOST: LEAST to MOST reports must have the requested size. A report has
+# it if it is less than the size of the block.
 requests() {
 	echo clear > "$KM_FILE"
 	km_scenes requested "$1" && km_scan && km_verdicts "$KM_MOST" || return 1
 	said=$(grep -c '^  requested 100 bytes$' "$KM_REPORT")
-	km_note "$said say so, of $(km_reports)"
+	km_note "$said of $(km_reports) reports have the requested size"
 	[ "$said" -ge "$2" ] && [ "$said" -le "$3" ]
 }
 
-# Of large blocks it stands there to the byte, or to a sixteenth of a page.
+# For large blocks it is exact, or rounded up to a sixteenth of a page.
 large_requests() {
 	echo clear > "$KM_FILE"
 	km_scenes grown on && km_scan && km_verdicts "$KM_MOST" || return 1
@@ -100,7 +110,7 @@ large_read() {
 	dd if="$KM_FILE" of="$KM_TMP/large" bs=131072 count=1 2>/dev/null
 	km_note "one read gave $(grep -c '^unreferenced' "$KM_TMP/large") reports"
 	[ "$(grep -c '^unreferenced' "$KM_TMP/large")" -gt 20 ] || return 1
-	# Whole reports, the first ones.
+	# The read must give the first reports.
 	head -c "$(wc -c < "$KM_TMP/large")" "$KM_REPORT" | cmp -s - "$KM_TMP/large"
 }
 
@@ -109,8 +119,8 @@ small_reads() {
 	cmp -s "$KM_REPORT" "$KM_TMP/small"
 }
 
-# dd seeks its input relatively and by skip * bs, which wraps to minus @back:
-# the only lseek() to an earlier place that BusyBox has to offer.
+# seek_back BYTES: dd seeks its input from the current place, by skip * bs. The product wraps
+# to -BYTES. BusyBox has no other way to seek to an earlier place.
 seek_back() {
 	dd bs=2 skip=$((9223372036854775807 - $1 / 2 + 1)) 2>/dev/null
 }
@@ -125,12 +135,12 @@ one_descriptor() {
 		seek_back 128 <&3 > "$KM_TMP/second"
 	} 3<> "$KM_FILE"
 	[ "$(wc -c < "$KM_TMP/first")" -eq 128 ] || return 1
-	# Another scan need not come to the very same set.
+	# The second scan may give another set, so read it again.
 	km_read
 	cmp -s "$KM_TMP/second" "$KM_REPORT"
 }
 
-# What one reader has begun to read stays whole, whatever others do.
+# A reader keeps the set of reports that it began to read, even if others scan and clear.
 reader_keeps_its_set() {
 	{
 		dd bs=64 count=1 <&3 2>/dev/null > "$KM_TMP/kept"
@@ -141,7 +151,7 @@ reader_keeps_its_set() {
 	cmp -s "$KM_REPORT" "$KM_TMP/kept" && empty_read
 }
 
-# ---- habits ------------------------------------------------------------------
+# ---- usual sequences of commands -----------------------------------------------
 
 lose() {
 	echo clear > "$KM_FILE"
@@ -191,7 +201,7 @@ log_line() {
 	[ "$nr" = $(($(km_reports) + $(km_born before "$KM_REPORT"))) ]
 }
 
-# What a stray reference held at first is new and may be told.
+# A block that a stray reference held before is a new leak, which the log may count.
 log_line_once() {
 	old=$(km_reports)
 	km_mark
@@ -204,7 +214,8 @@ silent_log() {
 	! km_log | grep -q 'unreferenced object'
 }
 
-# Equal traces once, then how many more; together as many as are new.
+# verbose=1 prints one leak of each trace, and the number of other leaks with it. Together
+# these must be all new leaks.
 verbose_log() {
 	km_torture reset
 	echo clear > "$KM_FILE"
@@ -216,8 +227,8 @@ verbose_log() {
 	km_scan
 	km_set verbose 0
 	more=$(km_log | sed -n 's/.*kmemleak:   \.\.\. and \([0-9]*\) more object(s) with the same backtrace$/\1/p')
-	km_note "with the same backtrace: $more more"
-	# Of five blocks, one may be hidden by a value left over somewhere.
+	km_note "$more more leaks with the same backtrace"
+	# A stray value may hide one of the five blocks.
 	[ "$(km_log | grep -c 'kmemleak: unreferenced object 0x')" -eq 1 ] &&
 		[ "$(km_reports)" -ge 4 ] && [ "$more" = $(($(km_reports) - 1)) ] &&
 		km_log | grep -q 'kmemleak:    .* leak_cache_bulk+0x.*\[kmemleak_test\]$'
@@ -259,7 +270,8 @@ min_age() {
 	km_verdicts 99.5
 }
 
-# Roots of lost structures go first; the rest is counted, and new when there is room.
+# Roots of lost structures are listed first. Leaks that are not listed are counted, and they
+# are new leaks when there is room for them.
 max_leaks() {
 	lose
 	km_set max_leaks 50
@@ -268,7 +280,7 @@ max_leaks() {
 	km_set max_leaks 0
 	left=$(km_stat leaks_left_out)
 	new=$(km_log | sed -n 's/.*kmemleak: \([0-9]*\) new suspected memory leaks .*/\1/p')
-	km_note "$(km_reports) listed, $left left out, $new new"
+	km_note "$(km_reports) leaks listed, $left left out, $new new"
 	[ "$(wc -l < "$KM_REPORT")" -gt 0 ] && [ "$(grep -c '^unref' "$KM_REPORT")" -eq 50 ] &&
 		[ "$new" -eq $((left + 50)) ] && [ "$left" -gt 10000 ] &&
 		km_log | grep -q "kmemleak: $left more leaks are not listed, see max_leaks\$" &&
@@ -278,7 +290,7 @@ max_leaks() {
 		[ "$(km_stat leaks_new)" -ge $((left - left / 50)) ]
 }
 
-# Each refused value leaves the parameter as it was.
+# A refused value must leave the parameter as it was.
 refuses_value() {
 	before=$(cat "$KM_PARAM/$1")
 	echo "$2" 2>/dev/null > "$KM_PARAM/$1" && return 1
@@ -287,15 +299,17 @@ refuses_value() {
 
 km_begin
 km_need_torture
-km_plan 44
+km_plan 45
 km_test "kmemleak has mode 644" has_mode "$KM_FILE" 644
 km_test "kmemleak has size 0" size_zero
-km_test "nothing to report reads as 0 bytes" empty_read
+km_test "without leaks, kmemleak reads as empty" empty_read
 km_test "kmemleak_stats has mode 444" has_mode "$KM_STATS" 444
-km_test "kmemleak_stats is names and values" stats_lines
+km_test "each line of kmemleak_stats is a name and a value" stats_lines
+
+km_test "kmemleak_stats names the rules in force" names_rules
 
 km_mark
-# More than once, so that no kind depends on a single block.
+# Three times, so that no kind of line depends on a single block.
 for _ in 1 2 3; do
 	km_load kmemleak_test recipes=kmalloc,percpu,hardirq,vmalloc
 	km_unload kmemleak_test
@@ -303,32 +317,32 @@ done
 km_load kmemleak_test recipes=kmalloc,percpu,hardirq,list,vmalloc,bulk
 km_torture "graph 42 1000"
 km_scan
-km_test "every line has its shape" km_well_formed
-km_test "every kind of line was seen" all_kinds_present
-km_test "order of jiffies" jiffies_ascend
-km_test "order of allocation" order_as_announced
+km_test "each line of the reports has the right shape" km_well_formed
+km_test "each kind of line was seen" all_kinds_present
+km_test "the reports are in the order of jiffies" jiffies_ascend
+km_test "the reports are in the order of allocation" order_as_announced
 km_test "one large read gives many reports" large_read
-km_test "many small reads give the same" small_reads
+km_test "many small reads give the same text" small_reads
 if dd --version 2>/dev/null | grep -q coreutils; then
-	km_skip "write, seek, read on one descriptor" "dd is not BusyBox's"
+	km_skip "scan, read and seek work on one descriptor" "dd is not BusyBox's"
 else
-	km_test "write, seek, read on one descriptor" one_descriptor
+	km_test "scan, read and seek work on one descriptor" one_descriptor
 fi
 km_read
 km_test "a reader keeps its set of reports" reader_keeps_its_set
 km_unload kmemleak_test
 
-km_test "scan; read" habit_scan_read
-km_test "scan; sleep 5; scan; read" habit_sleep
-km_test "scan; scan; read; clear" habit_twice_clear
-km_test "the log has the line about the start" boot_lines
-km_test "the log tells the number of new leaks" log_line
-km_test "the log does not print them" silent_log
-km_test "the log is silent about old leaks" log_line_once
-km_test "verbose prints equal traces once" verbose_log
-km_test "min_unref_scans=2" min_unref
-km_test "min_age_ms" min_age
-km_test "max_leaks" max_leaks
+km_test "scan; read: the leaks are found" habit_scan_read
+km_test "scan; sleep 5; scan; read: the leaks are found" habit_sleep
+km_test "scan; scan; read; clear: the leaks are found once" habit_twice_clear
+km_test "the log says that the detector was initialized" boot_lines
+km_test "the log has the number of new leaks" log_line
+km_test "the log does not list the leaks" silent_log
+km_test "the log does not count known leaks again" log_line_once
+km_test "verbose=1 prints equal traces once" verbose_log
+km_test "min_unref_scans=2 delays reports by two scans" min_unref
+km_test "min_age_ms delays reports of young blocks" min_age
+km_test "max_leaks limits the listed leaks" max_leaks
 km_test "max_leaks refuses -1" refuses_value max_leaks -1
 km_test "min_unref_scans refuses a word" refuses_value min_unref_scans abc
 km_test "min_unref_scans refuses -1" refuses_value min_unref_scans -1
@@ -339,16 +353,16 @@ km_test "min_age_ms refuses 99999999999" refuses_value min_age_ms 99999999999
 km_test "rcu_wait_ms refuses 10001" refuses_value rcu_wait_ms 10001
 km_test "workers refuses 17" refuses_value workers 17
 km_test "workers refuses -1" refuses_value workers -1
-km_test "confirm refuses a word of its own" refuses_value confirm stops
-km_test "and so does thread_confirm" refuses_value thread_confirm stops
+km_test "confirm refuses an unknown word" refuses_value confirm stops
+km_test "thread_confirm refuses an unknown word" refuses_value thread_confirm stops
 km_test "stop_budget_ms refuses 10001" refuses_value stop_budget_ms 10001
 km_test "verbose refuses 2" refuses_value verbose 2
 km_torture reset
 km_test "each call path has its own trace" own_traces
-km_test "traces in interrupts are remembered" interrupts_remembered
-km_test "a report says what was asked for" requests on $((KM_SCENES - KM_SCENES / 8)) "$KM_SCENES"
-km_test "if that is less than the size" requests off 0 0
-km_test "and of large blocks" large_requests
+km_test "the trace cache recognises traces of interrupts" interrupts_remembered
+km_test "a report has the requested size if the block is larger" requests on $((KM_SCENES - KM_SCENES / 8)) "$KM_SCENES"
+km_test "a report has no requested size if the block is not larger" requests off 0 0
+km_test "reports of large blocks have the requested size" large_requests
 km_torture reset
-km_test "nothing is left" empty_read
+km_test "no report is left in the end" empty_read
 km_finish

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh disable=SC2034
 #
-# What the selftests share: KTAP output, modules, the detector's files, and the
-# comparison of reports with known verdicts. To be sourced. It knows no test.
+# Shared by the selftests: KTAP output, loading of modules, the detector's files, and the
+# comparison of reports with known verdicts. Scripts source this file. It has no tests.
 #
-# KMEMLEAK_MODULES: folder with the modules; without it modprobe has to find them
-# KMEMLEAK_TEST_SLOW=1: a slow machine or kernel, shorter loads
-# KMEMLEAK_TEST_FULL=1: longer loads, and everything more often
-# KMEMLEAK_TEST_HOSTED=1: who started the machine judges what its kernel says of time
-# that went by without it
+# KMEMLEAK_MODULES: folder with the modules; if it is unset, modprobe must find them
+# KMEMLEAK_TEST_SLOW=1: the machine or the kernel is slow, use shorter loads
+# KMEMLEAK_TEST_FULL=1: use longer loads, and repeat everything more often
+# KMEMLEAK_TEST_HOSTED=1: the program that started the guest judges reports of stalls
 # KMEMLEAK_TEST_ONE_CPU=1: other CPUs must not run while the kernel changes its code
 # KMEMLEAK_TEST_SEED: seed for random graphs
 
@@ -37,7 +36,7 @@ km_plan() {
 	echo "1..$1"
 }
 
-# Whatever way a script ends.
+# Every script calls this when it ends.
 km_leave() {
 	[ -z "$km_budget" ] || km_set stop_budget_ms "$km_budget"
 	rm -rf "$KM_TMP"
@@ -50,7 +49,7 @@ km_skip_all() {
 	exit 4
 }
 
-# km_result STATUS NAME: one test, passed if STATUS is 0
+# km_result STATUS NAME: the result of a test; it passed if STATUS is 0
 km_result() {
 	km_done=$((km_done + 1))
 	if [ "$1" -eq 0 ]; then
@@ -99,7 +98,8 @@ km_finish() {
 	exit $?
 }
 
-# km_amount LONG SHORT SHORTEST: of these numbers the one for FULL and SLOW
+# km_amount LONG SHORT SHORTEST: prints LONG with FULL, SHORTEST with SLOW, SHORT with both or
+# none of them
 km_amount() {
 	[ "$KM_FULL" = 1 ] || shift
 	[ "$KM_SLOW" = 0 ] || shift
@@ -108,8 +108,8 @@ km_amount() {
 
 # ---- the detector ---------------------------------------------------------
 
-# km_with_pages_kept COMMAND...: while the page allocator keeps a quarter of memory free
-# for those that cannot wait for pages
+# km_with_pages_kept COMMAND...: runs the command while the page allocator keeps a quarter
+# of memory free for allocations that cannot wait
 km_with_pages_kept() {
 	km_min_free=/proc/sys/vm/min_free_kbytes
 	km_kept=$(cat "$km_min_free")
@@ -120,7 +120,8 @@ km_with_pages_kept() {
 	return "$km_status"
 }
 
-# Every script begins with it: a detector that is on, quiet and has no reports.
+# Every script calls this first. Afterwards the detector is on, its thread is off, and
+# there are no reports.
 km_begin() {
 	if ! [ -d "$KM_DEBUG/kmemleak" ] && ! [ -e "$KM_FILE" ]; then
 		mount -t debugfs none "$KM_DEBUG" 2>/dev/null
@@ -135,7 +136,8 @@ km_begin() {
 	km_set rcu_wait_ms 1000
 	km_set workers 0
 	km_set confirm stop
-	# How long a standstill takes, the kernel under test decides, and others on the host.
+	# The length of a stop depends on the kernel under test and on the load of the host. So
+	# set the largest budget.
 	km_budget=$(cat "$KM_PARAM/stop_budget_ms")
 	km_set stop_budget_ms 10000
 	km_set verbose 0
@@ -144,8 +146,8 @@ km_begin() {
 	echo clear > "$KM_FILE"
 }
 
-# km_alone COMMAND...: on the only CPU, where others must not run while the kernel
-# changes its code
+# km_alone COMMAND...: runs the command; with KMEMLEAK_TEST_ONE_CPU=1, while the other CPUs
+# are offline
 km_alone() {
 	km_cpus=
 	[ "${KMEMLEAK_TEST_ONE_CPU:-0}" = 0 ] ||
@@ -165,12 +167,12 @@ km_put() {
 	echo "$2" > "$1"
 }
 
-# km_switch on|off: the kernel patches its hooks
+# km_switch on|off: turns tracking on or off; the kernel patches its hooks for that
 km_switch() {
 	km_alone km_put "$KM_FILE" "$1"
 }
 
-# km_fence MS: KFENCE takes an allocation so often, 0: none. It may not be there
+# km_fence MS: lets KFENCE serve an allocation so often, 0: none. A kernel may have no KFENCE.
 km_fence() {
 	[ ! -e "$KM_FENCE" ] || km_alone km_put "$KM_FENCE" "$1"
 }
@@ -180,7 +182,7 @@ km_set() {
 	echo "$2" > "$KM_PARAM/$1"
 }
 
-# km_with PARAMETER VALUE COMMAND...: with that parameter, which then is as it was
+# km_with PARAMETER VALUE COMMAND...: runs the command with this value, then restores it
 km_with() {
 	set -- "$(cat "$KM_PARAM/$1")" "$@"
 	km_set "$2" "$3" || return 1
@@ -195,17 +197,18 @@ km_from_fourth() {
 	"$@"
 }
 
-# Whether the torture module can cause an NMI, by the local APIC of x86
+# Can the torture module trigger an NMI? It uses the local APIC of x86.
 km_nmi() {
 	grep -q '^flags.* apic' /proc/cpuinfo
 }
 
-# Whether a thread does what is else done in hard interrupts, and no scan has a standstill
+# Is this PREEMPT_RT? Then a thread does the work of hard interrupts, and no scan stops the
+# CPUs.
 km_rt() {
 	uname -v | grep -qw PREEMPT_RT
 }
 
-# km_test_still NAME COMMAND...: as km_test, where scans have a standstill
+# km_test_still NAME COMMAND...: as km_test, but skips where scans never stop the CPUs
 km_test_still() {
 	if km_rt; then
 		km_skip "$1" "no standstill with PREEMPT_RT"
@@ -214,7 +217,7 @@ km_test_still() {
 	fi
 }
 
-# km_comm hardirq|softirq: what reports of blocks from there say, as a pattern
+# km_comm hardirq|softirq: prints a pattern for the comm line of blocks from this context
 km_comm() {
 	if [ "$1" = hardirq ] && km_rt; then
 		echo 'comm "irq_work/[0-9]*", pid [1-9][0-9]*'
@@ -223,7 +226,7 @@ km_comm() {
 	fi
 }
 
-# km_without_rule BIT COMMAND...
+# km_without_rule BIT COMMAND...: runs the command with this rule off
 km_without_rule() {
 	set -- $(($(cat "$KM_PARAM/rules") & ~$1)) "$@"
 	km_with rules "$1" km_from_third "$@"
@@ -234,7 +237,7 @@ km_from_third() {
 	"$@"
 }
 
-# km_write BYTES...: one write of what printf makes of it; the error in KM_ERROR
+# km_write BYTES...: writes the output of printf in one go. KM_ERROR: the error
 km_write() {
 	# shellcheck disable=SC2059
 	printf "$@" > "$KM_TMP/write"
@@ -245,7 +248,7 @@ km_write() {
 	return "$km_status"
 }
 
-# km_refuses ERROR BYTES...: a write fails, and with that text of strerror()
+# km_refuses ERROR BYTES...: the write must fail with this text of strerror()
 km_refuses() {
 	km_expected=$1
 	shift
@@ -270,8 +273,9 @@ km_scan() {
 	echo scan > "$KM_FILE" && km_read
 }
 
-# km_born before|since FILE: reports of blocks from before this script, or since. What
-# an earlier one has lost comes to light whenever a stray value goes that hid it.
+# km_born before|since FILE: prints the number of reports of blocks that were allocated
+# before this script began, or since. A stray value may have hidden a block that an earlier
+# script lost. The block is reported when the value is gone.
 km_born() {
 	awk -v when="$1" -v began="$KM_BEGAN" '
 	/^  comm / {
@@ -281,7 +285,7 @@ km_born() {
 	END { print nr + 0 }' "$2"
 }
 
-# km_reports: how many the last read had of this script's
+# km_reports: prints the number of reports of this script's blocks in the last read
 km_reports() {
 	km_born since "$KM_REPORT"
 }
@@ -290,8 +294,8 @@ km_stat() {
 	sed -n "s/^$1 //p" "$KM_STATS"
 }
 
-# Pid of the thread, or nothing. A thread that was stopped exits a moment later: it has
-# flag 4, PF_EXITING.
+# Prints the pid of the detector's thread, if there is one. A thread that was stopped exits
+# a moment later. Leave it out: it has flag 4, PF_EXITING.
 km_thread() {
 	cat /proc/[0-9]*/stat 2> /dev/null |
 		awk '$2 == "(kmemleak)" && int($9 / 4) % 2 == 0 { print $1 }'
@@ -301,8 +305,8 @@ km_thread() {
 
 km_mark_nr=0
 
-# km_log prints the log from here on. The kernel takes ten lines in five
-# seconds from /dev/kmsg, unless it is told to take all.
+# Marks a place in the log. km_log prints the lines after it. The kernel accepts ten lines
+# in five seconds from /dev/kmsg, unless it is told to accept all.
 km_mark() {
 	{ echo on > /proc/sys/kernel/printk_devkmsg; } 2>/dev/null
 	km_mark_nr=$((km_mark_nr + 1))
@@ -314,13 +318,14 @@ km_log() {
 	dmesg | awk -v mark="$km_mark_text" 'on; index($0, mark) { on = 1 }'
 }
 
-# Leaves out reports of stalls. An emulated clock runs on while the machine is not run.
+# Drops reports of stalls if the host judges them: an emulated clock runs on while the
+# host does not run the guest.
 km_but_stalls() {
 	[ "${KMEMLEAK_TEST_HOSTED:-0}" = 1 ] || { cat; return; }
 	grep -v -E 'BUG: (soft|workqueue) lockup|detected (expedited )?stall|blocked for more than'
 }
 
-# Anything the kernel says that it should never say, since km_mark.
+# Fails if the log has complaints of the kernel since km_mark, and prints them.
 km_no_splat() {
 	km_log | km_but_stalls |
 		grep -E 'BUG|WARNING:|Oops|INFO: |general protection|soft lockup|detected stall|unable to handle|corruption' \
@@ -329,17 +334,16 @@ km_no_splat() {
 	return 1
 }
 
-# ---- grace periods that do not end ----------------------------------------
+# ---- long grace periods ----------------------------------------------------
 
-# Of detectors of stalls and lockups, as much as this kernel has, and a value that turns
-# it off. Grace periods are held up until the test is done with them, and a machine that
-# is busy with other things may need a minute for that.
+# Settings that turn off the detectors of stalls and lockups; a kernel may lack some. A test
+# holds up grace periods until it is done, which can take a minute on a busy machine.
 KM_PATIENCE="/sys/module/rcupdate/parameters/rcu_cpu_stall_suppress=1
 /proc/sys/kernel/watchdog=0
 /proc/sys/kernel/hung_task_timeout_secs=0
 /sys/module/workqueue/parameters/watchdog_thresh=0"
 
-# km_patient: has them off, and writes down what they were
+# km_patient: turns these detectors off, and saves the old settings for km_impatient
 km_patient() {
 	: > "$KM_TMP/patience"
 	for km_setting in $KM_PATIENCE; do
@@ -392,27 +396,27 @@ km_torture() {
 	echo "$*" > "$KM_TORTURE/command"
 }
 
-# A value left over somewhere, on the stack of a task or in the padding of a
-# structure, can hide one lost block in a few thousand from a scan. So scenes are
-# set 16 times, of which two may be hidden, or 8 times, of which one may; of live blocks
-# none may be reported.
+# A stray value, on the stack of a task or in the padding of a structure, can look like a
+# reference. It hides one lost block in a few thousand. So a scene is set up 16 times, and
+# two lost blocks may be missed; or 8 times, and one may be missed. No live block may be
+# reported.
 KM_SCENES=$(km_amount 16 8 8)
 KM_MOST=87
 
-# km_scenes PAIR on|off
+# km_scenes PAIR on|off: sets up this scene KM_SCENES times
 km_scenes() {
 	km_torture "pair $1 $2 $KM_SCENES"
 }
 
-# km_scan_moving SCANS SHOWN: that many scans while blocks move, which go on to do so.
-# km_false: how many blocks were reported, of which SHOWN lines a scan are shown
+# km_scan_moving SCANS SHOWN: so many scans while blocks move; the blocks move on afterwards.
+# Shows at most SHOWN lines of reports for each scan. km_false: number of blocks reported
 km_scan_moving() {
 	km_torture churn || return 1
 	km_false=0
 	km_left=$1
 	while [ "$km_left" -gt 0 ]; do
 		echo scan > "$KM_FILE" || return 1
-		# The file leaves out what was freed since; this number does not.
+		# The file leaves out blocks that were freed since. This number has them.
 		km_now=$(($(km_stat leaks) - $(km_born before "$KM_FILE")))
 		[ "$km_now" -eq 0 ] || sed 's/^/# /' "$KM_FILE" | head -n "$2"
 		km_false=$((km_false + km_now))
@@ -421,9 +425,9 @@ km_scan_moving() {
 	done
 }
 
-# km_compare [PERCENT [ONLY]]
+# km_compare [PERCENT [ONLY]]: compares the answers with the last read, see verdicts.awk
 km_compare() {
-	# Most of a long report are traces, which few comparisons look at.
+	# Most lines are traces. Few comparisons need them.
 	km_lines='^unreferenced\|^  requested '
 	grep -q ' trace=' "$KM_TMP/answers" && km_lines="$km_lines"'\|^    .*+0x'
 	grep "$km_lines" "$KM_REPORT" > "$KM_TMP/lines"
@@ -431,20 +435,20 @@ km_compare() {
 		"$KM_TMP/answers" "$KM_TMP/lines"
 }
 
-# km_verdicts [PERCENT]: the torture module's answers against the last read
+# km_verdicts [PERCENT]: compares the torture module's answers with the last read
 km_verdicts() {
 	cat "$KM_TORTURE/result" > "$KM_TMP/answers"
 	grep '^#' "$KM_TMP/answers"
 	km_compare "$1"
 }
 
-# km_said live|lost|missed: a number of the comparison whose output is in $KM_TMP/said
+# km_said live|lost|missed: prints this number. $KM_TMP/said: output of a comparison
 km_said() {
 	sed -n "s/^# live .*$1 \([0-9]*\).*/\1/p; s/^# $1 \([0-9]*\), lost .*/\1/p" "$KM_TMP/said" |
 		head -n 1
 }
 
-# km_well_formed: the last read has reports, and all their lines have the right shape
+# km_well_formed: the last read must have reports, and each line must have the right shape
 km_well_formed() {
 	awk -f "$KM_DIR/format.awk" "$KM_REPORT"
 }
@@ -455,8 +459,8 @@ km_known=0
 km_all_lost=0
 km_all_missed=0
 
-# km_found FILE BLOCKS PERCENT: FILE has at least that many lost blocks more than the
-# last time, of which the last read has so many. A stray value may hide one, as everywhere.
+# km_found FILE BLOCKS PERCENT: FILE must have at least so many more lost blocks than the last
+# time. The last read must have PERCENT of the new ones: a stray value may hide one.
 km_found() {
 	tail -n +$((km_known + 1)) "$1" > "$KM_TMP/answers"
 	km_known=$((km_known + $(wc -l < "$KM_TMP/answers")))
@@ -469,19 +473,20 @@ km_found() {
 	return "$km_status"
 }
 
-# But of all of them, no more than one in a hundred.
+# Of all lost blocks, at most one in a hundred may be missed.
 km_found_all() {
-	km_note "$km_all_missed of $km_all_lost missed"
+	km_note "$km_all_missed of $km_all_lost lost blocks missed"
 	[ $((km_all_missed * 100)) -le "$km_all_lost" ]
 }
 
-# Sets up a comparison where what the last read has is live; the rest is left out.
+# Sets up a comparison: the blocks of the last read must not be reported again. It has no
+# other blocks.
 km_reported_only() {
 	sed -n 's/^unreferenced object \(0x[0-9a-f]*\) (size \([0-9]*\)):/live \1 \2/p' \
 		"$KM_REPORT" > "$KM_TMP/answers"
 }
 
-# km_all VERDICT: sets up a comparison where all of its blocks have that one
+# km_all VERDICT: sets up a comparison: all blocks of the torture module have this verdict
 km_all() {
 	sed "s/^\(percpu \)\{0,1\}l[a-z]* 0x/\1$1 0x/" "$KM_TORTURE/result" \
 		> "$KM_TMP/answers"

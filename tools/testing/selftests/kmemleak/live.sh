@@ -1,27 +1,27 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# On and off, again and again, on a running system under load: what was there before
-# is never reported, nor what only that points at; what is lost since is found by the
-# next scan; and all memory comes back. Runs on a kernel that was booted with the
-# detector on or off.
+# Turns tracking on and off, again and again, on a running system under load. Preexisting
+# memory must not be reported, nor blocks that only it points to. The next scan must find
+# blocks that were lost since. Turning off must free all memory. The kernel may have been
+# booted with the detector on or off.
 
-# Functions are called by km_test; few take all arguments of the script.
+# km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
 
-# Under load, there are more stray values than elsewhere. One of them can hide all that
-# hangs on a block, so what counts is the sum. Measured: 0.4 % missed, 1 % with the debug
+# Under load there are more stray values. One of them can hide a block and all blocks behind
+# it, so only the sum over all turns counts. Measured: 0.4 % missed, 1 % with the debug
 # kernel.
 turns=$(km_amount 20 5 1)
-# A test run boots both ways, and it is done more often after the other boot.
+# A test run boots with the detector on and off. With it off, fewer turns are enough.
 ! grep -qw kmemleak=off /proc/cmdline || turns=$(km_amount 3 1 1)
 most=99
 [ "$KM_SLOW" = 1 ] && most=95
 running=$KM_TMP/running
 
-# Files, pipes, processes and directories that come and go.
+# Creates and removes files, pipes, processes and directories.
 load() {
 	while [ -e "$running" ]; do
 		mkdir "$KM_TMP/d.$1" && cp /bin/busybox "$KM_TMP/d.$1/" 2>/dev/null
@@ -30,42 +30,43 @@ load() {
 	done
 }
 
-# The entries that are part of the kernel stay.
+# Turns tracking off and frees all memory but the static entries, which stay.
 give_back() {
 	km_switch off && echo clear > "$KM_FILE" || return 1
 	left=$(km_stat memory_bytes)
 	[ "$(km_stat enabled)" = 0 ] && [ "$(km_stat entries_in_use)" -eq 0 ] &&
-		[ "$(km_stat older_bytes)" -eq 0 ]
+		[ "$(km_stat preexisting_bytes)" -eq 0 ]
 }
 
-# Its thread shall not scan in between.
+# Turns tracking on and ends the thread, which must not scan in between.
 attach() {
 	km_switch on && [ -n "$(km_thread)" ] && echo scan=off > "$KM_FILE" &&
 		[ "$(km_stat enabled)" = 1 ] && [ "$(km_stat failed)" = no ]
 }
 
-# Slabs, KFENCE's pool, large blocks, vmalloc(), pages and per-cpu blocks from before
-# hold new ones.
+# Preexisting memory holds new blocks: slabs, KFENCE's pool, large blocks, vmalloc(), pages and
+# per-cpu blocks.
 old_holders() {
 	km_fence 1 && km_torture "old hold" && km_fence 0 && attach &&
 		km_torture "old hang" && km_scan && km_verdicts 100
 }
 
-# The new ones stay where they are, and nobody has written to what was freed. This comes
-# first: once it was turned on, KASAN has few blocks of other kinds left to give back.
+# Now the holders are freed. The new blocks stay, and nobody has written to the freed memory
+# yet. This test comes first: after tracking was turned on once, KASAN has few blocks of
+# other kinds left to release.
 freed_holders() {
 	km_torture "old drop" && km_scan && km_verdicts 95
 }
 
-# Nothing is lost yet; whatever is reported is a false alarm.
+# Nothing is lost yet, so each report is a false alarm.
 quiet_scan() {
 	km_scan || return 1
-	[ "$(km_reports)" -eq 0 ] && [ "$(km_stat older_bytes)" -gt 1000000 ] && return 0
+	[ "$(km_reports)" -eq 0 ] && [ "$(km_stat preexisting_bytes)" -gt 1000000 ] && return 0
 	sed 's/^/# /' "$KM_REPORT" | head -n 60
 	return 1
 }
 
-# Its roots are in memory from before: a module's variables.
+# The roots of the graph are in preexisting memory: variables of the module.
 fresh_leaks() {
 	km_torture "graph $1 3000" && km_scan || return 1
 	km_verdicts 75 > "$KM_TMP/said"
@@ -93,7 +94,7 @@ turns() {
 	done
 	rm "$running"
 	wait
-	km_note "$good of $turns turns, $missed of $lost missed"
+	km_note "$good of $turns turns, $missed of $lost lost blocks missed"
 	[ "$good" -eq "$turns" ]
 }
 
@@ -101,19 +102,20 @@ sum_found() {
 	[ "$lost" -gt 0 ] && [ $((missed * 100)) -le $((lost * (100 - most))) ]
 }
 
-# Their addresses are in slots that were free before and in pages of kvfree_rcu(), and
-# nobody has used these since. Now and then somebody else gets the blocks.
+# The addresses of the lost blocks are in slots that were free before, and in pages of
+# kvfree_rcu(). Nobody has used these since, so the addresses must not hide the blocks. Now
+# and then other code gets the blocks: then try again.
 free_memory() {
 	for try in 1 2 3 4 5 6 7 8; do
 		give_back && km_torture "old hold" && attach && km_torture "old revive" || return 1
 		revived=$(grep -c '^lost' "$KM_TORTURE/result")
-		km_note "try $try: $revived revived"
+		km_note "try $try: $revived blocks revived"
 		[ "$revived" -ge 8 ] && break
 	done
 	[ "$revived" -ge 8 ] && km_scan && km_verdicts 85
 }
 
-# What it reads was there before, and the objects behind that are not any more.
+# A reader has begun to read. Its reports must stay, although their objects are gone.
 reader() {
 	km_torture "graph 1 3000" && km_scan || return 1
 	exec 3< "$KM_FILE"
@@ -126,7 +128,7 @@ reader() {
 	km_torture reset
 }
 
-# wait_for COMMAND...: until it succeeds
+# wait_for COMMAND...: waits until the command succeeds
 wait_for() {
 	tries=0
 	while [ "$tries" -lt 60 ]; do
@@ -138,14 +140,15 @@ wait_for() {
 }
 
 scan_waits() {
-	grep -q kmemleak_rcu_settle "/proc/$scanner/stack"
+	grep -q kmemleak_rcu_drain "/proc/$scanner/stack"
 }
 
 is_cut() {
 	[ "$(km_stat scans_cut)" -gt "$cut" ]
 }
 
-# A scan waits for a grace period, for less long than that takes, and then would go on.
+# A scan waits for a grace period. The wait is shorter than the grace period, and then the
+# scan would go on.
 off_ends_scan() {
 	cut=$(km_stat scans_cut)
 	km_set rcu_wait_ms 10000
@@ -175,16 +178,16 @@ memory_back() {
 }
 
 silent_frees() {
-	! km_log | grep 'kmemleak: .*\(unknown block\|told once\)'
+	! km_log | grep 'kmemleak: .*\(unknown block\|reported once\)'
 }
 
-# The time of the standstill, by a clock that stands still as well.
+# stood_for US: the log must have this length of the stop. The clock stands still meanwhile.
 stood_for() {
 	km_log | grep -q "kmemleak: Tracking started: .*CPUs stopped for $1 us"
 }
 
-# With a budget of 1 ms there is not enough time for more than 100,000 free slots. The
-# clock does not tell.
+# clock_stands_still BUDGET MESSAGES: a budget of 1 ms is not enough for more than 100,000 free
+# slots. The clock does not show that.
 clock_stands_still() {
 	budget=$(cat "$KM_PARAM/stop_budget_ms")
 	km_torture "peak 120000 64 64" && km_torture clock && km_set stop_budget_ms "$1" || return 1
@@ -209,29 +212,29 @@ km_plan 14
 km_mark
 give_back
 memory=$left
-km_test "what old memory points at is not reported" old_holders
-km_test "what freed old memory points at is" freed_holders
-km_test "$turns times off and on under load" turns
-km_test "$most % of what was lost were found" sum_found
-km_test "free slots and queues of old blocks hold nothing" free_memory
+km_test "blocks that preexisting memory holds are not reported" old_holders
+km_test "blocks are reported once their holders are freed" freed_holders
+km_test "tracking goes off and on $turns times under load" turns
+km_test "$most % of the lost blocks were found" sum_found
+km_test "free slots and pages of kvfree_rcu() hold nothing" free_memory
 km_torture reset
-km_test "a reader reads on" reader
+km_test "a reader keeps its reports after off and on" reader
 if [ "$(grep -c '^processor' /proc/cpuinfo)" -ge 2 ]; then
 	echo scan > "$KM_TMP/scan"
-	km_test "off ends a scan" off_ends_scan
+	km_test "off ends a running scan" off_ends_scan
 else
-	km_skip "off ends a scan" "only one CPU"
+	km_skip "off ends a running scan" "only one CPU"
 fi
-km_test "on changes nothing while it is on" on_twice
-km_test "nothing is said of older blocks" silent_frees
-km_test "off gives the memory back" memory_back
+km_test "on changes nothing while tracking is on" on_twice
+km_test "the log has no message about preexisting blocks" silent_frees
+km_test "off and clear free the memory" memory_back
 if grep -q '^migration/' /proc/[0-9]*/comm; then
-	km_test_still "a standstill ends though the clock stands still" clock_stands_still 1 1
-	km_test_still "and has enough time with a larger budget" clock_stands_still 2000 0
+	km_test_still "a stop ends although the clock stands still" clock_stands_still 1 1
+	km_test_still "a stop has enough time with a larger budget" clock_stands_still 2000 0
 else
-	km_skip "a standstill ends though the clock stands still" "one CPU, no stopper threads"
-	km_skip "and has enough time with a larger budget" "one CPU, no stopper threads"
+	km_skip "a stop ends although the clock stands still" "one CPU, no stopper threads"
+	km_skip "a stop has enough time with a larger budget" "one CPU, no stopper threads"
 fi
-km_test "and on works once more" attach
-km_test "the kernel has nothing to complain of" km_no_splat
+km_test "on works once more" attach
+km_test "the kernel log has no complaints" km_no_splat
 km_finish

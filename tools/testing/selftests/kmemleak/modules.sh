@@ -1,20 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Leaks of a module that is gone: its frames keep the names that they had, also when
-# another module has come to lie at the same place.
+# Leaks of an unloaded module: the frames in their traces must keep their names, even if
+# another module was loaded to the same place.
 
-# Functions are called by km_test; few take all arguments of the script.
+# km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
 
-# place_of MODULE: where it lies
+# place_of MODULE: prints its address
 place_of() {
 	sed -n "s/^$1 .* \(0x[0-9a-f]*\).*/\1/p" /proc/modules
 }
 
-# One module loses blocks and goes, the other one comes to lie in its place.
+# The first module loses blocks and is unloaded. The second one is loaded to its place.
 replace_module() {
 	km_load kmemleak_first || return 1
 	place=$(place_of kmemleak_first)
@@ -28,7 +28,7 @@ replace_module() {
 	return 1
 }
 
-# names FIRST|SECOND: blocks of that module are reported, by its own names
+# names first|second: reports must have the blocks of this module, with its names
 names() {
 	lost=$(grep -c " $1_lose+0x.*/0x.* \[kmemleak_$1\]\$" "$KM_REPORT")
 	began=$(grep -c " $1_init+0x.*/0x.* \[kmemleak_$1\]\$" "$KM_REPORT")
@@ -41,7 +41,7 @@ keeps_names() {
 	names first && ! grep -q second "$KM_REPORT"
 }
 
-# Some of the second one's are of earlier attempts, when it lay elsewhere.
+# Some blocks of the second module are from earlier attempts, at other places.
 both_names() {
 	km_scan
 	names first && names second && [ "$(grep -c first_lose "$KM_REPORT")" -le 16 ]
@@ -56,11 +56,11 @@ in_the_log() {
 km_begin
 km_plan 6
 km_mark
-km_test "a module comes to lie where another one was" replace_module
-km_test "leaks of a module that is gone keep its names" keeps_names
-km_test "and their lines have the same shape" km_well_formed
-km_test "those of the other one have theirs" both_names
-km_test "dump= tells the same" in_the_log
+km_test "a module is loaded where another one was" replace_module
+km_test "leaks of an unloaded module keep its names" keeps_names
+km_test "reports of these leaks have the right shape" km_well_formed
+km_test "leaks of the second module have its names" both_names
+km_test "dump= shows the names of the unloaded module" in_the_log
 km_unload kmemleak_second
-km_test "the kernel has nothing to complain of" km_no_splat
+km_test "the kernel log has no complaints" km_no_splat
 km_finish

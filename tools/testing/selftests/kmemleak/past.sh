@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Leaks that the kernel had over the years, by the same mistakes: each happens ten
-# times, and one scan right after that finds all blocks and leads to who allocated them.
+# Leaks that the kernel had over the years, by the same mistakes. Each leak happens ten times.
+# One scan right after that must find all blocks, and their traces must show the allocator.
 
-# Functions are called by km_test; few take all arguments of the script.
+# km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
@@ -12,7 +12,7 @@
 KM_PAST=$KM_DEBUG/kmemleak_past
 TIMES=10
 
-# A process of its own runs into it, and ends, as with most leaks.
+# As with most leaks, a process runs into the mistake and ends.
 happen() {
 	times=$TIMES
 	while [ "$times" -gt 0 ]; do
@@ -29,7 +29,7 @@ leak() {
 	happen "$1" && km_scan && km_found "$KM_PAST/result" $((TIMES - 1)) 90
 }
 
-# What is reported is what was lost.
+# Only lost blocks may be reported.
 nothing_else() {
 	km_scan
 	cat "$KM_PAST/result" > "$KM_TMP/answers"
@@ -45,10 +45,10 @@ km_begin
 km_plan $(($(grep -c . "$KM_PAST/names") + 5))
 km_mark
 for name in $(cat "$KM_PAST/names") sequence; do
-	km_test "$name" leak "$name"
+	km_test "found: $name" leak "$name"
 done
-km_test "99 % of all" km_found_all
-km_test "and nothing else" nothing_else
-km_test "which are all given back" given_back
-km_test "the kernel has nothing to complain of" km_no_splat
+km_test "99 % of all lost blocks are found" km_found_all
+km_test "only lost blocks are reported" nothing_else
+km_test "unloading the module frees the lost blocks" given_back
+km_test "the kernel log has no complaints" km_no_splat
 km_finish

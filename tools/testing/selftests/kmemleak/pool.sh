@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The metadata: more blocks than the boot pool has entries, what they cost, that
-# entries are used again, and that their memory goes when they are not.
+# The pool of entries: there are more blocks than static entries. Entries must not cost too
+# much memory, and must be used again. The pool must free the memory of unused entries.
 
-# Functions are called by km_test; few take all arguments of the script.
+# km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
@@ -12,11 +12,11 @@
 blocks=$(km_amount 40000 20000 20000)
 peak=$(km_amount 300000 300000 100000)
 
-# What else is allocated meanwhile: three blocks for each vmalloc(), the decoys
-# beside a graph, and what the kernel does.
+# Other allocations meanwhile: three blocks for each vmalloc(), the decoys of a graph, and
+# allocations of the kernel.
 noise=$((blocks / 2))
 
-# waits SECONDS COMMAND...: until the command succeeds
+# waits SECONDS COMMAND...: waits at most so long until the command succeeds
 waits() {
 	left=$1
 	shift
@@ -46,7 +46,7 @@ exact() {
 	km_scan && km_verdicts 99.5
 }
 
-# The memory of all entries, the free ones as well, and the index.
+# The memory of all entries, used and free, and of the index.
 cost() {
 	per_entry=$(($(km_stat memory_bytes) / ($(in_use) + $(km_stat entries_free))))
 	km_note "$per_entry bytes an entry"
@@ -60,16 +60,17 @@ shrinks() {
 	[ "$(in_use)" -le $((with - blocks + noise)) ]
 }
 
-# The second graph needs what the first one did, whatever was given back between.
+# The second graph must need no more memory than the first one, even if pages were freed in
+# between.
 used_again() {
 	km_torture "graph 2 $blocks" || return 1
 	km_note "bytes: $memory, then $(km_stat memory_bytes)"
-	# One page of 4 KiB for every 64 entries of noise.
+	# The noise takes a page of 4 KiB for every 64 entries.
 	[ "$(km_stat memory_bytes)" -le $((memory + noise * 64)) ] &&
 		[ "$(in_use)" -ge "$blocks" ]
 }
 
-# A load that allocates and frees all the time needs no more entries in the end.
+# A load that allocates and frees all the time must need no more entries in the end.
 no_creep() {
 	km_torture reset
 	settles || return 1
@@ -81,19 +82,19 @@ no_creep() {
 		[ "$(km_stat memory_bytes)" -le $((memory + 2 * noise * 64)) ]
 }
 
-# Entries that are free are no more than those that are not.
+# There are no more free entries than used ones.
 settled() {
 	[ "$(km_stat entries_free)" -le "$(in_use)" ]
 }
 
-# That takes a moment, and as long as a scan if there is one.
+# This takes a moment, or as long as a running scan.
 settles() {
 	waits 120 settled && return 0
 	km_note "entries in use: $(in_use), free: $(km_stat entries_free)"
 	return 1
 }
 
-# Of each page of entries one or two stay in use, so that they have to move.
+# In each page, one or two entries stay in use, so they must move before the page is freed.
 peak_goes() {
 	returned=$(km_stat pages_returned)
 	km_torture "peak $peak 8 50" || return 1
@@ -104,7 +105,7 @@ peak_goes() {
 		[ "$(in_use)" -ge $((peak / 50)) ]
 }
 
-# Whoever moved is still known, and so is what it points at.
+# The moved objects must still be known, and so must the blocks that they point to.
 nothing_lost() {
 	km_scan
 	[ "$(km_reports)" -eq 0 ] || return 1
@@ -116,7 +117,7 @@ more_returned() {
 	[ "$(km_stat pages_returned)" -gt "$returned" ]
 }
 
-# A small peak stays until memory is short.
+# The entries of a small peak stay until memory is short.
 shrinker() {
 	km_torture "peak 6000 8 0" || return 1
 	returned=$(km_stat pages_returned)
@@ -127,15 +128,15 @@ shrinker() {
 km_begin
 km_need_torture
 km_plan 11
-km_test "$blocks blocks more than before" grows
-km_test "the answer is exact" exact
-km_test "bytes an entry" cost
-km_test "entries are given back" shrinks
-km_test "entries are used again" used_again
-km_test "the answer is exact again" exact
+km_test "$blocks more blocks get entries" grows
+km_test "the verdicts are right" exact
+km_test "an entry takes at most 80 bytes" cost
+km_test "freed blocks release their entries" shrinks
+km_test "released entries are used again" used_again
+km_test "the verdicts are right again" exact
 km_test "no entry is lost in a storm" no_creep
-km_test "a peak of $peak blocks goes" peak_goes
-km_test "what stays of it is known" nothing_lost
-km_test "more goes when memory is short" shrinker
+km_test "most entries of a peak of $peak blocks are freed" peak_goes
+km_test "the rest of the peak is not reported" nothing_lost
+km_test "more entries are freed when memory is short" shrinker
 km_test "the detector is on" [ "$(km_stat enabled)" = 1 ]
 km_finish

@@ -1,61 +1,61 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Pointers that move on every CPU while scans look for them: between slots of large
-# arrays and lists, in trees and hash tables that grow and shrink, into the queues of
-# RCU. Nothing is lost, so every block that is reported is a false alarm.
+# Pointers move on each CPU while scans look for them: between slots of large arrays and
+# lists, in trees and hash tables that grow and shrink, and into the queues of RCU. Nothing
+# is lost, so each block that is reported is a false alarm.
 
-# Functions are called by km_test; few take all arguments of the script.
+# km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
 
 scans=$(km_amount 100 10 3)
 
-# moves: so many since churn began
+# moves: prints the number of moves since churn began
 moves() {
 	km_torture moves
 	sed -n 's/^# churn moves //p' "$KM_TORTURE/result" | tail -n 1
 }
 
-# scan_all MODE MOST: so many scans, all of which report at most so many blocks
+# scan_all MODE MOST: scans with confirm=MODE. Together they may report at most MOST blocks.
 scan_all() {
 	km_set confirm "$1"
-	before=$(km_stat snapshots)
-	cut=$(km_stat snapshots_cut)
+	before=$(km_stat stops)
+	cut=$(km_stat stops_cut)
 	km_scan_moving "$scans" "$shown" || return 1
-	snapshots=$(($(km_stat snapshots) - before))
-	cut=$(($(km_stat snapshots_cut) - cut))
-	km_note "$1: $scans scans, $km_false false, $snapshots standstills, $cut given up," \
-		"longest $(km_stat standstill_max_us) us, $(moves) moves"
+	stops=$(($(km_stat stops) - before))
+	cut=$(($(km_stat stops_cut) - cut))
+	km_note "$1: $scans scans, $km_false false alarms, $stops stops, $cut given up," \
+		"longest $(km_stat stop_max_us) us, $(moves) moves"
 	[ "$km_false" -le "$2" ]
 }
 
-# How often there is time for it, others on the host decide. A debug kernel takes about
-# as long as the budget can be, so there may be none at all; then each scan says that it
-# gave it up, and went on as with rescan.
+# The load of the host decides how often there is time for a stop. A debug kernel needs about
+# as long as the largest budget, so there may be no stop at all. Then each scan counts that
+# it gave up its stop, and goes on as with rescan.
 stood_still() {
-	if [ "$KM_SLOW" = 1 ] && [ "$snapshots" -eq 0 ]; then
-		km_note "no time for a standstill"
+	if [ "$KM_SLOW" = 1 ] && [ "$stops" -eq 0 ]; then
+		km_note "no time for a stop"
 		[ "$cut" -gt 0 ] && [ "$cut" -le "$scans" ]
 		return
 	fi
-	[ "$snapshots" -gt 0 ] && [ "$(km_stat standstill_us)" -gt 0 ]
+	[ "$stops" -gt 0 ] && [ "$(km_stat stop_us)" -gt 0 ]
 }
 
 did_not() {
-	[ "$snapshots" -eq 0 ]
+	[ "$stops" -eq 0 ]
 }
 
-# Without the rule there are false alarms: the others can fail.
+# Without the rule there must be false alarms. So the other tests can fail.
 alarms_without() {
 	shown=0
 	scans=$(((scans + 4) / 5))
 	scan_all "$1" 1000000 && [ "$km_false" -gt 0 ]
 }
 
-# Blocks that only registers have, in the last CPU, which takes no interrupt meanwhile.
-# On that CPU, this shell would come to scan only after it.
+# Only registers of the last CPU hold these blocks. That CPU takes no interrupt meanwhile, so
+# this shell must run on another CPU: else it would scan only afterwards.
 in_registers() {
 	taskset -p 1 $$ > /dev/null || return 1
 	km_torture "registers 3000" && km_scan && km_verdicts
@@ -78,14 +78,14 @@ km_plan 8
 shown=60
 km_set rcu_wait_ms 0
 km_mark
-km_test "no false alarm while the machine stands still" scan_all stop 0
-km_test_still "which it did, or said that there was no time" stood_still
-km_test "one at most with further marks" scan_all rescan 1
-km_test "while it did not stand still" did_not
-km_test "none of what registers hold" in_registers
-km_test "many when suspects are not confirmed" alarms_without off
+km_test "no false alarm with confirm=stop" scan_all stop 0
+km_test_still "scans stopped the CPUs, or counted that time was short" stood_still
+km_test "at most one false alarm with confirm=rescan" scan_all rescan 1
+km_test "no scan stops the CPUs with confirm=rescan" did_not
+km_test "blocks that only registers hold are not reported" in_registers
+km_test "there are false alarms with confirm=off" alarms_without off
 km_set confirm stop
 km_set rcu_wait_ms 1000
-km_test "and nothing was lost" nothing_lost
-km_test "the kernel has nothing to complain of" km_no_splat
+km_test "nothing is reported in the end" nothing_lost
+km_test "the kernel log has no complaints" km_no_splat
 km_finish

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Every place where a reference counts, with the reference there and without it:
-# live with it, lost without it.
+# Each place where a reference counts. With a reference there the block must be live, without
+# the reference it must be lost.
 
-# Functions are called by km_test; few take all arguments of the script.
+# km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
@@ -26,7 +26,7 @@ pair() {
 	km_scenes "$1" "$2" && km_scan && km_verdicts "$KM_MOST"
 }
 
-# stack=off: what only a stack holds is lost, and found again with stack=on.
+# With stack=off, blocks that only a stack holds are lost. With stack=on they are live again.
 without_stacks() {
 	km_scenes "$1" on || return 1
 	km_all lost
@@ -50,7 +50,7 @@ own_stack_left() {
 	km_scan && km_compare "$KM_MOST"
 }
 
-# Blocks of KFENCE's pool end where the request does. Its records are no references.
+# A block of KFENCE's pool ends where the request ends. KFENCE's records are not references.
 fenced() {
 	unreadable=$(km_stat unreadable)
 	km_fence 1 && km_torture fence
@@ -63,7 +63,7 @@ fences_not_counted() {
 	[ "$(km_stat unreadable)" -eq "$unreadable" ]
 }
 
-# The module goes and with it everything that held; the blocks are given back.
+# The module is unloaded, and with it all references. It frees the blocks.
 gone_with_module() {
 	km_scenes list on
 	km_all live
@@ -76,23 +76,23 @@ km_need_torture
 # shellcheck disable=SC2086
 set -- $pairs
 km_plan $((2 * $# + 10))
-km_test "the module has these pairs and no other" all_pairs_listed
+km_test "the module has exactly these places" all_pairs_listed
 for name; do
-	km_test "$name with" pair "$name" on
-	km_test "$name without" pair "$name" off
+	km_test "$name: live with a reference" pair "$name" on
+	km_test "$name: lost without a reference" pair "$name" off
 done
 for name in stack registers; do
-	km_test "$name with stack=off" without_stacks "$name"
-	km_test "$name with stack=on again" back_with_stacks
+	km_test "$name: lost with stack=off" without_stacks "$name"
+	km_test "$name: live again with stack=on" back_with_stacks
 done
-km_test "stack of who scans with" own_stack
-km_test "stack of who scans without" own_stack_left
+km_test "blocks on the stack of the scanning task are live" own_stack
+km_test "these blocks are lost when the task returns" own_stack_left
 if [ -e "$KM_FENCE" ]; then
-	km_test "blocks of KFENCE's pool" fenced
-	km_test "its guard pages are no fault" fences_not_counted
+	km_test "verdicts are right for blocks of KFENCE's pool" fenced
+	km_test "KFENCE's guard pages do not count as unreadable" fences_not_counted
 else
-	km_skip "blocks of KFENCE's pool" "kernel without it"
-	km_skip "its guard pages are no fault" "kernel without it"
+	km_skip "verdicts are right for blocks of KFENCE's pool" "kernel without it"
+	km_skip "KFENCE's guard pages do not count as unreadable" "kernel without it"
 fi
-km_test "an unloaded module leaves nothing" gone_with_module
+km_test "an unloaded module leaves no reports" gone_with_module
 km_finish

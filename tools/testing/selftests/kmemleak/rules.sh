@@ -1,18 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Each rule of the verdict, turned off and on: without it there is the false result
-# that it prevents, with it there is none. STACK is in recall.sh, for it hides leaks
-# in place of reporting what is none.
+# Each rule of the judge, on and off. Without the rule there must be the wrong reports that it
+# prevents, with the rule there must be none. STACK is in recall.sh: without it, leaks are
+# hidden.
 
-# Functions are called by km_test; few take all arguments of the script.
+# km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
 
 AGE=1 BORN=2 CHANGED=4 TRANSIENT=8 CONFIRM=16 MIN_UNREF=32
 
-# Reported are so many of the blocks that must not be: MOST, or at least LEAST.
+# reported_at_most MOST, reported_at_least LEAST: so many live blocks are reported.
 reported_at_most() {
 	[ "$(false_alarms)" -le "$1" ]
 }
@@ -29,7 +29,7 @@ false_alarms() {
 	END { print nr + 0 }' "$KM_TMP/answers" "$KM_REPORT"
 }
 
-# Lost blocks stand for live ones here: the rule looks only at age or number of scans.
+# Here lost blocks stand in for live ones: the rule looks only at age or number of scans.
 none_reported() {
 	[ "$(km_reports)" -eq 0 ]
 }
@@ -53,13 +53,14 @@ first_scan() {
 with_min_unref() { first_scan && none_reported; }
 without_min_unref() { km_without_rule "$MIN_UNREF" first_scan && lost_reported 190; }
 
-# Blocks that are allocated during the mark, and held by memory that it has behind it.
-# No other mark shall make up for it, and the scan not wait until all are born.
+# Blocks are allocated during the mark, and memory that the mark has already scanned holds
+# them. No other mark may find them, so scans do not confirm. The scan must not wait for RCU
+# until all blocks are allocated.
 born_meanwhile() {
 	km_torture "born $interval" && km_scan
 	status=$?
 	km_torture halt
-	km_note "$(grep -c '^live' "$KM_TORTURE/result") born, $(false_alarms) reported"
+	km_note "$(grep -c '^live' "$KM_TORTURE/result") allocated, $(false_alarms) reported"
 	return "$status"
 }
 
@@ -69,7 +70,7 @@ births() {
 
 with_born() { births && reported_at_most 0; }
 
-# Where the host does other things, all can be born before the mark begins.
+# On a busy host, all blocks can be allocated before the mark begins: then try again.
 without_born() {
 	tries=5
 	while [ "$tries" -gt 0 ]; do
@@ -80,7 +81,7 @@ without_born() {
 	return 1
 }
 
-# Nobody points at them, but somebody writes to them all the time.
+# Nothing points to these blocks, but a thread writes to them all the time.
 writes() {
 	km_torture written && km_scan
 	status=$?
@@ -92,7 +93,7 @@ writes() {
 with_changed() { writes && reported_at_most 0; }
 without_changed() { km_without_rule "$CHANGED" writes && reported_at_least 60; }
 
-# The annotation, in as many scenes as there are.
+# The annotation, in KM_SCENES scenes.
 annotated() {
 	km_scenes transient_leak on && km_scan
 }
@@ -102,7 +103,7 @@ without_transient() {
 	km_without_rule "$TRANSIENT" annotated && lost_reported $((KM_SCENES - KM_SCENES / 8))
 }
 
-# Blocks that move.
+# Blocks move while scans run.
 moves() {
 	km_scan_moving "$scans" 0 && km_torture reset && km_note "$km_false reported"
 }
@@ -110,14 +111,14 @@ moves() {
 with_confirm() { moves && [ "$km_false" -eq 0 ]; }
 without_confirm() { km_without_rule "$CONFIRM" moves && [ "$km_false" -gt 0 ]; }
 
-# standstills: so many were made or tried
+# standstills: prints the number of stops that were made or tried
 standstills() {
-	echo $(($(km_stat snapshots) + $(km_stat snapshots_cut)))
+	echo $(($(km_stat stops) + $(km_stat stops_cut)))
 }
 
-# stood_for NR [COMMAND...]: so many standstills in two scans, after that command. A first
-# mark leaves out the stacks of running tasks, so a block that only such a stack holds
-# costs one more; hence three tries. Chance never saves one.
+# stood_for NR [COMMAND...]: after this command, two scans must make NR stops. The first mark
+# of a scan leaves out the stacks of running tasks. A block that only such a stack holds
+# costs one more stop, so try three times. Chance never saves a stop.
 stood_for() {
 	wanted=$1
 	shift
@@ -126,7 +127,7 @@ stood_for() {
 		stood=$(standstills)
 		km_scan && km_scan || return 1
 		stood=$(($(standstills) - stood))
-		km_note "turn $turn: $(km_reports) reports, $stood standstills, $wanted wanted"
+		km_note "turn $turn: $(km_reports) reports, $stood stops, $wanted wanted"
 		[ "$stood" -gt "$wanted" ] || break
 	done
 	[ "$stood" -eq "$wanted" ]
@@ -140,12 +141,12 @@ new_one() {
 	stood_for 1 lose task 10
 }
 
-# The last standstill would have needed more time than it was given.
+# The last stop needed more time than its budget.
 too_little() {
 	km_torture "lose task 10" && km_with stop_budget_ms 1 km_scan || return 1
-	km_note "$(km_stat standstill_needed_us) us needed"
-	[ "$(km_stat standstill_needed_us)" -ge 1000 ] &&
-		[ "$(km_stat snapshots_cut)" -gt "$cut" ]
+	km_note "$(km_stat stop_needed_us) us needed"
+	[ "$(km_stat stop_needed_us)" -ge 1000 ] &&
+		[ "$(km_stat stops_cut)" -gt "$cut" ]
 }
 
 km_begin
@@ -153,7 +154,7 @@ km_need_torture
 [ "$(grep -c '^processor' /proc/cpuinfo)" -ge 2 ] || km_skip_all "takes two CPUs"
 scans=$(km_amount 10 4 4)
 interval=200
-# A mark takes longer, and so does an allocation.
+# Marks and allocations take longer.
 [ "$KM_SLOW" = 1 ] && interval=1000
 names="age born changed transient confirm min_unref"
 # shellcheck disable=SC2086
@@ -161,16 +162,16 @@ set -- $names
 km_plan $(($# * 2 + 4))
 km_mark
 for rule; do
-	km_test "$rule: prevents" "with_$rule"
-	km_test "$rule: nothing else does" "without_$rule"
+	km_test "rule $rule prevents wrong reports" "with_$rule"
+	km_test "without rule $rule there are wrong reports" "without_$rule"
 	km_torture reset
 	km_scan
 	echo clear > "$KM_FILE"
 done
-km_test "a known leak stops nobody again" known
-km_test "a new one does" new_one
-cut=$(km_stat snapshots_cut)
-km_test_still "a standstill says what it needs" too_little
+km_test "a known leak needs no stop" known
+km_test "a new leak needs one stop" new_one
+cut=$(km_stat stops_cut)
+km_test_still "a stop that is cut short tells the time it needs" too_little
 km_torture reset
-km_test "the kernel has nothing to complain of" km_no_splat
+km_test "the kernel log has no complaints" km_no_splat
 km_finish

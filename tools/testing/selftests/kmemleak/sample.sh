@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The sample module: every recipe's verdict as the module announces it, each
-# recipe alone and all at once.
+# The sample module announces the verdict for each block of its recipes. The detector must come
+# to the same verdicts, for each recipe alone and for all at once.
 
-# Functions are called by km_test; few take all arguments of the script.
+# km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
 
-# Each recipe with the function that a report of its leaks has to show. Leaks of
-# the first three are given back with the module, as their cache has to go.
+# Each recipe with the function that reports of its leaks must show. Unloading the module frees
+# the leaks of the first three, because it destroys their cache.
 fleeting="cache:leak_cache_object bulk:leak_cache_bulk list:leak_list"
 lasting="kmalloc:leak_kmalloc kzalloc:leak_kzalloc vmalloc:leak_vmalloc
 percpu:leak_percpu cycle:leak_cycle hardirq:leak_in_interrupt
@@ -18,8 +18,9 @@ softirq:leak_in_interrupt free_part:leak_free_part interior: data: bss:
 percpu_var: not_leak: ignore: transient: no_scan:leak_no_scan
 scan_area:leak_scan_area"
 
-# Announcements of the last load as verdicts for the comparison; $1: function in
-# their traces. What earlier loads have leaked is lost, what they held is freed.
+# announced FUNCTION: prints the announcements of the last load as verdicts for the comparison,
+# with this function in their traces. Blocks that earlier loads leaked are lost. Blocks that
+# they held are freed.
 announced() {
 	km_log | sed -n 's/.*kmemleak-test: \(recipe=.*\|done .*\)/\1/p' |
 		awk -v trace="$1" -v loads="$loads" '
@@ -41,9 +42,8 @@ announced() {
 	}'
 }
 
-# Sets up $KM_TMP/answers and the reports; $1: recipes, $2: function, $3: how often
-# the module is loaded. Addresses are such that no stack remembers them from the
-# recipe before.
+# run RECIPES FUNCTION LOADS: loads the module so often, and sets up $KM_TMP/answers and the
+# reports. Decoys take the addresses that stacks may still hold from the last recipe.
 run() {
 	loads=$3
 	km_torture decoys || return 1
@@ -61,12 +61,12 @@ run() {
 	km_scan
 }
 
-# PERCENT of what was announced, and nothing else.
+# verdicts PERCENT: so many of the announced leaks must be reported, and nothing else.
 verdicts() {
 	km_compare "$1" 1
 }
 
-# Blocks from interrupt context say so instead of naming a task.
+# Reports of blocks from interrupts must name the context instead of a task.
 context() {
 	case $1 in
 	hardirq | softirq)
@@ -75,7 +75,7 @@ context() {
 	esac
 }
 
-# Of a lost structure one block is the root, and the others hang on it.
+# In a lost structure one block is the root, and the others are reached from it.
 structure() {
 	case $1 in
 	list) more=3 ;;
@@ -85,17 +85,17 @@ structure() {
 	roots=$(grep -c "^  root of a lost structure: $more more blocks, " "$KM_REPORT")
 	others=$(grep -c '^  reached from other lost blocks$' "$KM_REPORT")
 	km_note "$roots roots, $others others"
-	# What a stray reference hides takes a whole structure with it.
+	# A stray reference hides a whole structure.
 	[ "$roots" -ge $((loads - loads / 8)) ] && [ "$others" -eq $((roots * more)) ]
 }
 
-# What stays lost is made to be forgotten, for the next recipe.
+# Makes the detector forget the lost blocks before the next recipe.
 forget() {
 	echo clear > "$KM_FILE"
 	km_unload kmemleak_test
 }
 
-# As many loads as there are scenes, see km_scenes.
+# The number of loads is the number of scenes, see km_scenes.
 alone() {
 	run "$1" "$2" "$KM_SCENES" && verdicts "$KM_MOST" && context "$1" && structure "$1"
 	status=$?
@@ -103,7 +103,7 @@ alone() {
 	return "$status"
 }
 
-# The same where a load takes back what the one before has leaked.
+# The same for a recipe whose leaks are freed before the next load.
 one_by_one() {
 	good=0
 	for turn in 1 2 3 4; do
@@ -135,14 +135,14 @@ km_load kmemleak_test recipes=data || km_skip_all "no module kmemleak-test"
 km_unload kmemleak_test
 km_plan $(($# + 3))
 for recipe in $fleeting; do
-	km_test "recipe ${recipe%%:*}" one_by_one "${recipe%%:*}" "${recipe#*:}"
+	km_test "right verdicts: recipe ${recipe%%:*}" one_by_one "${recipe%%:*}" "${recipe#*:}"
 done
 for recipe in $lasting; do
-	km_test "recipe ${recipe%%:*}" alone "${recipe%%:*}" "${recipe#*:}"
+	km_test "right verdicts: recipe ${recipe%%:*}" alone "${recipe%%:*}" "${recipe#*:}"
 done
 all=$(printf '%s\n' "$@" | sed 's/:.*//' | grep -v transient | tr '\n' ',')
-km_test "all recipes but transient together" together "${all%,}"
-km_test "all of them ran" ran_all $(($# - 1))
+km_test "right verdicts: all recipes but transient together" together "${all%,}"
+km_test "all recipes but transient ran" ran_all $(($# - 1))
 km_unload kmemleak_test
 km_test "an unknown recipe is refused" refuses_unknown
 echo clear > "$KM_FILE"

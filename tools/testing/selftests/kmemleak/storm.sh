@@ -1,19 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Everything at once: allocations from all contexts on all CPUs, modules that
-# come and go, and scan, read, clear, dump and parameter writes at the same time.
-# Nothing that is held may ever be reported, nothing is lost in the end, and the
-# verdicts are as exact afterwards as ever.
+# Everything at once: allocations in all contexts on all CPUs, loading and unloading of
+# modules, and scan, read, clear, dump and parameter writes. No held block may be reported at
+# any time, and nothing in the end. Afterwards the verdicts must be right.
 
-# Functions are called by km_test; few take all arguments of the script.
+# km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
 
 seconds=$(km_amount 60 20 20)
 
-# Each job does its turns while this file exists, and writes down how many.
+# Each job takes turns while this file exists, and writes down their number.
 running=$KM_TMP/running
 
 job() {
@@ -30,7 +29,7 @@ do_scan() {
 	echo scan > "$KM_FILE"
 }
 
-# All that was ever reported is kept.
+# Keeps all reports.
 do_read() {
 	cat "$KM_FILE" >> "$KM_TMP/reports" && sleep 0.2
 }
@@ -39,7 +38,7 @@ do_clear() {
 	echo clear > "$KM_FILE" && sleep 0.3
 }
 
-# An address of a block that comes and goes, or of none: both answers are right.
+# There may be a block at this address or not: both answers are right.
 do_dump() {
 	address=$(awk '/^kmemleak_/ { print $6 }' /proc/modules | head -n 1)
 	echo "dump=$address" 2>/dev/null > "$KM_FILE"
@@ -67,7 +66,7 @@ do_thread() {
 	echo scan=off > "$KM_FILE"
 }
 
-# Its recipes hold all their blocks, so nothing is lost by unloading.
+# These recipes hold all their blocks, so unloading the module loses none.
 do_modules() {
 	km_load kmemleak_test recipes=data,bss,percpu_var,interior || return 1
 	rmmod kmemleak_test
@@ -111,7 +110,7 @@ storm_was_one() {
 	[ "${allocated:-0}" -ge 1000 ] && [ "$allocated" = "$freed" ]
 }
 
-# Of all reports made meanwhile.
+# Checks all reports that were read meanwhile.
 held_never_reported() {
 	touch "$KM_TMP/reports"
 	cp "$KM_TMP/reports" "$KM_REPORT"
@@ -140,21 +139,21 @@ nr_cpus=$(grep -c '^processor' /proc/cpuinfo)
 [ "$nr_cpus" -ge 2 ] || km_skip_all "takes two CPUs"
 km_plan 11
 km_mark
-km_test "$seconds s of everything on $nr_cpus CPUs" storm
+km_test "a storm of $seconds s on $nr_cpus CPUs succeeds" storm
 km_set min_unref_scans 1
 km_set min_age_ms 0
 km_set rules "$all_rules"
 km_test "no job failed" none_failed
-km_test "every job had its turns" all_had_turns
-km_test "what was allocated was freed" storm_was_one
-km_test "what was held was never reported" held_never_reported
-km_test "and is not now" nothing_lost
+km_test "each job had a turn" all_had_turns
+km_test "the storm freed all its blocks" storm_was_one
+km_test "no held block was reported" held_never_reported
+km_test "nothing is reported after the storm" nothing_lost
 km_test "the detector is on" still_on
 seed=${KMEMLEAK_TEST_SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}
 km_note "KMEMLEAK_TEST_SEED=$seed"
-km_test "a graph, seed $seed" graph "$seed"
-km_test "a graph, seed $((seed + 1))" graph $((seed + 1))
+km_test "right verdicts: a graph, seed $seed" graph "$seed"
+km_test "right verdicts: a graph, seed $((seed + 1))" graph $((seed + 1))
 km_torture reset
-km_test "nothing is left" nothing_lost
-km_test "the kernel has nothing to complain of" km_no_splat
+km_test "nothing is reported in the end" nothing_lost
+km_test "the kernel log has no complaints" km_no_splat
 km_finish

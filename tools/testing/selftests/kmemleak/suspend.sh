@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Suspend while scans run: all tasks are frozen within the time that the kernel gives
-# them, and each scan that had to end for that is made again afterwards. The machine
-# does not sleep: the suspend is a test of the freezer.
+# Suspend while scans run. All tasks must freeze in the time that the kernel allows. Each scan
+# that ended for the suspend must run again afterwards. The machine does not sleep: the
+# suspend is a test of the freezer.
 
-# Functions are called by km_test; few take all arguments of the script.
+# km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
@@ -17,7 +17,7 @@ suspends() {
 	echo freeze > "$POWER/state"
 }
 
-# Two tasks scan and scan, and the thread does when they let it, or waits asleep.
+# Two tasks scan all the time. The thread scans when they let it, and sleeps meanwhile.
 suspends_often() {
 	: > "$KM_TMP/go"
 	for _ in 1 2; do
@@ -41,18 +41,18 @@ none_failed() {
 	[ ! -e "$KM_TMP/failed" ] && km_read && km_verdicts 99
 }
 
-# A scan that waits for a grace period. None ends until the test is done.
+# Waits until the scan waits for a grace period. No grace period ends until the test is done.
 waits() {
 	tries=0
-	until grep -q kmemleak_rcu_settle "/proc/$scanner/stack"; do
+	until grep -q kmemleak_rcu_drain "/proc/$scanner/stack"; do
 		tries=$((tries + 1))
 		[ "$tries" -lt 100 ] || return 1
 		sleep 0.1
 	done
 }
 
-# It would wait for longer than the tasks have to be frozen. Where the clock runs on
-# while the machine does not, that can be too short by itself.
+# The scan would wait for longer than tasks have time to freeze. If the clock runs on while the
+# guest does not, the time can be too short by itself: then try again.
 suspends_waiting() {
 	km_set rcu_wait_ms 10000
 	echo 5000 > "$POWER/pm_freeze_timeout"
@@ -67,7 +67,7 @@ suspends_waiting() {
 	return 1
 }
 
-# It comes to its end with the period.
+# The scan must end with the grace period.
 scans_after() {
 	waits || return 1
 	km_torture reset
@@ -86,16 +86,16 @@ echo 0 > "$DELAY"
 echo freezer > "$POWER/pm_test"
 km_mark
 km_torture "graph 1 40000"
-km_test "suspend while tasks and the thread scan" suspends_often
+km_test "suspend succeeds while tasks and the thread scan" suspends_often
 km_test "no scan failed" none_failed
 km_torture reset
 km_load kmemleak_test recipes=bulk
 km_patient
-km_test "suspend while a scan waits for RCU" suspends_waiting
-km_test "which then is made again" scans_after
+km_test "suspend succeeds while a scan waits for RCU" suspends_waiting
+km_test "that scan runs again afterwards" scans_after
 km_torture reset
 km_impatient
-km_test "the kernel has nothing to complain of" km_no_splat
+km_test "the kernel log has no complaints" km_no_splat
 echo none > "$POWER/pm_test"
 echo "$delay" > "$DELAY"
 echo "$limit" > "$POWER/pm_freeze_timeout"

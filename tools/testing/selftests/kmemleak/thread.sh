@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The thread that scans by itself: when it lives, at which priority it runs,
-# that it scans without being asked and stops doing so.
+# The thread that scans by itself: when it exists, its priority, and that it scans without a
+# command until it is turned off.
 
-# Functions are called by km_test; few take all arguments of the script.
+# km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
 
-# The longest wait for something that has to happen.
+# Longest wait for something that must happen, in seconds.
 patience=120
 
 one_thread() {
@@ -20,7 +20,7 @@ no_thread() {
 	[ -z "$(km_thread)" ]
 }
 
-# Field 19 of the stat file; the name has no blanks.
+# The nice value is field 19 of the stat file. The thread's name has no blanks.
 nice_is() {
 	pid=$(km_thread)
 	tries=0
@@ -36,7 +36,7 @@ nice_is() {
 	return 1
 }
 
-# Scans happen while this script does nothing but wait.
+# There must be scans while this script only waits.
 scans_by_itself() {
 	before=$(km_stat scans)
 	tries=0
@@ -53,16 +53,16 @@ finds_leaks() {
 	km_mark
 	km_load kmemleak_test recipes=bulk || return 1
 	scans_by_itself && km_read || return 1
-	# Of five blocks; one may be hidden by a value left over somewhere.
+	# A stray value may hide one of the five blocks.
 	[ "$(grep -c 'leak_cache_bulk+0x' "$KM_REPORT")" -ge 4 ]
 }
 
-# standstills: so many were made or tried
+# standstills: prints the number of stops that were made or tried
 standstills() {
-	echo $(($(km_stat snapshots) + $(km_stat snapshots_cut)))
+	echo $(($(km_stat stops) + $(km_stat stops_cut)))
 }
 
-# Nobody asked the thread to stop the machine.
+# The thread was not told to stop the CPUs.
 stops_nobody() {
 	[ "$(standstills)" -eq "$stood" ]
 }
@@ -71,14 +71,14 @@ stops_if_told() {
 	km_with thread_confirm stop loses_one
 }
 
-# A scan that had begun before it was told goes on as it began.
+# First wait for scans: a scan that had begun before the thread was told does not stop.
 loses_one() {
 	km_unload kmemleak_test
 	scans_by_itself && km_load kmemleak_test recipes=kmalloc || return 1
 	scans_by_itself && [ "$(standstills)" -gt "$stood" ]
 }
 
-# Written ones, until $KM_TMP/go goes.
+# Writes scan again and again, until $KM_TMP/go is removed.
 scan_all_the_time() {
 	: > "$KM_TMP/go"
 	while [ -e "$KM_TMP/go" ]; do
@@ -93,8 +93,8 @@ scan_no_more() {
 	[ ! -e "$KM_TMP/failed" ]
 }
 
-# While others scan, the thread sleeps as it does between its own scans: a task that
-# waits for a mutex longer than hung_task_timeout_secs is taken for one that hangs.
+# While others scan, the thread must sleep as it does between its own scans. If a task waits
+# for a mutex longer than hung_task_timeout_secs, the kernel reports that it hangs.
 waits_asleep() {
 	thread=$(km_thread)
 	scan_all_the_time
@@ -145,26 +145,26 @@ nice_parameter() {
 km_begin
 period=$(cat "$KM_PARAM/scan_secs")
 km_plan 16
-km_test "scan=off: no thread" no_thread
-km_test "and no scan" scans_no_more
+km_test "scan=off: there is no thread" no_thread
+km_test "scan=off: there is no scan" scans_no_more
 km_mark
 stood=$(standstills)
 echo scan=1 > "$KM_FILE"
-km_test "scan=1: one thread" one_thread
-km_test "the log tells of its start" start_line
-km_test "it runs at nice 10" nice_is 10
-km_test "it scans by itself" scans_by_itself
-km_test "it finds what is lost" finds_leaks
-km_test "and tells the log" tells_log
-km_test "it does not stop the machine" stops_nobody
-km_test "unless thread_confirm says so" stops_if_told
-km_test "it sleeps while others scan" waits_asleep
-km_test "commands work while it runs" commands_while_it_runs
+km_test "scan=1 starts one thread" one_thread
+km_test "the log says that the thread started" start_line
+km_test "the thread runs at nice 10" nice_is 10
+km_test "the thread scans by itself" scans_by_itself
+km_test "the thread finds lost blocks" finds_leaks
+km_test "the log has the number of these leaks" tells_log
+km_test "the thread does not stop the CPUs" stops_nobody
+km_test "the thread stops the CPUs with thread_confirm=stop" stops_if_told
+km_test "the thread sleeps while others scan" waits_asleep
+km_test "commands work while the thread runs" commands_while_it_runs
 echo scan=off > "$KM_FILE"
-km_test "scan=off: it ends" no_thread
-km_test "and scans no more" scans_no_more
-km_test "its priority is a parameter" nice_parameter
+km_test "scan=off ends the thread" no_thread
+km_test "there is no scan after scan=off" scans_no_more
+km_test "the parameter nice sets the thread's priority" nice_parameter
 km_set scan_secs "$period"
 km_unload kmemleak_test
-km_test "no thread is left" no_thread
+km_test "no thread is left in the end" no_thread
 km_finish

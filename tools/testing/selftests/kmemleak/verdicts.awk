@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Compares blocks with a known verdict (first file) with reports (second file):
-# no live block may be reported, lost ones have to be, with their size (or as requested,
-# where the smallest slab caches are larger) and, where it is known, with a function in
-# their trace. The compiler may have added to its name.
+# Compares blocks with a known verdict (first file) with reports (second file). No live block
+# may be reported. Lost blocks must be reported with their size, or with the requested size
+# where the smallest slab caches are larger. If a function is given, their trace must show
+# it. The compiler may have added to the function's name.
 #
 # First file:	[percpu ]<live|lost|past> <address> <size> [trace=<function>[,<or>...]]
-#		past: lost earlier; it may be reported by now
+#		past: lost earlier; it may be reported or not
 #		<size>: "?" if it is not known
-# -v percent=P:	so many of the lost ones are enough (100 if not given)
-# -v only=1:	and no other block may be reported
+# -v percent=P:	so many of the lost blocks must be reported (default: 100)
+# -v only=1:	no other block may be reported
 #
-# Exit status 0 if all is as it should be. Prints a summary and what is not, as
+# Exit status 0 if all reports are right. Prints a summary and the faults as KTAP
 # diagnostics.
 
-# Without 0x and leading zeroes, which depend on the kind of address.
+# An address as a key: without 0x and leading zeroes, since their number depends on the kind of
+# address. Per-cpu addresses have a prefix.
 function key(addr, percpu)
 {
 	sub(/^0x0*/, "", addr)

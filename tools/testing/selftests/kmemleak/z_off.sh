@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Turning the detector off, and leaving it so: hence the name, which makes this the
-# last script. Every write but clear and on fails with EPERM then,
-# reports stay until clear, and clear gives the metadata back.
+# Turns the detector off and leaves it off. So this is the last script, and its name is the
+# last one. While the detector is off, each write but clear and on must fail with EPERM.
+# Reports must stay until clear, and clear must free the metadata.
 
-# Functions are called by km_test; few take all arguments of the script.
+# km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
@@ -26,7 +26,7 @@ no_thread() {
 	[ -z "$(km_thread)" ]
 }
 
-# Once since boot, maybe when live.sh had it off, and how to turn it on.
+# Once a boot, perhaps when live.sh had the detector off, the log says how to turn it on.
 told_once() {
 	[ "$(dmesg | grep -c 'kmemleak: .*to turn it on, write on')" -eq 1 ]
 }
@@ -37,12 +37,12 @@ reads_empty() {
 
 given_back() {
 	km_note "bytes: $memory, then $(km_stat memory_bytes)"
-	# The pool for early boot is part of the kernel and stays.
+	# The static entries are part of the kernel and stay.
 	[ "$(km_stat entries_in_use)" -eq 0 ] &&
 		[ "$(km_stat memory_bytes)" -lt $((memory / 2)) ]
 }
 
-# Callers go on as if nothing had happened.
+# Callers of the hooks must work as before.
 kernel_goes_on() {
 	km_load kmemleak_test recipes=all &&
 		km_torture "graph 3 5000" && km_torture "pair vmalloc on" &&
@@ -54,8 +54,8 @@ no_new_entries() {
 	[ "$(km_stat entries_in_use)" -eq 0 ]
 }
 
-# starve PAGES: on, when the system has no more than these for it. missing: what the log
-# says is missing
+# starve PAGES: writes on while it can get only so many pages. missing: the purpose for which
+# there was not enough memory, as the log says
 starve() {
 	faults=$KM_DEBUG/fail_page_alloc
 	km_mark
@@ -66,12 +66,12 @@ starve() {
 	km_alone km_put "$KM_TORTURE/command" "starved on" 2> "$KM_TMP/error"
 	status=$?
 	echo 0 > "$faults/probability"
-	missing=$(km_log | sed -n 's/.*kmemleak: cannot turn on: no memory //p' | tail -n 1)
+	missing=$(km_log | sed -n 's/.*kmemleak: Cannot turn on: not enough memory //p' | tail -n 1)
 	return "$status"
 }
 
-# on_starved WHAT: on fails for want of memory for that, and changes nothing. How much it
-# takes depends on the kernel, so it is searched for.
+# on_starved PURPOSE: on must fail for lack of memory for this purpose and change nothing. The
+# number of pages depends on the kernel, so search for it.
 on_starved() {
 	least=0
 	most=16384
@@ -89,11 +89,11 @@ on_starved() {
 		fi
 		case $missing in
 		"$1"*) return 0 ;;
-		"to note"*) most=$pages ;;
+		"to record"*) most=$pages ;;
 		*) least=$pages ;;
 		esac
 	done
-	km_note "never: $1"
+	km_note "on never failed for lack of memory $1"
 	return 1
 }
 
@@ -109,31 +109,32 @@ km_scan
 km_test "there are reports" [ -s "$KM_REPORT" ]
 memory=$(km_stat memory_bytes)
 km_mark
-km_test "off" off
-km_test "the thread is gone" no_thread
+km_test "off turns tracking off" off
+km_test "off ends the thread" no_thread
 km_test "reports stay readable" same_reports
 for command; do
-	km_test "$command: EPERM" km_refuses "$not_permitted" "$command\n"
+	km_test "$command fails with EPERM" km_refuses "$not_permitted" "$command\n"
 done
-km_test "an empty word: EPERM" km_refuses "$not_permitted" '\n'
-km_test "the log tells once how to turn it on" told_once
+km_test "an empty word fails with EPERM" km_refuses "$not_permitted" '\n'
+km_test "the log says once how to turn tracking on" told_once
 km_test "reports are still readable" same_reports
-km_test "clear" km_write 'clear\n'
+km_test "clear succeeds" km_write 'clear\n'
 km_test "clear empties the reports" reads_empty
-km_test "clear gives the metadata back" given_back
-km_test "clear again" km_write 'clear'
-km_test "scan after clear: EPERM" km_refuses "$not_permitted" 'scan\n'
-km_test "callers go on" kernel_goes_on
-km_test "and nothing is tracked" no_new_entries
+km_test "clear frees the metadata" given_back
+km_test "clear succeeds again" km_write 'clear'
+km_test "scan after clear fails with EPERM" km_refuses "$not_permitted" 'scan\n'
+km_test "callers of the hooks work as before" kernel_goes_on
+km_test "no block is tracked" no_new_entries
 if [ -d "$KM_DEBUG/fail_page_alloc" ]; then
-	km_test "on without memory for the tracker" on_starved "for what tracking takes"
-	km_test "on without memory for what is there" on_starved "to note what is there"
+	km_test "on fails without memory for its tables" on_starved "for its tables"
+	km_test "on fails without memory to record existing memory" \
+		on_starved "to record existing memory"
 else
-	km_skip "on without memory for the tracker" "kernel without fault injection"
-	km_skip "on without memory for what is there" "kernel without fault injection"
+	km_skip "on fails without memory for its tables" "kernel without fault injection"
+	km_skip "on fails without memory to record existing memory" "kernel without fault injection"
 fi
 km_unload kmemleak_test
 km_unload kmemleak_torture
-km_test "statistics still say so" [ "$(km_stat enabled)" = 0 ]
-km_test "the kernel has nothing to complain of" km_no_splat
+km_test "the statistics still say that tracking is off" [ "$(km_stat enabled)" = 0 ]
+km_test "the kernel log has no complaints" km_no_splat
 km_finish

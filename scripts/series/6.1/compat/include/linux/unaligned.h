@@ -1,3 +1,3 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Where later trees have it. */
+/* Newer trees have the header at this place. */
 #include <asm/unaligned.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Names that came later, for all files of this folder and below: macros only, since it
- * is included before anything else.
+ * Names that are newer than this tree, for all files of this folder and below. It defines
+ * only macros, because it is included before any other header.
  */
 #ifndef _KMEMLEAK_COMPAT_H
 #define _KMEMLEAK_COMPAT_H

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Which leaks are reached from which. See leak_group.c. */
+#ifndef _KMEMLEAK_LEAK_GROUP_H
+#define _KMEMLEAK_LEAK_GROUP_H
+
+struct kmemleak_leak_set;
+struct kmemleak_marker;
+struct kmemleak_tracker;
+
+int kmemleak_leak_group(struct kmemleak_tracker *t, struct kmemleak_marker *m,
+			struct kmemleak_leak_set *leaks);
+
+#endif /* _KMEMLEAK_LEAK_GROUP_H */

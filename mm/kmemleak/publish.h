@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The published leak set: what the file shows.
+ */
+#ifndef _KMEMLEAK_PUBLISH_H
+#define _KMEMLEAK_PUBLISH_H
+
+#include <linux/kref.h>
+
+#include "core/leak_set.h"
+
+/**
+ * struct kmemleak_published - a leak set that does not change, and who reads it
+ * @ref: the pointer to the published set holds one reference, each reader another
+ * @generation: kmemleak_generation when it was made. In another one its objects are gone.
+ * @leaks: the set
+ */
+struct kmemleak_published {
+	struct kref ref;
+	unsigned int generation;
+	struct kmemleak_leak_set leaks;
+};
+
+/* Context: process. */
+struct kmemleak_published *kmemleak_publish_alloc(void);
+void kmemleak_publish(struct kmemleak_published *set);
+struct kmemleak_published *kmemleak_published_get(void);
+void kmemleak_published_put(struct kmemleak_published *set);
+
+#endif /* _KMEMLEAK_PUBLISH_H */

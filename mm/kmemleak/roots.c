@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A table of the roots that are not in the index. A new root needs a row and a function.
+ *
+ * The roots in the index are objects with a min_count of 0: sections of the kernel
+ * (roots_sections.c) and of modules, and blocks that were annotated as roots. The core scans
+ * the opaque blocks.
+ */
+#include <linux/cpumask.h>
+#include <linux/kfence.h>
+#include <linux/kmemleak_owners.h>
+#include <linux/list.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/page-flags.h>
+#include <linux/percpu.h>
+#include <linux/prefetch.h>
+#include <asm/sections.h>
+
+#include "access.h"
+#include "core/mark.h"
+#include "preexist.h"
+#include "roots.h"
+
+/* ------------------------------------------------------ per-cpu variables -- */
+
+#ifdef CONFIG_SMP
+static void mark_static_cpu(struct kmemleak_marker *m, int cpu)
+{
+	unsigned long addr = (unsigned long)__per_cpu_start + per_cpu_offset(cpu), next;
+	unsigned long end = (unsigned long)__per_cpu_end + per_cpu_offset(cpu);
+
+	kmemleak_roots_stack_skip_irq(m, cpu);
+	for (; addr < end; addr = next) {
+		next = min(end, (addr & PAGE_MASK) + PAGE_SIZE);
+		if (kmemleak_roots_stack_is_dead(cpu, addr))
+			continue;
+		if (kmemleak_mark_range(m, addr, next))
+			return;
+	}
+}
+
+static void mark_static_percpu(struct kmemleak_marker *m)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		mark_static_cpu(m, cpu);
+}
+#else
+/* There is one copy. It lies in the data section. */
+static void mark_static_percpu(struct kmemleak_marker *m) { }
+#endif
+
+/* ---------------------------------------------------------------- KFENCE -- */
+
+#ifdef CONFIG_KFENCE
+/*
+ * KFENCE's records hold the address of each object in use, lost or not. So only the
+ * rcu_head of a record is a root: it links the object into a queue of RCU callbacks.
+ */
+static void mark_kfence(struct kmemleak_marker *m)
+{
+	const struct rcu_head *head;
+	unsigned int nr = 0;
+	const void *addr;
+	size_t size;
+
+	do {
+		head = kfence_next_object(&nr, &addr, &size);
+	} while (head && !kmemleak_mark_range(m, (unsigned long)head, (unsigned long)(head + 1)));
+}
+#else
+static void mark_kfence(struct kmemleak_marker *m) { }
+#endif
+
+/* ---------------------------------------------------------- struct pages -- */
+
+/* The page was reserved at boot and never used: its list head is still empty. */
+static bool page_untouched(struct page *page)
+{
+	return PageReserved(page) && list_empty(&page->lru) && !page->mapping &&
+	       !page_private(page);
+}
+
+/* Struct pages prefetched. Each takes a cache line, and they are visited in order. */
+#define PAGES_AHEAD	8
+
+static bool page_in_use(struct zone *zone, unsigned long pfn)
+{
+	struct page *page = pfn_to_online_page(pfn);
+
+	/* A prefetch of a bad address does no harm. */
+	prefetch(page + PAGES_AHEAD);
+	/* The struct page of a slab points to the first free slot and to other pages. */
+	return page && page_zone(page) == zone && page_count(page) && !PageSlab(page) &&
+	       !page_untouched(page);
+}
+
+/* Return: the next frame after @pfn that can be in use. @pfn itself is not. */
+static unsigned long skip_free(struct zone *zone, unsigned long pfn)
+{
+	struct page *page = pfn_to_online_page(pfn);
+	int order = page && page_zone(page) == zone ? page_free_order(page) : -1;
+
+	/* If the block was allocated meanwhile, this skips pages in use. */
+	return order > 0 && IS_ALIGNED(pfn, BIT(order)) ? pfn + BIT(order) : pfn + 1;
+}
+
+/*
+ * Scans the struct pages of pages in use, neighbours together, up to the end of this part
+ * of the page map. Between parts the map may have holes. Return: the frame number where the
+ * next part begins, or ULONG_MAX if the mark must end.
+ */
+static unsigned long mark_page_run(struct kmemleak_marker *m, struct zone *zone,
+				   unsigned long pfn)
+{
+	unsigned long end = min(zone_end_pfn(zone), ALIGN(pfn + 1, MAX_ORDER_NR_PAGES));
+
+	while (pfn < end) {
+		unsigned long first;
+
+		while (pfn < end && !page_in_use(zone, pfn))
+			pfn = skip_free(zone, pfn);
+		for (first = pfn; pfn < end && page_in_use(zone, pfn); pfn++)
+			;
+		if (first < pfn &&
+		    kmemleak_mark_range_no_drain(m, (unsigned long)pfn_to_page(first),
+						 (unsigned long)(pfn_to_page(pfn - 1) + 1)))
+			return ULONG_MAX;
+	}
+	return pfn;
+}
+
+/* A task that plugs or unplugs memory waits for one part, not for the objects behind it. */
+static void mark_zone_pages(struct kmemleak_marker *m, struct zone *zone)
+{
+	unsigned long pfn = 0;
+	bool more;
+
+	do {
+		kmemleak_access_hold_memory(m);
+		pfn = mark_page_run(m, zone, max(pfn, zone->zone_start_pfn));
+		more = pfn < zone_end_pfn(zone);
+		kmemleak_access_release_memory(m);
+		kmemleak_mark_drain(m);
+	} while (more && !kmemleak_mark_poll(m));
+}
+
+static void mark_pages(struct kmemleak_marker *m)
+{
+	struct zone *zone;
+
+	for_each_populated_zone(zone)
+		mark_zone_pages(m, zone);
+}
+
+/* ---------------------------------------------------- preexisting memory -- */
+
+static void mark_preexisting(struct kmemleak_marker *m)
+{
+	if (!kmemleak_preexist_any())
+		return;
+	/*
+	 * If this call ends early, unused memory still counts as preexisting. Then the mark
+	 * ends, too, or it is correct all the same.
+	 */
+	if (!kmemleak_mark_is_stopped(m))
+		kmemleak_preexist_exclude_unused();
+	kmemleak_preexist_mark(m);
+}
+
+/* ------------------------------------------------------------- the table -- */
+
+static void mark_stacks(struct kmemleak_marker *m)
+{
+	if (kmemleak_mark_options(m)->scan_stacks)
+		kmemleak_roots_stack_mark(m);
+}
+
+static const struct {
+	const char *name;
+	void (*mark)(struct kmemleak_marker *m);
+} roots[] = {
+	{ "percpu", mark_static_percpu },
+	{ "kfence", mark_kfence },
+	{ "pages", mark_pages },
+	{ "preexisting", mark_preexisting },
+	{ "stacks", mark_stacks },
+};
+
+void kmemleak_roots_mark(struct kmemleak_tracker *t, struct kmemleak_marker *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(roots); i++)
+		roots[i].mark(m);
+}
