@@ -321,10 +321,10 @@ static int run_command(enum kmemleak_command cmd, unsigned long arg)
 	case KMEMLEAK_CMD_DUMP:
 		return kmemleak_report_object(arg);
 	case KMEMLEAK_CMD_STACK_ON:
-		WRITE_ONCE(kmemleak_tracker.options.scan_stacks, true);
+		kmemleak_set_root(KMEMLEAK_ROOT_STACKS, true);
 		return 0;
 	case KMEMLEAK_CMD_STACK_OFF:
-		WRITE_ONCE(kmemleak_tracker.options.scan_stacks, false);
+		kmemleak_set_root(KMEMLEAK_ROOT_STACKS, false);
 		return 0;
 	case KMEMLEAK_CMD_SCAN_ON:
 		return kmemleak_thread_start();

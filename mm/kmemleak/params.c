@@ -71,6 +71,7 @@ static unsigned int min_unref_scans = IS_ENABLED(CONFIG_DEBUG_KMEMLEAK_VERBOSE) 
 static unsigned int workers;
 static unsigned int max_leaks;
 static unsigned int rules = KMEMLEAK_ALL_RULES;
+static unsigned int roots = KMEMLEAK_ALL_ROOTS;
 
 UINT_PARAM(first_scan_secs, kmemleak_first_scan_secs, KMEMLEAK_MAX_SECS,
 	   "delay of the thread's first scan");
@@ -88,6 +89,7 @@ UINT_PARAM(workers, workers, KMEMLEAK_MAX_WORKERS,
 UINT_PARAM(max_leaks, max_leaks, INT_MAX,
 	   "reports kept of one scan, 0: as many as memory allows");
 UINT_PARAM(rules, rules, KMEMLEAK_ALL_RULES, "bit mask of rules in force");
+UINT_PARAM(roots, roots, KMEMLEAK_ALL_ROOTS, "bit mask of roots in force");
 
 /* --------------------------------------------------------- other kinds -- */
 
@@ -157,6 +159,18 @@ static unsigned long auto_max_leaks(void)
 }
 
 /**
+ * kmemleak_set_root() - turn a root on or off, as the parameter "roots" does
+ *
+ * Context: process.
+ */
+void kmemleak_set_root(enum kmemleak_root root, bool on)
+{
+	kernel_param_lock(THIS_MODULE);
+	WRITE_ONCE(roots, on ? roots | BIT(root) : roots & ~BIT(root));
+	kernel_param_unlock(THIS_MODULE);
+}
+
+/**
  * kmemleak_read_options() - the options of one scan
  *
  * Context: in the task that scans.
@@ -164,10 +178,10 @@ static unsigned long auto_max_leaks(void)
  */
 struct kmemleak_options kmemleak_read_options(void)
 {
-	struct kmemleak_options opt = kmemleak_tracker.options;
+	struct kmemleak_options opt = { };
 
-	opt.scan_stacks = READ_ONCE(kmemleak_tracker.options.scan_stacks);
 	opt.rules = READ_ONCE(rules);
+	opt.roots = READ_ONCE(roots);
 	opt.min_age = msecs_to_jiffies(READ_ONCE(min_age_ms));
 	opt.min_unref_scans = READ_ONCE(min_unref_scans);
 	opt.confirm = kmemleak_cancel_is_thread() ? READ_ONCE(thread_confirm) :

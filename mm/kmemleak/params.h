@@ -14,6 +14,7 @@ extern unsigned int kmemleak_rcu_wait_ms;	/* longest wait of a scan for RCU call
 extern unsigned int kmemleak_stop_budget_ms;	/* longest time that all CPUs are stopped */
 extern int kmemleak_thread_nice;
 
+void kmemleak_set_root(enum kmemleak_root root, bool on);
 struct kmemleak_options kmemleak_read_options(void);
 u64 kmemleak_stop_limit_ns(void);
 

@@ -31,6 +31,7 @@
 #include "preexist.h"
 #include "publish.h"
 #include "report.h"
+#include "roots.h"
 #include "state.h"
 #include "stop.h"
 
@@ -483,16 +484,19 @@ static int get_numbers(struct kmemleak_tracker *t, struct pool_numbers *n)
 	return 0;
 }
 
-/* Writes the names of rules, with commas between them, or "none". */
-static void name_rules(unsigned long rules, char *text, size_t size)
+/* Prints a line with the names of the bits that are set, with commas between them. */
+static void print_names(struct seq_file *m, const char *title, unsigned long bits,
+			const char *const *names, unsigned int nr)
 {
-	unsigned int rule;
-	size_t len = 0;
+	const char *before = " ";
+	unsigned int i;
 
-	strscpy(text, "none", size);
-	for_each_set_bit(rule, &rules, KMEMLEAK_NR_RULES)
-		len += scnprintf(text + len, size - len, "%s%s", len ? "," : "",
-				 kmemleak_rule_names[rule]);
+	seq_puts(m, title);
+	for_each_set_bit(i, &bits, nr) {
+		seq_printf(m, "%s%s", before, names[i]);
+		before = ",";
+	}
+	seq_puts(m, bits ? "\n" : " none\n");
 }
 
 /**
@@ -510,8 +514,8 @@ int kmemleak_report_stats(struct seq_file *m)
 	struct kmemleak_tracker *t = &kmemleak_tracker;
 	struct kmemleak_published *set;
 	struct pool_numbers n;
+	struct kmemleak_options opt = kmemleak_read_options();
 	unsigned long last_us, max_us, needed_us;
-	char rules[64];
 	unsigned int i;
 	int ret;
 
@@ -529,8 +533,8 @@ int kmemleak_report_stats(struct seq_file *m)
 	seq_printf(m, "opaque_bytes %lu\n", READ_ONCE(t->opaque.bytes));
 	seq_printf(m, "epoch %u\n", READ_ONCE(t->epoch));
 	seq_printf(m, "marking %d\n", READ_ONCE(t->marking));
-	name_rules(kmemleak_read_options().rules, rules, sizeof(rules));
-	seq_printf(m, "rules %s\n", rules);
+	print_names(m, "rules", opt.rules, kmemleak_rule_names, KMEMLEAK_NR_RULES);
+	print_names(m, "roots", opt.roots, kmemleak_root_names, KMEMLEAK_NR_ROOTS);
 	seq_printf(m, "preexisting_bytes %lu\n", kmemleak_preexist_bytes());
 	seq_printf(m, "stop_us %lu\n", last_us);
 	seq_printf(m, "stop_max_us %lu\n", max_us);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A table of the roots that are not in the index. A new root needs a row and a function.
+ * A table of the roots that are not in the index. A new root needs a line in enum
+ * kmemleak_root, two here and a function. The parameter "roots" turns each on and off.
  *
  * The roots in the index are objects with a min_count of 0: sections of the kernel
  * (roots_sections.c) and of modules, and blocks that were annotated as roots. The core scans
@@ -173,27 +174,29 @@ static void mark_preexisting(struct kmemleak_marker *m)
 
 /* ------------------------------------------------------------- the table -- */
 
-static void mark_stacks(struct kmemleak_marker *m)
-{
-	if (kmemleak_mark_options(m)->scan_stacks)
-		kmemleak_roots_stack_mark(m);
-}
+static void (*const mark_root[KMEMLEAK_NR_ROOTS])(struct kmemleak_marker *m) = {
+	[KMEMLEAK_ROOT_PERCPU] = mark_static_percpu,
+	[KMEMLEAK_ROOT_KFENCE] = mark_kfence,
+	[KMEMLEAK_ROOT_PAGES] = mark_pages,
+	[KMEMLEAK_ROOT_PREEXISTING] = mark_preexisting,
+	[KMEMLEAK_ROOT_STACKS] = kmemleak_roots_stack_mark,
+	/* The core marks KMEMLEAK_ROOT_OPAQUE. */
+};
 
-static const struct {
-	const char *name;
-	void (*mark)(struct kmemleak_marker *m);
-} roots[] = {
-	{ "percpu", mark_static_percpu },
-	{ "kfence", mark_kfence },
-	{ "pages", mark_pages },
-	{ "preexisting", mark_preexisting },
-	{ "stacks", mark_stacks },
+const char *const kmemleak_root_names[KMEMLEAK_NR_ROOTS] = {
+	[KMEMLEAK_ROOT_PERCPU] = "percpu",
+	[KMEMLEAK_ROOT_KFENCE] = "kfence",
+	[KMEMLEAK_ROOT_PAGES] = "pages",
+	[KMEMLEAK_ROOT_PREEXISTING] = "preexisting",
+	[KMEMLEAK_ROOT_STACKS] = "stacks",
+	[KMEMLEAK_ROOT_OPAQUE] = "opaque",
 };
 
 void kmemleak_roots_mark(struct kmemleak_tracker *t, struct kmemleak_marker *m)
 {
-	unsigned int i;
+	unsigned int root;
 
-	for (i = 0; i < ARRAY_SIZE(roots); i++)
-		roots[i].mark(m);
+	for_each_set_bit(root, &kmemleak_mark_options(m)->roots, KMEMLEAK_NR_ROOTS)
+		if (mark_root[root])
+			mark_root[root](m);
 }

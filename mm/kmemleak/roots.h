@@ -7,6 +7,8 @@
 
 #include "core/mark.h"
 
+extern const char *const kmemleak_root_names[KMEMLEAK_NR_ROOTS];
+
 /* Context: as struct kmemleak_ops says. */
 void kmemleak_roots_mark(struct kmemleak_tracker *t, struct kmemleak_marker *m);
 

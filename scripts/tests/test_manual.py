@@ -91,8 +91,8 @@ def value(expression):
         if not name:
             break
         define = re.search(rf"^#define\s+{name[0]}\s+(.*)$", CODE, re.M)
-        if name[0] == "KMEMLEAK_NR_RULES":
-            found = len(enum_names("KMEMLEAK_RULE_", name[0]))
+        if name[0] in ("KMEMLEAK_NR_RULES", "KMEMLEAK_NR_ROOTS"):
+            found = len(enum_names(name[0].replace("NR_", "")[:-1] + "_", name[0]))
         elif name[0] in KNOWN:
             found = KNOWN[name[0]]
         elif define:
@@ -157,8 +157,11 @@ def default_of(var):
 def statistics():
     """Names in kmemleak_stats, in its order."""
     names = []
-    for text in re.findall(r'seq_printf\(m, "([^"]*)"', FILES["report.c"]):
-        if text.startswith("%s "):
+    for names_line, text in re.findall(r'(?:seq_printf|print_(names))\(m, "([^"]*)"',
+                                       FILES["report.c"]):
+        if names_line:
+            names.append(text)
+        elif text.startswith("%s "):
             names += counters()
         elif re.match(r"[a-z_]+ %", text):
             names.append(text.split()[0])
@@ -221,6 +224,14 @@ class Manual(unittest.TestCase):
                          code)
         head = read("mm/kmemleak/core/rules.c").split("*/")[0]
         self.assertEqual(sorted(re.findall(r"^ \* ([A-Z_]+)  ", head, re.M)), sorted(code))
+
+    def test_roots(self):
+        code = enum_names("KMEMLEAK_ROOT_", "KMEMLEAK_NR_ROOTS")
+        rows = table(self.section("References and roots"))
+        self.assertEqual([row[0] for row in rows],
+                         [f"{1 << bit} {name.lower()}" for bit, name in enumerate(code)])
+        self.assertEqual([name.upper() for name in table_of_strings("kmemleak_root_names")],
+                         code)
 
     def test_commands(self):
         text = self.section("Commands")

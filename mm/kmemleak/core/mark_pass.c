@@ -362,6 +362,8 @@ static unsigned int mark_opaque_blocks(struct kmemleak_marker *m)
 	struct kmemleak_block block;
 	u32 cursor = 0;
 
+	if (!(m->opt->roots & BIT(KMEMLEAK_ROOT_OPAQUE)))
+		return added;
 	while (kmemleak_opaque_next(m->t, &cursor, &block) && !kmemleak_mark_opaque(m, &block))
 		;
 	return added;

@@ -67,11 +67,6 @@ void kmemleak_tracker_setup(struct kmemleak_tracker *t, const struct kmemleak_op
 	kmemleak_opaque_setup(t);
 	kmemleak_index_setup(&t->index);
 	kmemleak_pool_setup(t, reserve, reserve_nr);
-	t->options = (struct kmemleak_options){
-		.rules = KMEMLEAK_ALL_RULES,
-		.min_unref_scans = 1,
-		.scan_stacks = true,
-	};
 	kmemleak_tracker_enable(t);
 }
 

@@ -82,6 +82,22 @@ enum kmemleak_rule {
 
 #define KMEMLEAK_ALL_RULES	(BIT(KMEMLEAK_NR_RULES) - 1)
 
+/*
+ * Roots that are not in the index; bits of kmemleak_options::roots. The core marks OPAQUE,
+ * and ops->roots() marks the others.
+ */
+enum kmemleak_root {
+	KMEMLEAK_ROOT_PERCPU,
+	KMEMLEAK_ROOT_KFENCE,
+	KMEMLEAK_ROOT_PAGES,
+	KMEMLEAK_ROOT_PREEXISTING,
+	KMEMLEAK_ROOT_STACKS,
+	KMEMLEAK_ROOT_OPAQUE,
+	KMEMLEAK_NR_ROOTS,
+};
+
+#define KMEMLEAK_ALL_ROOTS	(BIT(KMEMLEAK_NR_ROOTS) - 1)
+
 /* How KMEMLEAK_RULE_CONFIRM confirms suspects. */
 enum kmemleak_confirm {
 	KMEMLEAK_CONFIRM_STOP,		/* stop all CPUs if there is time, else as RESCAN */
@@ -92,21 +108,21 @@ enum kmemleak_confirm {
 /**
  * struct kmemleak_options - what the user can set; a scan works on a copy
  * @rules: bit mask of enum kmemleak_rule
+ * @roots: bit mask of enum kmemleak_root
  * @min_age: youngest age that is reported, jiffies
  * @min_unref_scans: number of scans that must find an object unreferenced, at least 1
  * @confirm: how suspects are confirmed
  * @workers: greatest number of markers, 0 stands for 1
  * @max_leaks: greatest number of records in a leak set, 0: no limit
- * @scan_stacks: task stacks are roots
  */
 struct kmemleak_options {
 	unsigned long rules;
+	unsigned long roots;
 	unsigned long min_age;
 	unsigned int min_unref_scans;
 	enum kmemleak_confirm confirm;
 	unsigned int workers;
 	unsigned long max_leaks;
-	bool scan_stacks;
 };
 
 /* ---------------------------------------------------------- environment -- */
@@ -132,7 +148,8 @@ enum kmemleak_read {
  *	the memory.
  * @block_addr: converts an address of a space to one that @read accepts. For a per-cpu
  *	pointer, in the copy of that CPU. Returns 0 if there is none.
- * @roots: calls kmemleak_mark_range() for every root that is not in the index
+ * @roots: calls kmemleak_mark_range() for each enum kmemleak_root that the options have,
+ *	but not for OPAQUE
  * @pause: called between bounded pieces of work. May sleep. Returns 0, or an error that
  *	the scan ends with.
  * @wait_for_hooks: returns when every call on the tracker that is under way now has
@@ -208,7 +225,6 @@ struct kmemleak_ops {
  *	ascending. Such an address is a reference as well.
  * @nr_cpu_offsets: number of @cpu_offset, 0 if such addresses do not count
  * @counters: enum kmemleak_counter
- * @options: what the user has set
  * @last_stop_failed: the last stop was refused or cut short, so the next first mark must
  *	not rely on one
  * @private: for the environment
@@ -235,7 +251,6 @@ struct kmemleak_tracker {
 	unsigned long *cpu_offset;
 	unsigned int nr_cpu_offsets;
 	atomic_long_t counters[KMEMLEAK_NR_COUNTERS];
-	struct kmemleak_options options;
 	bool last_stop_failed;
 	void *private;
 };

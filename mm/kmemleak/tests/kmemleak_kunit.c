@@ -92,6 +92,12 @@ struct world {
 
 static u32 fake_now, fake_clock;
 
+static const struct kmemleak_options all_options = {
+	.rules = KMEMLEAK_ALL_RULES,
+	.roots = KMEMLEAK_ALL_ROOTS,
+	.min_unref_scans = 1,
+};
+
 static struct world *world_of(struct kmemleak_tracker *t)
 {
 	return container_of(t, struct world, t);
@@ -360,12 +366,12 @@ static void no_memory(struct kunit *test)
 	store(w, at(i + 1), at(i + 2));
 	store(w, FAKE_BASE, at(0));
 	kmemleak_leak_set_init(&leaks);
-	KUNIT_EXPECT_EQ(test, kmemleak_judge(&w->t, &w->t.options, &leaks), 0);
+	KUNIT_EXPECT_EQ(test, kmemleak_judge(&w->t, &all_options, &leaks), 0);
 	KUNIT_EXPECT_EQ(test, leaks.nr, 0UL);
 	kmemleak_leak_set_free(&w->t, &leaks);
 	KUNIT_EXPECT_EQ(test, del(w, at(i)), KMEMLEAK_OK);
 	KUNIT_EXPECT_EQ(test, w->t.opaque.nr, 0U);
-	KUNIT_EXPECT_EQ(test, kmemleak_judge(&w->t, &w->t.options, &leaks), 0);
+	KUNIT_EXPECT_EQ(test, kmemleak_judge(&w->t, &all_options, &leaks), 0);
 	KUNIT_EXPECT_EQ(test, leaks.nr, 2UL);
 	kmemleak_leak_set_free(&w->t, &leaks);
 }
@@ -423,7 +429,7 @@ static void random_graphs(struct kunit *test)
 		}
 
 		kmemleak_leak_set_init(&leaks);
-		KUNIT_ASSERT_EQ(test, kmemleak_judge(&w->t, &w->t.options, &leaks), 0);
+		KUNIT_ASSERT_EQ(test, kmemleak_judge(&w->t, &all_options, &leaks), 0);
 		list_for_each_entry(leak, &leaks.list, list)
 			KUNIT_EXPECT_FALSE(test, seen[(leak->ref.start - at(0)) / 64]);
 		for (i = 0; i < nr; i++)
@@ -444,6 +450,7 @@ static unsigned int reported_with(struct kunit *test, unsigned long rules, unsig
 	struct world *w = test->priv;
 	const struct kmemleak_options opt = {
 		.rules = rules,
+		.roots = KMEMLEAK_ALL_ROOTS,
 		.min_age = min_age,
 		.min_unref_scans = min_unref,
 	};
@@ -610,7 +617,7 @@ static void records(struct kunit *test)
 		fake_now += !(i % 7);
 	}
 	kmemleak_leak_set_init(&leaks);
-	KUNIT_ASSERT_EQ(test, kmemleak_judge(&w->t, &w->t.options, &leaks), 0);
+	KUNIT_ASSERT_EQ(test, kmemleak_judge(&w->t, &all_options, &leaks), 0);
 	KUNIT_EXPECT_EQ(test, leaks.nr, 100UL);
 	KUNIT_EXPECT_EQ(test, leaks.nr_new, 100UL);
 	i = 100;

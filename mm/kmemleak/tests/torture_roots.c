@@ -404,6 +404,23 @@ static int pair_large_block(bool on)
 	return held_block(on, torture_kzalloc(SZ_256K), SZ_256K);
 }
 
+/*
+ * Two blocks are registered that overlap. The part of the second one behind the first one is
+ * opaque.
+ */
+static noinline int pair_opaque(bool on)
+{
+	void *ptr = torture_pages(PAGE_SIZE);
+
+	if (!ptr)
+		return -ENOMEM;
+	kmemleak_alloc(ptr, 1024, 1, GFP_KERNEL);
+	torture_own(ptr, 1024, TORTURE_TOLD);
+	kmemleak_alloc(ptr + 512, 1024, 1, GFP_KERNEL);
+	torture_own(ptr + 512, 1024, TORTURE_TOLD);
+	return place_block(on, ptr + 1024 + 256);
+}
+
 #define NR_NODES	20
 
 static noinline int pair_list(bool on)
@@ -445,6 +462,7 @@ const struct torture_pair torture_roots[] = {
 	{ "block", pair_block },
 	{ "vmalloc_block", pair_vmalloc_block },
 	{ "large_block", pair_large_block },
+	{ "opaque", pair_opaque },
 	{ "list", pair_list },
 	{ }
 };

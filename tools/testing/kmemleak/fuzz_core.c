@@ -228,6 +228,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 {
 	struct kmemleak_options opt = {
 		.rules = KMEMLEAK_ALL_RULES,
+		.roots = KMEMLEAK_ALL_ROOTS,
 		.min_unref_scans = 1,
 	};
 	struct kmemleak_leak_set leaks;

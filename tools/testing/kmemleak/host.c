@@ -613,6 +613,13 @@ const struct kmemleak_ops host_ops = {
 };
 
 const struct kmemleak_options host_plain_options = {
+	.roots = KMEMLEAK_ALL_ROOTS,
+	.min_unref_scans = 1,
+};
+
+const struct kmemleak_options host_all_options = {
+	.rules = KMEMLEAK_ALL_RULES,
+	.roots = KMEMLEAK_ALL_ROOTS,
 	.min_unref_scans = 1,
 };
 

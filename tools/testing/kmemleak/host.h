@@ -228,6 +228,9 @@ unsigned long host_nr_objects(struct host *h);
 /* Options without any rule: each white object is reported. */
 extern const struct kmemleak_options host_plain_options;
 
+/* Options with all rules. */
+extern const struct kmemleak_options host_all_options;
+
 /* Makes one mark. Returns its result. */
 int host_mark(struct host *h, const struct kmemleak_options *opt);
 bool host_white(struct host *h, enum kmemleak_space space, unsigned long addr);

@@ -654,6 +654,7 @@ static void test_no_entry_percpu(void)
 static void test_unknown_free_ends_nothing(void)
 {
 	struct host *h = host_new(6);
+	struct kmemleak_options opt = host_plain_options;
 	unsigned long lost = HOST_DIRECT + 0x1000;
 	struct kmemleak_leak_set leaks;
 	unsigned int i;
@@ -673,6 +674,10 @@ static void test_unknown_free_ends_nothing(void)
 	CHECK_EQ(call(h, REMOVE, lost + 256, 0), KMEMLEAK_OK);
 	CHECK_EQ(host_scan_whole(h, &host_plain_options, &leaks), 0);
 	CHECK(!host_reported(&leaks, HOST_DIRECT));
+	kmemleak_leak_set_free(&h->t, &leaks);
+	opt.roots &= ~BIT(KMEMLEAK_ROOT_OPAQUE);
+	CHECK_EQ(host_scan_whole(h, &opt, &leaks), 0);
+	CHECK(host_reported(&leaks, HOST_DIRECT));
 	kmemleak_leak_set_free(&h->t, &leaks);
 	CHECK_EQ(call(h, REMOVE, lost + 128, 0), KMEMLEAK_OK);
 	CHECK_EQ(host_scan_whole(h, &host_plain_options, &leaks), 0);

@@ -31,6 +31,7 @@ static struct kmemleak_options options(unsigned long rules)
 {
 	return (struct kmemleak_options){
 		.rules = rules,
+		.roots = KMEMLEAK_ALL_ROOTS,
 		.min_unref_scans = 1,
 		.confirm = KMEMLEAK_CONFIRM_RESCAN,
 	};

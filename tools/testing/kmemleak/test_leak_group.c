@@ -8,11 +8,6 @@
 #define WORD	sizeof(long)
 #define NR	16
 
-static const struct kmemleak_options opt = {
-	.rules = KMEMLEAK_ALL_RULES,
-	.min_unref_scans = 1,
-};
-
 static unsigned long at(unsigned int i)
 {
 	return HOST_DIRECT + i * 256;
@@ -63,7 +58,7 @@ static void check_all(struct host *h, const struct expected *want, unsigned int 
 
 	/* The second scan must find the same, because grouping leaves no trace. */
 	for (scan = 0; scan < 2; scan++) {
-		CHECK_EQ(host_scan_whole(h, &opt, &leaks), 0);
+		CHECK_EQ(host_scan_whole(h, &host_all_options, &leaks), 0);
 		CHECK_EQ(leaks.nr, nr);
 		CHECK_EQ(leaks.nr_new, scan ? 0 : nr);
 		for (i = 0; i < nr; i++) {
@@ -210,10 +205,10 @@ static void test_cut(void)
 
 		g->h->arg = &after;
 		g->h->on_pause = cut;
-		ret = host_scan_whole(g->h, &opt, &leaks);
+		ret = host_scan_whole(g->h, &host_all_options, &leaks);
 		kmemleak_leak_set_free(&g->h->t, &leaks);
 		g->h->on_pause = NULL;
-		CHECK_EQ(host_scan_whole(g->h, &opt, &leaks), 0);
+		CHECK_EQ(host_scan_whole(g->h, &host_all_options, &leaks), 0);
 		CHECK_EQ(leaks.nr_new, ret ? leaks.nr : 0);
 		kmemleak_leak_set_free(&g->h->t, &leaks);
 		graph_free(g);
@@ -260,10 +255,10 @@ static void test_long(void)
 		if (i)
 			host_store(h, HOST_DIRECT + (i - 1) * 64UL, HOST_DIRECT + i * 64UL);
 	}
-	CHECK_EQ(host_mark(h, &opt), 0);
+	CHECK_EQ(host_mark(h, &host_all_options), 0);
 	h->arg = &seen;
 	h->on_pause = watch_colours;
-	CHECK_EQ(host_scan_whole(h, &opt, &leaks), 0);
+	CHECK_EQ(host_scan_whole(h, &host_all_options, &leaks), 0);
 	h->on_pause = NULL;
 	CHECK_EQ(leaks.nr, NR_LONG);
 	CHECK(seen.most && seen.most < NR_LONG / 4);
@@ -282,7 +277,7 @@ static void test_random(void)
 		struct kmemleak_leak_set leaks;
 		struct kmemleak_leak *leak;
 
-		CHECK_EQ(host_scan_whole(g->h, &opt, &leaks), 0);
+		CHECK_EQ(host_scan_whole(g->h, &host_all_options, &leaks), 0);
 		list_for_each_entry(leak, &leaks.list, list) {
 			CHECK(leak->root || !leak->below);
 			CHECK(!leak->below == !leak->below_bytes);

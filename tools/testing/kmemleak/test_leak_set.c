@@ -175,14 +175,13 @@ static const struct kmemleak_leak *first_of(const struct kmemleak_leak_set *leak
  */
 static void check_limit(struct host *h, unsigned long max, unsigned long is_new)
 {
-	const struct kmemleak_options opt = {
-		.rules = KMEMLEAK_ALL_RULES, .min_unref_scans = 1, .max_leaks = max,
-	};
+	struct kmemleak_options opt = host_all_options;
 	unsigned long nr = min(max, (unsigned long)LISTS * LENGTH), roots = 0;
 	const struct kmemleak_leak *leak;
 	struct kmemleak_leak_set leaks;
 	u32 born = 0;
 
+	opt.max_leaks = max;
 	CHECK_EQ(host_scan_whole(h, &opt, &leaks), 0);
 	CHECK_EQ(leaks.nr, nr);
 	CHECK_EQ(leaks.nr_left_out, LISTS * LENGTH - nr);
@@ -236,7 +235,6 @@ static void test_limit(void)
 /* Many leaks: only a small part of them may be worked on between two pauses. */
 static void test_many(void)
 {
-	struct kmemleak_options opt = { .rules = KMEMLEAK_ALL_RULES, .min_unref_scans = 1 };
 	struct host *h = host_new(6);
 	unsigned int i, nr = 12000;
 	struct kmemleak_leak_set leaks;
@@ -244,13 +242,13 @@ static void test_many(void)
 	host_map(h, HOST_DIRECT, nr * 64UL);
 	for (i = 0; i < nr; i++)
 		host_block(h, HOST_DIRECT + i * 64UL, 64);
-	CHECK_EQ(host_mark(h, &opt), 0);
+	CHECK_EQ(host_mark(h, &host_all_options), 0);
 	h->most_locks = 0;
-	CHECK_EQ(host_scan_whole(h, &opt, &leaks), 0);
+	CHECK_EQ(host_scan_whole(h, &host_all_options, &leaks), 0);
 	CHECK_EQ(leaks.nr, nr);
 	kmemleak_leak_set_acknowledge(&h->t, &leaks);
 	kmemleak_leak_set_free(&h->t, &leaks);
-	CHECK_EQ(host_scan_whole(h, &opt, &leaks), 0);
+	CHECK_EQ(host_scan_whole(h, &host_all_options, &leaks), 0);
 	CHECK_EQ(leaks.nr, 0);
 	CHECK(h->most_locks < nr / 2);
 	kmemleak_leak_set_free(&h->t, &leaks);
@@ -263,9 +261,6 @@ static void test_many(void)
  */
 static void test_reads(void)
 {
-	static const struct kmemleak_options opt = {
-		.rules = KMEMLEAK_ALL_RULES, .min_unref_scans = 1,
-	};
 	const unsigned long nr = 1000;
 	struct host *h = host_new(6);
 	unsigned long pauses[2];
@@ -275,14 +270,14 @@ static void test_reads(void)
 	host_map(h, HOST_DIRECT, nr * 64);
 	for (i = 0; i < nr; i++)
 		host_block(h, HOST_DIRECT + i * 64, 64);
-	CHECK_EQ(host_scan_whole(h, &opt, &leaks), 0);
+	CHECK_EQ(host_scan_whole(h, &host_all_options, &leaks), 0);
 	kmemleak_leak_set_free(&h->t, &leaks);
 	for (i = 0; i < 2; i++) {
 		if (i)
 			host_store(h, HOST_DIRECT, HOST_DIRECT + 64);
 		h->reads = 0;
 		h->pauses = 0;
-		CHECK_EQ(host_scan_whole(h, &opt, &leaks), 0);
+		CHECK_EQ(host_scan_whole(h, &host_all_options, &leaks), 0);
 		CHECK_EQ(leaks.nr, nr);
 		CHECK_EQ(h->reads, (4 + i) * nr);
 		pauses[i] = h->pauses;

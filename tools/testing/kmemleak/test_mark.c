@@ -943,6 +943,7 @@ static void mutate_during_mark(unsigned int what, unsigned int features)
 {
 	static const struct kmemleak_options opt = {
 		.rules = BIT(KMEMLEAK_RULE_BORN),
+		.roots = KMEMLEAK_ALL_ROOTS,
 		.min_unref_scans = 1,
 	};
 	unsigned int i, j, live = 0, mutated = 0;

@@ -513,7 +513,6 @@ static void test_peaks(void)
 /* Leak records outlive the entries of their objects. */
 static void test_records(void)
 {
-	struct kmemleak_options opt = { .min_unref_scans = 1 };
 	struct host *h = host_new(6);
 	struct kmemleak_leak_set leaks;
 	struct kmemleak_leak *leak;
@@ -522,7 +521,7 @@ static void test_records(void)
 	host_map(h, HOST_DIRECT, nr * 64);
 	for (i = 0; i < nr; i++)
 		host_block(h, PEAK_AT(i), 48);
-	CHECK_EQ(host_scan_whole(h, &opt, &leaks), 0);
+	CHECK_EQ(host_scan_whole(h, &host_plain_options, &leaks), 0);
 	CHECK_EQ(leaks.nr, nr);
 	for (i = 0; i < nr; i++)
 		if (i % 50)
@@ -540,7 +539,7 @@ static void test_records(void)
 	CHECK_EQ(lives, nr / 50);
 	kmemleak_leak_set_acknowledge(&h->t, &leaks);
 	kmemleak_leak_set_free(&h->t, &leaks);
-	CHECK_EQ(host_scan_whole(h, &opt, &leaks), 0);
+	CHECK_EQ(host_scan_whole(h, &host_plain_options, &leaks), 0);
 	CHECK_EQ(leaks.nr, 1);
 	CHECK(host_reported(&leaks, PEAK_AT(1)));
 	kmemleak_leak_set_free(&h->t, &leaks);

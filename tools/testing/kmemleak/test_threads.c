@@ -178,14 +178,11 @@ static void trim(void)
  */
 static void *scan(void *arg)
 {
-	struct kmemleak_options opt = {
-		.rules = KMEMLEAK_ALL_RULES,
-		.min_unref_scans = 1,
-		.workers = 2,
-	};
+	struct kmemleak_options opt = host_all_options;
 	unsigned long *scans = arg;
 	bool done;
 
+	opt.workers = 2;
 	host_set_cpu(NR_WORKERS);
 	do {
 		struct kmemleak_leak_set leaks;
@@ -209,10 +206,6 @@ static void *scan(void *arg)
 /* Workers and scans at the same time. */
 static void test_storm(void)
 {
-	struct kmemleak_options opt = {
-		.rules = KMEMLEAK_ALL_RULES,
-		.min_unref_scans = 1,
-	};
 	unsigned int i, c, lost = 0;
 	pthread_t thread[NR_WORKERS + 1];
 	unsigned long scans = 0;
@@ -244,7 +237,7 @@ static void test_storm(void)
 	host_set_cpu(0);
 	for (c = 0; c < 2; c++) {
 		/* The first scan may leave out blocks that are annotated as transient. */
-		CHECK_EQ(host_scan_whole(host, &opt, &leaks), 0);
+		CHECK_EQ(host_scan_whole(host, &host_all_options, &leaks), 0);
 		for (i = 0; i < NR_WORKERS * SLOTS; i++) {
 			struct worker *w = &workers[i / SLOTS];
 			unsigned long addr = slot_addr(w, i % SLOTS);
@@ -298,6 +291,7 @@ static void test_markers(void)
 {
 	struct kmemleak_options opt = {
 		.rules = KMEMLEAK_ALL_RULES,
+		.roots = KMEMLEAK_ALL_ROOTS,
 		.workers = HOST_NR_CPUS,
 	};
 	unsigned int i, round;

@@ -24,20 +24,22 @@ empty_read() {
 }
 
 stats_lines() {
-	grep -v -n -E '^[a-z_]+ -?[0-9]+$|^rules [a-z_,]+$|^failed .+$' "$KM_STATS" && return 1
+	grep -v -n -E '^[a-z_]+ -?[0-9]+$|^(rules|roots) [a-z_,]+$|^failed .+$' "$KM_STATS" && return 1
 	for name in enabled entries_in_use scans bad_addr duplicate leaks; do
 		[ -n "$(km_stat "$name")" ] || return 1
 	done
 }
 
-names_rules() {
-	rules=$(cat "$KM_PARAM/rules")
-	km_set rules 5
-	two=$(km_stat rules)
-	km_set rules 0
-	none=$(km_stat rules)
-	km_set rules "$rules"
-	[ "$two" = age,changed ] && [ "$none" = none ]
+# names rules|roots MASK NAMES: the statistics must show these names for this bit mask
+names() {
+	km_with "$1" "$2" km_stat "$1" > "$KM_TMP/names"
+	[ "$(cat "$KM_TMP/names")" = "$3" ]
+}
+
+names_in_force() {
+	names rules 5 age,changed && names rules 0 none &&
+		names roots 63 percpu,kfence,pages,preexisting,stacks,opaque &&
+		names roots 0 none
 }
 
 # ---- the text --------------------------------------------------------------
@@ -306,7 +308,7 @@ km_test "without leaks, kmemleak reads as empty" empty_read
 km_test "kmemleak_stats has mode 444" has_mode "$KM_STATS" 444
 km_test "each line of kmemleak_stats is a name and a value" stats_lines
 
-km_test "kmemleak_stats names the rules in force" names_rules
+km_test "kmemleak_stats names the rules and roots in force" names_in_force
 
 km_mark
 # Three times, so that no kind of line depends on a single block.

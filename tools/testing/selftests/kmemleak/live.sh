@@ -51,6 +51,11 @@ old_holders() {
 		km_torture "old hang" && km_scan && km_verdicts 100
 }
 
+lost_without_holders() {
+	km_all lost
+	km_without_root preexisting km_scan && km_compare 85
+}
+
 # Now the holders are freed. The new blocks stay, and nobody has written to the freed memory
 # yet. This test comes first: after tracking was turned on once, KASAN has few blocks of
 # other kinds left to release.
@@ -208,11 +213,12 @@ if [ "$(km_stat enabled)" = 0 ]; then
 fi
 km_begin
 km_need_torture
-km_plan 14
+km_plan 15
 km_mark
 give_back
 memory=$left
 km_test "blocks that preexisting memory holds are not reported" old_holders
+km_test "these blocks are lost while that memory is no root" lost_without_holders
 km_test "blocks are reported once their holders are freed" freed_holders
 km_test "tracking goes off and on $turns times under load" turns
 km_test "$most % of the lost blocks were found" sum_found

@@ -42,6 +42,12 @@ none_reported() {
 	[ "$(km_reports)" -eq 0 ] && km_verdicts
 }
 
+# A record of KFENCE's pool links the blocks behind it into RCU's queue.
+lost_without_records() {
+	km_all lost
+	km_without_root kfence km_scan && km_compare 10
+}
+
 told() {
 	km_log | grep -q "kmemleak: RCU callbacks are still queued after $1 ms, scanning anyway\$"
 }
@@ -75,7 +81,7 @@ orphans() {
 km_begin
 km_need_torture
 [ "$(grep -c '^processor' /proc/cpuinfo)" -ge 2 ] || km_skip_all "only one CPU"
-km_plan 14
+km_plan 15
 km_patient
 # Now, because no CPU can go offline while grace periods are held up.
 km_fence 1
@@ -83,6 +89,11 @@ km_test "a scan succeeds without waiting for RCU" scan_unsettled 0
 km_test "without waiting it reports no waiting block" none_reported
 km_test "without waiting it logs nothing" not_told
 km_test "without waiting all blocks still wait after it" still 16
+if [ -e "$KM_FENCE" ]; then
+	km_test "blocks behind KFENCE's records are lost without them" lost_without_records
+else
+	km_skip "blocks behind KFENCE's records are lost without them" "kernel without KFENCE"
+fi
 km_test "a scan succeeds when RCU needs longer than its wait" scan_unsettled 300
 km_test "when RCU needs longer, no waiting block is reported" none_reported
 km_test "when RCU needs longer, the log says so" told 300

@@ -12,7 +12,7 @@
 pairs="data bss ro_after_init percpu kernel_percpu kernel_data kernel_bss
 page_private stack reaped_stack
 registers percpu_block percpu_reference interior interior_vmalloc block
-vmalloc_block large_block list"
+vmalloc_block large_block opaque list"
 
 all_pairs_listed() {
 	# shellcheck disable=SC2086
@@ -26,6 +26,13 @@ pair() {
 	km_scenes "$1" "$2" && km_scan && km_verdicts "$KM_MOST"
 }
 
+# without_root ROOT PAIR: with the root off, blocks that only this root holds are lost.
+without_root() {
+	km_scenes "$2" on || return 1
+	km_all lost
+	km_without_root "$1" km_scan && km_compare "$KM_MOST"
+}
+
 # With stack=off, blocks that only a stack holds are lost. With stack=on they are live again.
 without_stacks() {
 	km_scenes "$1" on || return 1
@@ -36,7 +43,7 @@ without_stacks() {
 	km_compare "$KM_MOST"
 }
 
-back_with_stacks() {
+live_again() {
 	km_scan && km_verdicts
 }
 
@@ -75,7 +82,7 @@ km_begin
 km_need_torture
 # shellcheck disable=SC2086
 set -- $pairs
-km_plan $((2 * $# + 10))
+km_plan $((2 * $# + 18))
 km_test "the module has exactly these places" all_pairs_listed
 for name; do
 	km_test "$name: live with a reference" pair "$name" on
@@ -83,8 +90,17 @@ for name; do
 done
 for name in stack registers; do
 	km_test "$name: lost with stack=off" without_stacks "$name"
-	km_test "$name: live again with stack=on" back_with_stacks
+	km_test "$name: live again with stack=on" live_again
 done
+while read -r root name; do
+	km_test "$name: lost without the root $root" without_root "$root" "$name"
+	km_test "$name: live again with the root $root" live_again
+done << END
+percpu kernel_percpu
+pages page_private
+stacks stack
+opaque opaque
+END
 km_test "blocks on the stack of the scanning task are live" own_stack
 km_test "these blocks are lost when the task returns" own_stack_left
 if [ -e "$KM_FENCE" ]; then
