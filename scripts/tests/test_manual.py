@@ -424,8 +424,8 @@ BARRIERS = {"smp_mb", "smp_rmb", "smp_wmb"}
 STRONG = BARRIERS | {
     "atomic_cmpxchg", "atomic_inc_return_release", "atomic_read_acquire", "atomic_xchg",
     "cmpxchg", "raw_read_seqcount", "raw_write_seqcount_begin", "raw_write_seqcount_end",
-    "read_seqcount_retry", "smp_load_acquire", "smp_store_mb", "smp_store_release",
-    "try_cmpxchg"}
+    "read_seqcount_retry", "smp_load_acquire", "smp_store_release", "try_cmpxchg",
+    "xchg"}
 ACCESSES = STRONG | {
     "READ_ONCE", "WRITE_ONCE", "atomic_dec", "atomic_inc", "atomic_long_add",
     "atomic_long_inc", "atomic_long_read", "atomic_read", "bitmap_clear", "bitmap_set",

@@ -218,10 +218,11 @@ static void run_pass(struct kmemleak_marker *m)
 	WRITE_ONCE(m->mark->lost, false);
 	/*
 	 * Clear the flag before the pass visits any object. Others change an object first,
-	 * then set the flag: this pass sees the change, or another pass follows. Pairs with
-	 * kmemleak_request_pass().
+	 * then set the flag. If xchg() reads the flag that they set, this pass sees the change.
+	 * Else the flag stays set, and another pass follows. A plain store could overwrite the
+	 * flag unseen. Pairs with kmemleak_request_pass().
 	 */
-	smp_store_mb(m->t->pass_needed, false);
+	xchg(&m->t->pass_needed, 0);
 
 	while (!cursor.end && !mark_err(m)) {
 		unsigned int nr = select_objects(m, &cursor, skip, needs_visit, m->found,

@@ -244,7 +244,7 @@ struct kmemleak_tracker {
 	struct kmemleak_opaque opaque;
 	u8 epoch;
 	bool marking;
-	bool pass_needed;
+	u32 pass_needed;
 	unsigned long mapped;
 	unsigned long mapped_end;
 	unsigned int nr_cpus;
@@ -297,7 +297,7 @@ static inline unsigned int kmemleak_nr_copies(const struct kmemleak_tracker *t,
 static inline void kmemleak_request_pass(struct kmemleak_tracker *t)
 {
 	/* Pairs with run_pass(). */
-	smp_store_release(&t->pass_needed, true);
+	smp_store_release(&t->pass_needed, 1);
 }
 
 static inline void kmemleak_count_many(struct kmemleak_tracker *t,

@@ -142,10 +142,10 @@ static inline int get_order(unsigned long size)
 #define WRITE_ONCE(x, v)	__atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 #undef smp_load_acquire
 #undef smp_store_release
-#undef smp_store_mb
 #define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define smp_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
-#define smp_store_mb(x, v)	__atomic_store_n(&(x), v, __ATOMIC_SEQ_CST)
+#undef xchg
+#define xchg(p, v)		__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 #undef cmpxchg
 #define cmpxchg(p, o, n) ({						\
 	typeof(*(p)) __old = (o);					\
