@@ -124,8 +124,8 @@ bool pcpu_find_free(struct pcpu_free_ranges *free);
 
 /* ---------------------------------------------- areas (mm/vmalloc.c) -- */
 
-/* Turns areas that wait for their reuse into free areas. Context: process, may sleep. */
-void vmap_area_settle(void);
+/* Unmaps areas that were freed lazily, so that they are free. Context: process, may sleep. */
+void vmap_area_purge(void);
 
 /**
  * vmap_area_visit() - visit areas in use, or free areas
@@ -136,7 +136,7 @@ void vmap_area_settle(void);
  *
  * A walk from 0 visits each area at least once that exists during the whole walk. A free
  * area can grow downwards between two calls, but its end stays. To visit all areas, call
- * vmap_area_settle(), visit the areas in use, call vmap_area_settle() again, and visit the
+ * vmap_area_purge(), visit the areas in use, call vmap_area_purge() again, and visit the
  * free areas: areas move in that direction.
  *
  * Context: process.

@@ -193,7 +193,7 @@ static void exclude_static_percpu(void)
 }
 
 /* The owner keeps this memory in numbered pieces. */
-static void exclude_old_pieces(const void *(*piece)(unsigned int nr, size_t *size))
+static void remove_pieces(const void *(*piece)(unsigned int nr, size_t *size))
 {
 	const void *start;
 	unsigned int nr = 0;
@@ -353,12 +353,12 @@ static int exclude_all_areas(void)
 
 	if (!IS_ENABLED(CONFIG_MMU))
 		return 0;
-	/* Areas that wait for their next use are neither in use nor free: free them. */
-	vmap_area_settle();
+	/* Lazily freed areas are neither in use nor free until they are purged. */
+	vmap_area_purge();
 	ret = exclude_areas(false);
 	if (ret)
 		return ret;
-	vmap_area_settle();
+	vmap_area_purge();
 	return exclude_areas(true);
 }
 
@@ -472,9 +472,9 @@ int kmemleak_preexist_take(void)
 		pr_info("Could not record all free slab slots in time: some leaks may be hidden until they are reused\n");
 	cpus_read_unlock();
 	exclude_static_percpu();
-	exclude_old_pieces(kasan_records);
-	exclude_old_pieces(printk_records);
-	exclude_old_pieces(stack_depot_pool);
+	remove_pieces(kasan_records);
+	remove_pieces(printk_records);
+	remove_pieces(stack_depot_pool);
 	ret = exclude_all_areas() ?: kmemleak_preexist_exclude_unused();
 	if (ret)
 		return ret;

@@ -1675,7 +1675,7 @@ static void live_areas_in_use(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, missed, 0U);
 	for (i = 0; i < NR_AREAS; i++)
 		drop_area(i);
-	vmap_area_settle();
+	vmap_area_purge();
 }
 
 static bool is_among(const struct free_areas *list, const struct vmap_area *va)
@@ -1711,10 +1711,10 @@ static void join_free(unsigned long next)
 	for (i = 0; i < NR_AREAS; i++)
 		if (areas[i] && (unsigned long)areas[i]->addr == next)
 			drop_area(i);
-	vmap_area_settle();
+	vmap_area_purge();
 	if (last)
 		free_vm_area(last);
-	vmap_area_settle();
+	vmap_area_purge();
 }
 
 /* A free area can grow downwards, over the position of the walk. It must still be visited. */
@@ -1727,7 +1727,7 @@ static void live_areas_free(struct kunit *test)
 		areas[i] = get_vm_area(PAGE_SIZE, VM_MAP);
 	for (i = 0; i < NR_AREAS; i += 2)
 		drop_area(i);
-	vmap_area_settle();
+	vmap_area_purge();
 	see_all_free(&before);
 	walked.nr = 0;
 	visiting = &walked;
@@ -1745,7 +1745,7 @@ static void live_areas_free(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, missed, 0U);
 	for (i = 0; i < NR_AREAS; i++)
 		drop_area(i);
-	vmap_area_settle();
+	vmap_area_purge();
 }
 #endif
 
