@@ -391,10 +391,8 @@ struct kmemleak_object *kmemleak_index_relock(struct kmemleak_tracker *t, struct
 
 	if (space == KMEMLEAK_VIRT && !(flags & KMEMLEAK_WIDE))
 		at->shard = shard_of_region(idx, region_of(ref.start));
-	else if (space < KMEMLEAK_NR_SPACES)
-		at->shard = wide_of(idx, space, ref.start);
 	else
-		return NULL;
+		at->shard = wide_of(idx, space, ref.start);
 
 	raw_spin_lock_irqsave(&at->shard->lock, at->irq);
 	/*

@@ -472,7 +472,7 @@ static void scan_object(struct kmemleak_marker *m, struct kmemleak_ref ref, unsi
 {
 	/* Lockless, for the number of copies only. If it is stale, the block is gone. */
 	enum kmemleak_space space = READ_ONCE(ref.obj->flags) & KMEMLEAK_SPACE_MASK;
-	unsigned int cpu, copies = space < KMEMLEAK_NR_SPACES ? kmemleak_nr_copies(m->t, space) : 1;
+	unsigned int cpu, copies = kmemleak_nr_copies(m->t, space);
 
 	for (cpu = 0; cpu < copies; cpu++) {
 		unsigned long cursor = from;

@@ -16,9 +16,8 @@
 #define MAX_TO_JUDGE	16
 
 /* Called with a copy made without the lock, then with the object under its shard's lock. */
-static bool needs_scan(const struct kmemleak_object *obj, const void *arg)
+static bool needs_scan(const struct kmemleak_marker *m, const struct kmemleak_object *obj)
 {
-	const struct kmemleak_marker *m = arg;
 	union kmemleak_colour colour = kmemleak_colour(obj);
 
 	if (obj->flags & KMEMLEAK_IGNORE)
@@ -28,15 +27,13 @@ static bool needs_scan(const struct kmemleak_object *obj, const void *arg)
 	return kmemleak_rules_is_root(m->t, m->opt, m->mark->flags, obj);
 }
 
-static bool needs_judging(const struct kmemleak_object *obj, const void *arg)
+static bool needs_judging(const struct kmemleak_marker *m, const struct kmemleak_object *obj)
 {
-	const struct kmemleak_marker *m = arg;
-
 	return kmemleak_rules_needs_judging(m->t, obj);
 }
 
 /* Was the object scanned, and must it be scanned again? */
-static bool needs_second_scan(const struct kmemleak_object *obj, const struct kmemleak_marker *m)
+static bool needs_second_scan(const struct kmemleak_marker *m, const struct kmemleak_object *obj)
 {
 	union kmemleak_colour colour = kmemleak_colour(obj);
 
@@ -44,12 +41,10 @@ static bool needs_second_scan(const struct kmemleak_object *obj, const struct km
 	       !(obj->flags & (KMEMLEAK_NO_SCAN | KMEMLEAK_IGNORE));
 }
 
-static bool needs_visit(const struct kmemleak_object *obj, const void *arg)
+static bool needs_visit(const struct kmemleak_marker *m, const struct kmemleak_object *obj)
 {
-	const struct kmemleak_marker *m = arg;
-
-	return needs_scan(obj, m) || needs_second_scan(obj, m) ||
-	       (m->mark->to_judge_complete && needs_judging(obj, m));
+	return needs_scan(m, obj) || needs_second_scan(m, obj) ||
+	       (m->mark->to_judge_complete && needs_judging(m, obj));
 }
 
 /* Entries visited in one call, which takes a few microseconds. */
@@ -82,7 +77,8 @@ static bool needs_nothing(u16 flags, union kmemleak_colour colour, u8 epoch)
  */
 static unsigned int select_objects(struct kmemleak_marker *m, struct kmemleak_pool_cursor *cursor,
 				   u8 epoch,
-				   bool (*want)(const struct kmemleak_object *obj, const void *arg),
+				   bool (*want)(const struct kmemleak_marker *m,
+						const struct kmemleak_object *obj),
 				   struct kmemleak_ref *refs, unsigned int max)
 {
 	struct kmemleak_object seen = { };
@@ -103,7 +99,7 @@ static unsigned int select_objects(struct kmemleak_marker *m, struct kmemleak_po
 			if (needs_nothing(seen.flags, seen.colour, epoch))
 				continue;
 			seen.born = READ_ONCE(obj->born);
-			if (want(&seen, m))
+			if (want(m, &seen))
 				refs[n++] = (struct kmemleak_ref){ obj, READ_ONCE(obj->start) };
 		}
 		cursor->next += i;
@@ -237,8 +233,8 @@ static void run_pass(struct kmemleak_marker *m)
 			obj = kmemleak_index_relock(m->t, m->found[i], &at);
 			if (!obj)
 				continue;
-			queue = needs_second_scan(obj, m) ||
-				(needs_scan(obj, m) && claim_object(m, obj));
+			queue = needs_second_scan(m, obj) ||
+				(needs_scan(m, obj) && claim_object(m, obj));
 			look = kmemleak_rules_needs_judging(m->t, obj);
 			kmemleak_index_unlock(&at);
 			if (look)

@@ -76,13 +76,14 @@ enum kmemleak_context {
 	KMEMLEAK_TASK,
 	KMEMLEAK_SOFTIRQ,
 	KMEMLEAK_HARDIRQ,
+	KMEMLEAK_NR_CONTEXTS,
 };
 
 /* struct kmemleak_object::flags */
 #define KMEMLEAK_SPACE_MASK	0x0003	/* enum kmemleak_space */
-#define KMEMLEAK_ATTR		0x0003	/* no space: the entry is a struct kmemleak_attr */
 #define KMEMLEAK_CTX_SHIFT	2
 #define KMEMLEAK_CTX_MASK	0x000c	/* enum kmemleak_context */
+#define KMEMLEAK_ATTR		0x000c	/* no context: the entry is a struct kmemleak_attr */
 #define KMEMLEAK_LIVE		0x0010	/* in a tree */
 #define KMEMLEAK_IGNORE		0x0020	/* black for good */
 #define KMEMLEAK_NO_SCAN	0x0040	/* contents hold no references */
@@ -289,12 +290,13 @@ union kmemleak_entry {
 
 static_assert(sizeof(struct kmemleak_object) <= 64);
 static_assert(sizeof(struct kmemleak_attr) <= offsetof(struct kmemleak_object, flags));
-static_assert(KMEMLEAK_NR_SPACES <= KMEMLEAK_ATTR);
+static_assert(KMEMLEAK_NR_SPACES <= KMEMLEAK_SPACE_MASK + 1);
+static_assert(KMEMLEAK_NR_CONTEXTS <= KMEMLEAK_ATTR >> KMEMLEAK_CTX_SHIFT);
 
 /* Is this entry an attribute? Check again under attr_lock. */
 static inline bool kmemleak_entry_is_attr(const union kmemleak_entry *entry)
 {
-	return (READ_ONCE(entry->object.flags) & KMEMLEAK_SPACE_MASK) == KMEMLEAK_ATTR;
+	return (READ_ONCE(entry->object.flags) & KMEMLEAK_CTX_MASK) == KMEMLEAK_ATTR;
 }
 
 #endif /* _KMEMLEAK_OBJECT_H */

@@ -3,7 +3,8 @@
  * Rules: the policy of what is reported. rules.c explains each.
  *
  * Context of all functions with an object: the object's shard lock is held, or the object
- * is a copy.
+ * is a copy, in which perhaps only flags, born and colour are set. So the functions read no
+ * other member.
  */
 #ifndef _KMEMLEAK_RULES_H
 #define _KMEMLEAK_RULES_H

@@ -121,6 +121,8 @@ MUTATIONS = [
      "objects are judged before the mark has run"),
     ("mark_pass.c", "if (added != READ_ONCE(t->opaque.added))", "if (0)",
      "a block that becomes opaque during a mark is not scanned"),
+    ("mark_pass.c", "if (!(m->opt->roots & BIT(KMEMLEAK_ROOT_OPAQUE)))", "if (0)",
+     "opaque blocks are roots although that root is off"),
     ("mark.c", "addr + block->size, KMEMLEAK_READ_OPAQUE", "addr + block->size, KMEMLEAK_READ_ROOT",
      "opaque memory is read even if the kernel does not own it"),
     ("judge.c", "if (!ret && READ_ONCE(j->t->opaque.missed))", "if (0)",
