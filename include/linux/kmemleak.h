@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Kernel memory leak detector: the functions by which allocators and owners of unusual
- * memory report their blocks. See Documentation/dev-tools/kmemleak.rst.
+ * Kernel memory leak detector: the functions by which allocators report blocks, and by which
+ * other code tells of blocks to treat specially. See Documentation/dev-tools/kmemleak.rst.
  *
  * A function that takes a block may be called with any argument. A wrong argument is
  * counted in /sys/kernel/debug/kmemleak_stats. Each kind of mistake is reported in the log
@@ -62,9 +62,9 @@ void kmemleak_task_stack_gone(struct task_struct *task);
  * kmemleak_queue_page() - addresses in this page are not references
  * @page: first byte of the page, which came from the page allocator
  *
- * If a running system turns tracking on, the page is not taken for preexisting
- * memory, so it is not a root. This holds until the page is freed. Call it while nothing is
- * tracked, too: tracking may be turned on later.
+ * If tracking is turned on on a running system, the page is not taken for preexisting memory,
+ * so it is not a root. This holds until the page is freed. Call it while nothing is tracked,
+ * too: tracking may be turned on later.
  *
  * Context: any.
  */
@@ -239,7 +239,7 @@ do {											\
  * @size: bytes of the part
  *
  * The rest of the block stays tracked, as one or two blocks of the same origin. If the part
- * reaches the end of the requested bytes, the unrequested bytes behind it are removed, too.
+ * reaches the end of the requested bytes, the unrequested bytes after it are removed, too.
  */
 static inline void kmemleak_free_part(const void *ptr, size_t size)
 {

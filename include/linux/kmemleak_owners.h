@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Questions of the kernel memory leak detector to the owners of memory: allocators, the
- * kernel log, lockdep, KFENCE, the architecture. Only the owner knows how it keeps its
- * memory, so each function is defined in the owner's file. For mm/kmemleak/ only.
+ * What the kernel memory leak detector asks the owners of memory: allocators, the kernel log,
+ * lockdep, KFENCE, the architecture. Only the owner knows how its memory is used, so each
+ * function is defined in the owner's file. For mm/kmemleak/ only.
  */
 #ifndef _LINUX_KMEMLEAK_OWNERS_H
 #define _LINUX_KMEMLEAK_OWNERS_H
@@ -44,8 +44,8 @@ size_t slab_block_size(const void *addr);
  * slab_visit_blocks() - visit all blocks of a slab, in use or free
  * @page: first page of the slab
  * @visit: called with the address and the size of each block. Nothing keeps the block or
- *	the slab. Both can be freed meanwhile, and then some addresses are not those of
- *	blocks. If @visit returns a value other than 0, the visit ends.
+ *	the slab from being freed meanwhile, and then some addresses are not those of blocks.
+ *	If @visit returns a value other than 0, the visit ends.
  *
  * Caches that are never tracked are left out.
  *
@@ -132,7 +132,7 @@ void vmap_area_purge(void);
  * @free: true: free areas; false: areas in use
  * @next: position, 0 before the first call; the call advances it
  * @budget: greatest number of areas to visit
- * @visit: called for each area that ends behind *@next
+ * @visit: called for each area that ends after *@next
  *
  * A walk from 0 visits each area at least once that exists during the whole walk. A free
  * area can grow downwards between two calls, but its end stays. To visit all areas, call
@@ -282,7 +282,7 @@ static inline const void *exception_stacks_dead(int cpu, size_t *size)
  * static pieces come first. If the log has moved to other pieces since, those follow.
  *
  * Context: any, once the per-cpu areas exist.
- * Return: first byte of the piece, or NULL behind the last one.
+ * Return: first byte of the piece, or NULL after the last one.
  */
 #ifdef CONFIG_PRINTK
 const void *printk_records(unsigned int nr, size_t *size);
@@ -303,7 +303,7 @@ static inline const void *printk_records(unsigned int nr, size_t *size)
  * The part that no trace has filled yet is as a previous owner left it.
  *
  * Context: any but NMI.
- * Return: first byte of the piece, which is whole pages; NULL behind the last piece.
+ * Return: first byte of the piece, which is whole pages; NULL after the last piece.
  */
 const void *stack_depot_pool(unsigned int nr, size_t *size);
 

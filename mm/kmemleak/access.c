@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How the detector reads the kernel's memory, and where its own pages come from. Only this
- * file and the readers that it serves touch memory that the detector does not own.
+ * How the detector reads the kernel's memory, and where its own pages come from. Scans read
+ * the contents of blocks and roots only by the functions of this file.
  */
 #include <linux/highmem.h>
 #include <linux/hugetlb.h>
@@ -229,6 +229,7 @@ long kmemleak_access_scan_words(struct kmemleak_tracker *t, unsigned long *dst, 
 {
 	long nr = 0;
 
+	/* BLOCK and MAPPED: the caller has just looked up the block or page. */
 	if (how < KMEMLEAK_READ_ROOT)
 		return scan_readable(dst, addr, len, filter);
 	if (is_io_memory(addr))
@@ -245,7 +246,7 @@ unsigned long kmemleak_access_block_addr(struct kmemleak_tracker *t, enum kmemle
 {
 	switch (space) {
 	case KMEMLEAK_PHYS:
-		/* High memory is not always mapped. It holds no references to blocks. */
+		/* High memory is not always mapped, so it is not scanned. */
 		if (IS_ENABLED(CONFIG_HIGHMEM) && PHYS_PFN(addr) >= max_low_pfn)
 			return 0;
 		return (unsigned long)__va((phys_addr_t)addr);

@@ -10,8 +10,8 @@
 struct page;
 
 /*
- * page_private() of the detector's own pages and of kmemleak_queue_page(). The value is
- * no address.
+ * page_private() of the detector's own pages and of pages that were passed to
+ * kmemleak_queue_page(). The value is no kernel address, except on 32 bits with VMSPLIT_1G.
  */
 #define KMEMLEAK_OWN_PAGE	(~0UL / 0xff * 0x4b)
 
@@ -33,7 +33,7 @@ bool kmemleak_access_is_memory(unsigned long pfn);
 bool kmemleak_access_is_image(unsigned long pfn);
 phys_addr_t kmemleak_access_phys_of(const void *addr);
 
-/* Between these two, memory is not unplugged. Context: process, may sleep; or a stop. */
+/* Between these two calls, memory is not unplugged. Context: process, may sleep; or a stop. */
 void kmemleak_access_hold_memory(const struct kmemleak_marker *m);
 void kmemleak_access_release_memory(const struct kmemleak_marker *m);
 

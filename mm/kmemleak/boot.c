@@ -33,7 +33,7 @@ static int __init parse_boot_option(char *arg)
 		want_off = true;
 	else
 		return -EINVAL;
-	/* The depot is set up early only if somebody asks for that in time. */
+	/* The depot is set up early only if that was requested in time. */
 	if (!want_off)
 		stack_depot_request_early_init();
 	return 0;
@@ -43,7 +43,7 @@ early_param("kmemleak", parse_boot_option);
 void __init kmemleak_init(void)
 {
 	kmemleak_pages_ready = true;
-	/* Memblock's hooks have set up the tracker already, unless this arch has none. */
+	/* A hook of memblock has set up the tracker already, if one was called. */
 	if (kmemleak_early_setup())
 		rcu_read_unlock();
 	kmemleak_pool_worker_size_stock();

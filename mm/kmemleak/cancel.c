@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Whether the work that a task does for the detector must end early. */
+/* Must the work that a task does for the detector end early? */
 #include <linux/atomic.h>
 #include <linux/compiler.h>
 #include <linux/freezer.h>
@@ -19,7 +19,7 @@ static atomic_t waiting_offs = ATOMIC_INIT(0);
 static struct task_struct *scan_thread;
 
 /**
- * kmemleak_cancel_set_thread() - tell which task is the thread
+ * kmemleak_cancel_set_thread() - tell which task is the thread that scans by itself
  * @task: the current task, or NULL when it ends
  */
 void kmemleak_cancel_set_thread(struct task_struct *task)
@@ -28,7 +28,7 @@ void kmemleak_cancel_set_thread(struct task_struct *task)
 }
 
 /**
- * kmemleak_cancel_is_thread() - is the current task the thread?
+ * kmemleak_cancel_is_thread() - is the current task the thread that scans by itself?
  *
  * Context: any.
  */
@@ -40,7 +40,7 @@ bool kmemleak_cancel_is_thread(void)
 /**
  * kmemleak_cancel_off_begin() - the current task waits until it can turn tracking off
  *
- * Scans, and whoever turns tracking on, end at their next pause. Calls nest.
+ * A scan ends at its next pause, and so does a task that turns tracking on. Calls nest.
  *
  * Context: process.
  */
@@ -75,9 +75,10 @@ bool kmemleak_cancel_off_waits(void)
  * The work is a scan or turning tracking on. It ends for a suspend, which it must not hold
  * up: the task must not be frozen with the scan mutex held. It ends for a task that turns
  * tracking off. The thread also ends its scan if somebody stops the thread. Any other task
- * asked for the work itself, and ends it only if it is killed.
+ * asked for the work itself, and ends it only if it is killed. A helper of a mark notices
+ * only a task that turns tracking off. It learns of the rest by the error of the mark.
  *
- * Context: process, in the task that does the work.
+ * Context: process, in a task that does the work.
  */
 bool kmemleak_cancel_requested(void)
 {

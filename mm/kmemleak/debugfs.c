@@ -237,7 +237,10 @@ static int lock_interruptible(struct mutex *mutex)
 	return mutex_lock_interruptible(mutex) ? -ERESTARTNOHAND : 0;
 }
 
-/* If a suspend cut the work short, the write is restarted after the suspend. */
+/*
+ * If a suspend cut the work short, the write is restarted after the suspend. If "off" did, the
+ * restarted write finds tracking off and fails.
+ */
 static int restart_after_suspend(int ret)
 {
 	return ret == -EINTR && !fatal_signal_pending(current) ? restart_syscall() : ret;

@@ -41,8 +41,8 @@ static const char *const mistake_names[] = {
 
 /**
  * struct mistake - the first mistake of a kind
- * @state: how far the mistake is. The hook that sets MADE fills in the other members. The
- *	work item that finds READY prints them.
+ * @state: how far its report is. The hook that sets MADE fills in the other members. The work
+ *	item that finds READY prints them.
  * @addr: address that the caller gave
  * @size: size that the caller gave
  * @pid: pid of the calling task
@@ -246,7 +246,10 @@ static void annotate_block(enum kmemleak_space space, unsigned long addr,
 	if (!enter_hook())
 		return;
 	res = kmemleak_block_annotate(&kmemleak_tracker, space, addr, annotation);
-	/* kvfree_rcu() annotates any block, and kmalloc_nolock() does not report its blocks. */
+	/*
+	 * No mistake: kvfree_rcu() annotates blocks from any allocator, and kmalloc_nolock()
+	 * does not report its blocks.
+	 */
 	if (res == KMEMLEAK_NOT_FOUND && annotation == KMEMLEAK_ANNOTATE_NOT_LEAK)
 		res = KMEMLEAK_OK;
 	leave_hook(res, addr, 0);
@@ -393,8 +396,9 @@ EXPORT_SYMBOL(kmemleak_hook_free_part_phys);
  * @page: the first page
  * @nr: number of pages
  *
- * Blocks of memblock are roots. If the page allocator gets their pages, later blocks in these
- * pages are no roots. Declared in linux/mm.h, which cannot include linux/kmemleak.h.
+ * Blocks of memblock are roots. When the page allocator gets their pages, forget the blocks:
+ * later blocks in these pages are no roots. Declared in linux/mm.h, which cannot include
+ * linux/kmemleak.h.
  *
  * Context: any.
  */

@@ -68,10 +68,10 @@ struct function_name {
  *	reference to a block that is there now, and would hide its loss.
  * @size: bytes
  * @when: when the range was unloaded
- * @serial: serial number of the range, from 2 on
+ * @serial: serial number of the range, from 2 on; see kmemleak_module_names_generation()
  * @module: name of the module
  * @used: bytes of @names
- * @names: struct function_name, one behind the other
+ * @names: struct function_name, one after the other
  *
  * Does not change once it is in the list.
  */
@@ -324,7 +324,10 @@ static void range_unloaded(const struct module *module, unsigned long start, uns
 		add_published_traces(range, &seen);
 	}
 	xa_destroy(&seen);
-	/* Even without names, the record tells that names of later modules are wrong here. */
+	/*
+	 * If not all traces were looked at, keep the record even without names: it tells that
+	 * names of later modules are wrong here.
+	 */
 	if (range->used || !all)
 		keep_unloaded(range);
 	kvfree(range);
@@ -369,7 +372,7 @@ static void module_unloaded(const struct module *module)
 	range_unloaded(module, (unsigned long)text, size, RANGE_CORE);
 }
 
-/* The init section is freed once its module is live. If loading fails, both are freed. */
+/* The init section is freed once its module is live, or with the rest if loading fails. */
 static int notice_module(struct notifier_block *nb, unsigned long state, void *data)
 {
 	const struct module *module = data;
@@ -414,8 +417,8 @@ static struct unloaded *find_unloaded_locked(const struct kmemleak_birth *birth,
 }
 
 /*
- * May a record for this address have been lost? Then the module that is there now was loaded
- * after the block was born.
+ * May a record for this address have been lost? Only if the module that is there now was
+ * loaded after the block was born. An older module has been there all the time.
  */
 static bool is_lost_locked(const struct kmemleak_birth *birth, unsigned long addr)
 {
@@ -436,8 +439,8 @@ static bool is_lost_locked(const struct kmemleak_birth *birth, unsigned long add
  * kmemleak_module_names_generation() - tell between which unloads of modules a block was born
  * @birth: when the block was born
  *
- * Return: the generation. If blocks of one generation have the same trace, it has the same
- * names. 0 if the generation is not known.
+ * Return: the generation, 1 if no module was unloaded since. Equal traces of blocks of one
+ * generation have the same names. 0 if the generation is not known.
  */
 unsigned long kmemleak_module_names_generation(const struct kmemleak_birth *birth)
 {

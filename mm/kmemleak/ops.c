@@ -57,7 +57,7 @@ const struct kmemleak_ops kmemleak_kernel_ops = {
  *
  * The first block is allocated long before any initcall, by the only CPU that runs.
  *
- * Return: true the first time, under rcu_read_lock(); then false.
+ * Return: true the first time, with rcu_read_lock() taken as enter_hook() does; false later.
  */
 bool kmemleak_early_setup(void)
 {

@@ -58,8 +58,9 @@ static const struct kernel_param_ops uint_ops = { .set = set_uint, .get = get_ui
 	MODULE_PARM_DESC(name, text)
 
 #define MAX_AGE_MS	(KMEMLEAK_MAX_SECS * MSEC_PER_SEC)
-/* A suspend waits for the thread, and not much longer than this. */
+/* The scan holds kmemleak_scan_mutex meanwhile, and "clear" and "on" wait for it. */
 #define MAX_RCU_WAIT_MS	(10 * MSEC_PER_SEC)
+/* kmemleak_stop_limit_ns() keeps a stop below the timeouts of the watchdogs. */
 #define MAX_STOP_MS	(10 * MSEC_PER_SEC)
 
 unsigned int kmemleak_first_scan_secs = 60;
@@ -147,10 +148,10 @@ MODULE_PARM_DESC(thread_confirm, "how the thread's scans do: stop, rescan or off
 
 /* -------------------------------------------------------------- options -- */
 
-/* More do not help, because a mark mostly waits for memory. */
+/* More workers do not help, because a mark mostly waits for memory. */
 #define AUTO_WORKERS	4
 
-/* Share of all memory that leak records may take if max_leaks does not say. */
+/* If max_leaks is 0, leak records may take 1 / AUTO_RECORDS of all memory. */
 #define AUTO_RECORDS	32
 
 static unsigned long auto_max_leaks(void)
@@ -160,6 +161,8 @@ static unsigned long auto_max_leaks(void)
 
 /**
  * kmemleak_set_root() - turn a root on or off, as the parameter "roots" does
+ * @root: the root
+ * @on: true: scans use it from the next one on
  *
  * Context: process.
  */
@@ -194,8 +197,8 @@ struct kmemleak_options kmemleak_read_options(void)
 /**
  * kmemleak_stop_limit_ns() - longest time that all CPUs may be stopped
  *
- * Return: nanoseconds; at most half of the time after which a watchdog complains,
- * whatever stop_budget_ms is.
+ * Return: stop_budget_ms in nanoseconds, but at most half of watchdog_thresh and of the
+ * timeouts for RCU stalls that the kernel was built with.
  */
 u64 kmemleak_stop_limit_ns(void)
 {

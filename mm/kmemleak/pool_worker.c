@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A work item maintains the pool of entries. It refills the stock of free entries. It frees
- * pages that the blocks do not need: a second after the pool asked for that, or at once if
- * memory is short.
+ * pages of surplus entries: a second after the pool asked for that, or at once if memory is
+ * short.
  *
  * A hook can be called with any lock held, a workqueue's lock for example. So the hook queues
  * an irq_work, which runs when interrupts are on again, or in a thread of its own. The
@@ -31,7 +31,7 @@
 
 /* The time before a trim: peaks of use often follow each other. */
 #define TRIM_DELAY	HZ
-/* The time until memory is free again, or until a scan has ended. */
+/* The time before the next try, if there was no memory or a scan was running. */
 #define RETRY_DELAY	(HZ / 4)
 
 /* The stock is one entry for so many pages of memory, and some entries for each CPU. */
@@ -138,9 +138,9 @@ static unsigned long count_surplus_pages(struct shrinker *shrinker, struct shrin
 }
 
 /*
- * The pages become free a grace period later. The caller cannot wait for that, because it may
- * hold a lock that a hook waits for. During a scan no pages become free, because marks
- * remember entries.
+ * Leaves the work to maintain_pool(), which waits for a grace period before it frees pages.
+ * The caller may hold any lock and should not wait so long. During a scan no page is freed,
+ * because marks remember entries.
  */
 static unsigned long shrink_pages(struct shrinker *shrinker, struct shrink_control *sc)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Preexisting memory: if a running system turns tracking on, the detector knows
+ * Preexisting memory: if tracking is turned on on a running system, the detector knows
  * nothing of the blocks that exist already. So a map records the memory that the kernel has
  * in use at that moment, word by word. This memory is a root for as long as it stays in use.
- * preexist_take.c finds it. The map knows a page by its address in the direct map, also if
- * the page is mapped elsewhere as well.
+ * preexist_take.c finds it. The map knows a page by its frame number, wherever the page is
+ * mapped.
  *
  * A word leaves the map when its block is freed, or when a tracked block takes its place. A
  * mark removes the words of pages that have another owner by now.
@@ -42,8 +42,8 @@ struct preexist_page {
 /**
  * struct preexist_chunk - which words of neighbouring page frames are preexisting
  * @lock: guards the bits of @page; taken inside a shard's lock. Marks read the bits without
- *	the lock: a word that is removed at that moment may count once more. So does
- *	clear_words(), to see whether there is something to clear.
+ *	the lock: a word that is removed at that moment may count once more. clear_words()
+ *	looks without the lock whether there is something to clear.
  * @slab: bit mask of the frames that were slabs. Written while preexist_take.c records
  *	memory, read by marks
  * @page: one for each frame
@@ -139,7 +139,7 @@ static void clear_words(struct preexist_chunk *chunk, unsigned long pfn, unsigne
 typedef void (*visit_words)(struct preexist_chunk *chunk, unsigned long pfn, unsigned int first,
 			    unsigned int nr);
 
-/* Memory without a chunk is skipped: nothing in it is preexisting or has to become so. */
+/* Memory without a chunk is skipped: it is not preexisting, and is not to be recorded. */
 static void visit_range(unsigned long addr, size_t size, visit_words visit)
 {
 	unsigned long end = ALIGN(addr + size, sizeof(long)), next;
@@ -172,7 +172,8 @@ static bool may_remove(void)
 /**
  * kmemleak_preexist_begin() - there may be preexisting memory from now on
  *
- * Preexisting blocks are unknown to the hooks that run after this call.
+ * Afterwards hooks remove the blocks that come and go from the map, and do not report the
+ * annotation of an unknown block as a mistake.
  *
  * Context: process, kmemleak_scan_mutex held.
  */
@@ -240,7 +241,7 @@ void kmemleak_preexist_remove_percpu(const void __percpu *ptr, size_t size)
  * kmemleak_preexist_freed() - a block that is not tracked is about to be freed
  * @addr: its first byte
  *
- * The next mark removes blocks of vmalloc().
+ * Blocks of vmalloc() stay in the map until the next mark finds their pages free or reused.
  *
  * Context: as kmemleak_preexist_remove().
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Preexisting memory: what was in use when tracking began on a running system. It is a root
- * until it is freed. preexist.c has the map of it, preexist_take.c fills the map.
+ * Preexisting memory: memory that was in use when tracking began on a running system. It is a
+ * root until it is freed. preexist.c has a map of this memory, preexist_take.c fills the map.
  */
 #ifndef _KMEMLEAK_PREEXIST_H
 #define _KMEMLEAK_PREEXIST_H

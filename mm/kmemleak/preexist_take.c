@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A running system turns tracking on: records the memory that the kernel has in use at
- * that moment. In slabs this is each block in use. Other pages of the kernel are recorded
- * as a whole: large blocks, vmalloc areas, per-cpu chunks, pages of drivers. preexist.c keeps
- * the map.
+ * Records the memory that the kernel has in use when tracking is turned on on a running
+ * system. In slabs this is each block in use. Other pages of the kernel are recorded as a
+ * whole: large blocks, vmalloc areas, per-cpu chunks, pages of drivers. preexist.c keeps the
+ * map.
  */
 #define pr_fmt(fmt) "kmemleak: " fmt
 
@@ -65,7 +65,7 @@ static int take_page(struct page *page, unsigned long pfn)
 	if (PageReserved(page) &&
 	    (kmemleak_access_is_image(pfn) || !kmemleak_access_is_memory(pfn)))
 		return 0;
-	/* Record all blocks of a slab. The stop removes the free ones. */
+	/* Record all blocks of a slab. remove_free_slots() removes the free ones. */
 	if (PageSlab(compound_head(page)))
 		return PageTail(page) ? 0 : slab_visit_blocks(page, take_block);
 	ret = kmemleak_preexist_add_page(page, pfn);
@@ -126,7 +126,7 @@ static void exclude_page_of(const void *addr)
 		kmemleak_preexist_remove((unsigned long)__va(phys) & PAGE_MASK, PAGE_SIZE);
 }
 
-/* Removes the page map and KASAN's map. Struct pages of pages in use are their own roots. */
+/* Removes struct pages, which are a root of their own, see mark_pages(), and KASAN's shadow. */
 static int exclude_maps(struct zone *zone, unsigned long pfn, unsigned long end)
 {
 	for (; pfn < end; pfn++) {
@@ -204,8 +204,8 @@ static void remove_pieces(const void *(*piece)(unsigned int nr, size_t *size))
 }
 
 /*
- * Memory that was free at any moment since tracking began is not preexisting, also if it is
- * in use by now or if its chunk is gone. So no lock is needed.
+ * Memory that was free at any moment since tracking began is not preexisting, even if it is
+ * in use by now or its per-cpu chunk is gone. So no lock is needed.
  */
 static void remove_free_ranges(const struct pcpu_free_ranges *free)
 {
@@ -234,8 +234,8 @@ static int exclude_free_percpu(void)
  * kmemleak_preexist_exclude_unused() - remove memory from the map that only looks used
  *
  * Removes stacks and free per-cpu memory. The live parts of stacks are roots through their
- * tasks. Free per-cpu memory lies in pages that are in use. The allocators clear neither of
- * them, so there may be more since the last call.
+ * tasks. Free per-cpu memory lies in pages that are in use. No hook removes per-cpu memory
+ * that is freed, or a cached stack that a new task takes, so each mark calls this.
  *
  * Context: process, may sleep.
  * Return: 0, or -EINTR: then some of this memory still counts as preexisting and can hide
@@ -253,7 +253,7 @@ int kmemleak_preexist_exclude_unused(void)
 
 /* Time when the stop must end, nanoseconds. */
 static u64 stop_end;
-/* Slots until the stop must end: the clock may be stopped as well. */
+/* Number of slots after which the stop must end, in case the clock does not advance. */
 static u64 stop_slots;
 /* The stop ended before all free slots were found. */
 static bool stop_cut;
@@ -312,7 +312,10 @@ static int remove_all_tracked(void)
 	return ret;
 }
 
-/* Runs while all CPUs are stopped: no slot is allocated or freed. */
+/*
+ * Runs while all CPUs are stopped: no slot is allocated or freed. Return: 0; -ETIME if the
+ * time is up; -EAGAIN if a preempted task holds the lock of a list.
+ */
 static int remove_free_slots(void *unused)
 {
 	u64 began = ktime_get_mono_fast_ns();
@@ -328,7 +331,7 @@ static int remove_free_slots(void *unused)
 	return stop_cut ? -ETIME : -EAGAIN;
 }
 
-/* Removes the bounds of a preexisting area: it can end where a new block begins. */
+/* Removes the bounds of an area from the map: the area can end where a new block begins. */
 static void exclude_area(const struct vmap_area *va)
 {
 	kmemleak_preexist_remove((unsigned long)va, offsetof(struct vmap_area, rb_node));
@@ -463,10 +466,10 @@ int kmemleak_preexist_take(void)
 	ret = take_all_pages() ?: remove_all_tracked();
 	if (ret)
 		return ret;
-	/* The arrays that list blocks for a grace period can only be found after it. */
+	/* Arrays of blocks that wait for a grace period can be found only after it. */
 	kvfree_rcu_barrier();
 	cpus_read_lock();
-	/* KASAN keeps blocks that were freed meanwhile. */
+	/* Free the blocks that KASAN has kept meanwhile. */
 	slab_empty_quarantine();
 	if (!stop_and_remove_free())
 		pr_info("Could not record all free slab slots in time: some leaks may be hidden until they are reused\n");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The published leak set: what the file shows.
+ * The published leak set, which the debugfs file shows.
  */
 #ifndef _KMEMLEAK_PUBLISH_H
 #define _KMEMLEAK_PUBLISH_H
@@ -10,9 +10,10 @@
 #include "core/leak_set.h"
 
 /**
- * struct kmemleak_published - a leak set that does not change, and who reads it
+ * struct kmemleak_published - a leak set that does not change any more
  * @ref: the pointer to the published set holds one reference, each reader another
- * @generation: kmemleak_generation when it was made. In another one its objects are gone.
+ * @generation: kmemleak_generation when the set was made. If it has changed since, the
+ *	objects of the set are gone.
  * @leaks: the set
  */
 struct kmemleak_published {

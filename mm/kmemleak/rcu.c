@@ -56,8 +56,8 @@ static void flush_workers(void)
 
 /*
  * A task cannot give up waiting for a barrier, so a work item waits for it. Callbacks, and
- * work that they queue, often call kvfree_rcu() or call_rcu() in turn. If nothing is left, a
- * turn takes hardly any time.
+ * work that they queue, often call kvfree_rcu() or call_rcu() themselves. If nothing is left,
+ * a turn takes hardly any time.
  */
 static void run_barrier(struct work_struct *work)
 {
@@ -106,8 +106,8 @@ static int wait_for_barrier(unsigned long mine, long left)
  * kmemleak_rcu_drain() - run the RCU callbacks and free the blocks that are queued now
  * @limit_ms: longest wait; 0: do not wait
  *
- * A grace period may not end, or there may be millions of callbacks. Then the log says so
- * after @limit_ms, and the caller goes on.
+ * A grace period may never end, or there may be millions of callbacks. Then the log says
+ * after @limit_ms that callbacks are left, and the caller goes on.
  *
  * Context: process, sleeps, kmemleak_scan_mutex held.
  * Return: 0; -EINTR if the task was killed. The wait also ends, with 0, if the thread is

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Before a scan, RCU callbacks run, so that what waits for a grace period is freed.
+ * Before a scan, RCU callbacks run, so that blocks that wait for a grace period are freed.
  */
 #ifndef _KMEMLEAK_RCU_H
 #define _KMEMLEAK_RCU_H

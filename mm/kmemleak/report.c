@@ -154,7 +154,8 @@ static void emit_trace(struct seq_file *m, const struct kmemleak_birth *birth, u
 
 /**
  * struct text - a trace as it was printed
- * @generation: the generation of modules that the text is right for; 0: all of them
+ * @generation: the generation of modules that the text is right for; 0: all of them. A text
+ *	of an unknown generation is not kept.
  * @len: bytes of @text
  * @text: the lines
  */
@@ -412,7 +413,7 @@ static bool report_in_space(enum kmemleak_space space, unsigned long addr)
  * @addr: any address inside their blocks: kernel virtual, physical or per-cpu. It is looked
  *	up as each of the three.
  *
- * Context: process.
+ * Context: process. The caller prevents kmemleak_tracker_reset(), by command_lock.
  * Return: 0, or -EINVAL if no tracked block holds @addr.
  */
 int kmemleak_report_object(unsigned long addr)
@@ -428,7 +429,7 @@ int kmemleak_report_object(unsigned long addr)
 	return -EINVAL;
 }
 
-/* Numbers that are read from the metadata. It must not be freed meanwhile. */
+/* Numbers from the metadata, which must not be freed while they are read. */
 struct pool_numbers {
 	long in_use;
 	long free;
@@ -445,7 +446,7 @@ static unsigned long round_to_pages(size_t bytes)
 static void read_numbers(struct kmemleak_tracker *t, struct pool_numbers *n)
 {
 	memset(n, 0, sizeof(*n));
-	/* Tracking was turned off at boot before the first block, and never turned on. */
+	/* The tracker was not set up. */
 	if (!t->ops)
 		return;
 	n->in_use = kmemleak_pool_in_use(t);

@@ -85,7 +85,7 @@ static bool page_untouched(struct page *page)
 	       !page_private(page);
 }
 
-/* Struct pages prefetched. Each takes a cache line, and they are visited in order. */
+/* Prefetch the struct page this many pages later: each takes a cache line. */
 #define PAGES_AHEAD	8
 
 static bool page_in_use(struct zone *zone, unsigned long pfn)
@@ -94,18 +94,18 @@ static bool page_in_use(struct zone *zone, unsigned long pfn)
 
 	/* A prefetch of a bad address does no harm. */
 	prefetch(page + PAGES_AHEAD);
-	/* The struct page of a slab points to the first free slot and to other pages. */
+	/* The struct page of a slab is no root: it points to a free slot and to other pages. */
 	return page && page_zone(page) == zone && page_count(page) && !PageSlab(page) &&
 	       !page_untouched(page);
 }
 
-/* Return: the next frame after @pfn that can be in use. @pfn itself is not. */
+/* Return: the next frame number that can be in use. The page at @pfn is not in use. */
 static unsigned long skip_free(struct zone *zone, unsigned long pfn)
 {
 	struct page *page = pfn_to_online_page(pfn);
 	int order = page && page_zone(page) == zone ? page_free_order(page) : -1;
 
-	/* If the block was allocated meanwhile, this skips pages in use. */
+	/* Outside of a stop, this skips pages in use if the block was allocated meanwhile. */
 	return order > 0 && IS_ALIGNED(pfn, BIT(order)) ? pfn + BIT(order) : pfn + 1;
 }
 
@@ -134,7 +134,10 @@ static unsigned long mark_page_run(struct kmemleak_marker *m, struct zone *zone,
 	return pfn;
 }
 
-/* A task that plugs or unplugs memory waits for one part, not for the objects behind it. */
+/*
+ * Holds the memory hotplug lock while one part of the page map is scanned, but not while the
+ * objects that the part leads to are scanned.
+ */
 static void mark_zone_pages(struct kmemleak_marker *m, struct zone *zone)
 {
 	unsigned long pfn = 0;
@@ -164,8 +167,8 @@ static void mark_preexisting(struct kmemleak_marker *m)
 	if (!kmemleak_preexist_any())
 		return;
 	/*
-	 * If this call ends early, unused memory still counts as preexisting. Then the mark
-	 * ends, too, or it is correct all the same.
+	 * Ignore an error. Some unused memory still counts as preexisting then. That can only
+	 * hide leaks, and the mark usually ends at its next pause.
 	 */
 	if (!kmemleak_mark_is_stopped(m))
 		kmemleak_preexist_exclude_unused();

@@ -9,7 +9,7 @@
 
 extern const char *const kmemleak_root_names[KMEMLEAK_NR_ROOTS];
 
-/* Context: as struct kmemleak_ops says. */
+/* This is ops->roots(), see struct kmemleak_ops. */
 void kmemleak_roots_mark(struct kmemleak_tracker *t, struct kmemleak_marker *m);
 
 /* roots_sections.c */

@@ -84,8 +84,8 @@ static void setup_percpu(struct kmemleak_tracker *t)
 }
 #else
 /*
- * Here the stacks for interrupts and NMIs are static data, too. They are not in use: a task
- * calls this function and makes each mark, on the only CPU.
+ * Without SMP, the stacks for interrupts and NMIs are static data, too. They hold no live
+ * values: a task calls this function and makes each mark, on the only CPU.
  */
 static void setup_percpu(struct kmemleak_tracker *t)
 {
@@ -156,8 +156,9 @@ static void exclude_kfence(struct kmemleak_tracker *t) { }
 #define MAPS_PER_PAUSE	256
 
 /*
- * The map of struct pages is a block from memblock. As a whole it would be a root, with all
- * that is left in the struct pages of free pages. mark_pages() scans those of pages in use.
+ * The map of struct pages is a block from memblock, and such blocks are roots. Ignore it: the
+ * struct pages of free pages hold stale pointers. mark_pages() scans the struct pages of pages
+ * in use.
  */
 static void ignore_page_map(struct kmemleak_tracker *t)
 {
@@ -175,7 +176,7 @@ static void ignore_page_map(struct kmemleak_tracker *t)
 			if (phys && kmemleak_block_get(t, KMEMLEAK_PHYS, phys, &map))
 				kmemleak_block_annotate(t, KMEMLEAK_PHYS, phys,
 							KMEMLEAK_ANNOTATE_IGNORE);
-			/* Only to reschedule. Go on in any case: half of this is no use. */
+			/* Only to reschedule. Go on in any case: ignore all of the map. */
 			if (!(++nr % MAPS_PER_PAUSE))
 				t->ops->pause(t);
 		}
@@ -197,10 +198,9 @@ static bool is_data(const char *p)
 }
 
 /*
- * On User-mode Linux the constants lie inside the data section. They are not roots there
- * either: addresses are so small that the last letters of a string look like an address.
- * The init data is never freed there, and refers to memory that is long gone. So the init
- * data is no root.
+ * On User-mode Linux the data section contains the constants and the init data. Remove both.
+ * Addresses are so small there that the last letters of a string look like an address. The
+ * init data is never freed there, and refers to memory that is long gone.
  */
 static void add_data(struct kmemleak_tracker *t)
 {
@@ -227,8 +227,8 @@ void kmemleak_roots_start(struct kmemleak_tracker *t)
 {
 	/*
 	 * In an encrypted guest, a freed page can become shared with the hypervisor. A read
-	 * in the wrong way at that time kills the guest. So such a guest has no mapped range:
-	 * blocks are read under the shard's lock, and the free of a block waits for the lock.
+	 * during that change kills the guest. So such a guest has no mapped range: blocks are
+	 * read under the shard's lock, and the free of a block waits for the lock.
 	 */
 	if (!cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT)) {
 		t->mapped = PAGE_OFFSET;

@@ -41,7 +41,7 @@ static bool lies_in(const void *start, size_t size, unsigned long addr)
  * kmemleak_roots_stack_is_dead() - is an address on a stack without live values?
  * @cpu: a CPU
  * @addr: an address in the CPU's per-cpu area. The area contains the stacks for interrupts
- *	and exceptions as whole pages. The CPU uses these stacks at other addresses.
+ *	and exceptions as whole pages. The CPU uses them through another mapping.
  */
 bool kmemleak_roots_stack_is_dead(int cpu, unsigned long addr)
 {
@@ -59,9 +59,9 @@ bool kmemleak_roots_stack_is_dead(int cpu, unsigned long addr)
  * @m: the mark
  * @cpu: a CPU
  *
- * Some architectures allocate this stack as a block. Its contents are leftovers. If only an
- * interrupt that runs now has the pointer to a block, the block becomes a suspect. The stop
- * that confirms suspects puts this right, because no interrupt runs then.
+ * Some architectures allocate this stack as a block. It holds leftovers, so its contents are
+ * never scanned. If only an interrupt that runs now has the pointer to a block, the block
+ * becomes a suspect. The stop that confirms suspects clears it: no interrupt runs then.
  */
 void kmemleak_roots_stack_skip_irq(const struct kmemleak_marker *m, int cpu)
 {
@@ -87,8 +87,9 @@ static bool is_on_cpu(struct task_struct *task)
 
 /*
  * Below the stack pointer of a sleeping task there are only dead values. If the task ran
- * meanwhile, some of these values may have been live, so that part is scanned, too. It is
- * not scanned if a stop follows: there the stack pointer is known. See KMEMLEAK_RULE_STACK.
+ * meanwhile, some of these values may have been live, so that part is scanned, too. If a stop
+ * follows, that part is left to the stop, which knows the stack pointer. See
+ * KMEMLEAK_RULE_STACK.
  */
 static void mark_stack(struct kmemleak_marker *m, struct task_struct *task)
 {
@@ -101,8 +102,8 @@ static void mark_stack(struct kmemleak_marker *m, struct task_struct *task)
 	if (!stack)
 		return;
 	/*
-	 * In a stop, a running task only marks, and no value on its stack is live. Outside
-	 * of a stop, the stack is left to the stop that follows.
+	 * In a stop, only the stoppers run, and no value on their stacks is live. If a stop
+	 * follows this mark, the stack of a running task is left to the stop.
 	 */
 	if (exact && ran && !own &&
 	    (kmemleak_mark_is_stopped(m) || kmemleak_mark_defers_running(m))) {
@@ -174,7 +175,7 @@ static struct task_struct *get_next_task(int *nr)
 /*
  * Tasks that have no pid any more, but still a stack. Such a task runs the end of do_exit()
  * and can sleep there. A task leaves the list when its stack is freed. On some architectures
- * that happens when its structure is freed.
+ * that happens when its task_struct is freed.
  */
 static HLIST_HEAD(reaped);
 /* Guards @reaped. Taken inside tasklist_lock. */
@@ -221,11 +222,11 @@ static struct task_struct *get_next_reaped(struct task_struct *task)
 	for (node = task ? task->kmemleak_reaped.next : reaped.first; node && !next;
 	     node = node->next) {
 		next = hlist_entry(node, struct task_struct, kmemleak_reaped);
-		/* A task without references is being freed. It waits for this lock. */
+		/* No references: it is being freed, and kmemleak_task_stack_gone() waits. */
 		if (!refcount_inc_not_zero(&next->usage)) {
 			next = NULL;
 		} else if (!try_get_task_stack(next)) {
-			/* Not the last reference: that one waits for an RCU grace period. */
+			/* Not the last reference: whoever frees the stack has one, and waits. */
 			put_task_struct(next);
 			next = NULL;
 		}
@@ -238,7 +239,7 @@ static struct task_struct *get_next_reaped(struct task_struct *task)
 	return next;
 }
 
-/* While all CPUs are stopped nobody else can run. Without a mark they are not. */
+/* In a stop no other task can run. If @m is NULL, this is no mark, and so no stop. */
 static void let_others_run(const struct kmemleak_marker *m)
 {
 	if (!m || !kmemleak_mark_is_stopped(m))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A scan, from "scan" to a published leak set. */
+/* A scan: records missed blocks, waits for RCU callbacks, judges, publishes the leak set. */
 #define pr_fmt(fmt) "kmemleak: " fmt
 
 #include <linux/lockdep.h>
@@ -18,7 +18,7 @@
 #include "state.h"
 #include "stop.h"
 
-/* Hooks may run under any lock and cannot print. So the next scan reports this, once. */
+/* Hooks may run under any lock and cannot print. So the next scan reports losses, once. */
 static void warn_losses(void)
 {
 	long lost = atomic_long_read(&kmemleak_tracker.counters[KMEMLEAK_CNT_NO_ENTRY]);
@@ -73,6 +73,7 @@ static noinline int scan_once(void)
 		kmemleak_published_put(set);
 		return ret;
 	}
+	/* kmemleak_scan_mutex keeps the set published, so it can still be read below. */
 	kmemleak_publish(set);
 	if (set->leaks.nr_new) {
 		pr_info("%lu new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n",

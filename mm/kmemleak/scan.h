@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A scan, from "scan" to a published leak set. Context: process, kmemleak_scan_mutex held.
+ * A scan, from the command to the published leak set. Context: process,
+ * kmemleak_scan_mutex held.
  */
 #ifndef _KMEMLEAK_SCAN_H
 #define _KMEMLEAK_SCAN_H

@@ -8,11 +8,11 @@
 #include "selfstack.h"
 
 /**
- * struct selfstack - one of them
+ * struct selfstack - the stack of one task that marks
  * @task: the task that marks. Written after @frame, with release
  * @frame: below this frame the task's stack is the mark's own
  *
- * The task that marks writes its own. The markers that scan stacks read all.
+ * Each task that marks writes its own. Markers that scan stacks read all, without a lock.
  */
 static struct selfstack {
 	struct task_struct *task;
@@ -35,7 +35,7 @@ void kmemleak_selfstack_enter(unsigned int slot, unsigned long frame)
  * kmemleak_selfstack_leave() - the current task marks no more
  * @slot: as for kmemleak_selfstack_enter()
  *
- * The next owner of the stack may have references there, so no trace of it is left.
+ * Clears the frame, too: the next owner of the stack may have references below it.
  */
 void kmemleak_selfstack_leave(unsigned int slot)
 {
@@ -75,6 +75,6 @@ noinline void kmemleak_selfstack_wipe(unsigned int depth)
 	memzero_explicit(words, sizeof(words));
 	if (depth)
 		kmemleak_selfstack_wipe(depth - 1);
-	/* Not a jump, or all would be one frame. */
+	/* Keeps the call above from becoming a jump: then all steps would share one frame. */
 	barrier_data(words);
 }

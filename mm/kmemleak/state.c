@@ -9,7 +9,7 @@
 struct kmemleak_tracker kmemleak_tracker;
 DEFINE_STATIC_KEY_TRUE(kmemleak_key);
 EXPORT_SYMBOL(kmemleak_key);
-/* Scans, "clear", "on", "off" and trimming the pool: one at a time. */
+/* See state.h. */
 DEFINE_MUTEX(kmemleak_scan_mutex);
 bool kmemleak_pages_ready;
 unsigned int kmemleak_generation;

@@ -4,11 +4,11 @@
  *
  * Lock order, outer to inner:
  *   command_lock         one command at a time                      (debugfs.c)
- *   thread_lock          start and stop of the thread               (thread.c)
+ *   thread_lock          start and stop of the scanning thread      (thread.c)
  *   kmemleak_scan_mutex  scans, clear, on, off, trim: one at a time (state.c)
  *   modules_lock         loaded modules, names of unloaded ones     (module_names.c)
  *   published_lock       pointer to the published leak set          (publish.c)
- * Those of a tracker are raw and taken with interrupts off:
+ * The other locks are raw and taken with interrupts off:
  *   shard.lock           one tree of the index; never two at once
  *   tracker.attr_lock    the tree of attributes
  *   tracker.opaque_lock  the table of opaque blocks

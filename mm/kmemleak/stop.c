@@ -2,7 +2,8 @@
 /*
  * A stop: a mark while all CPUs are stopped. All CPUs are in this file with interrupts
  * off, so no pointer moves. Each task but the stoppers has saved its stack pointer, and
- * the stack below it is dead.
+ * the stack below it is dead. One CPU, the stop leader, marks. The others are stop helpers:
+ * they wait for markers that the leader offers them.
  *
  * Nothing else runs during a stop, so its time is limited. A scan stops the CPUs only if
  * the mark before says that there is enough time. A stop ends by itself when the time is
@@ -95,7 +96,10 @@ static struct stash_page {
 } *stash;
 static DEFINE_RAW_SPINLOCK(stash_lock);	/* guards @stash: markers on all CPUs take pages */
 
-/* Enough for a work list of all objects, or for objects left for the judge; at most 16 MiB. */
+/*
+ * Enough for a work list of all objects, or for objects left for the judge. At most 16 MiB
+ * with pages of 4 KiB.
+ */
 #define OBJECTS_PER_PAGE	128
 #define MIN_STASH		32
 #define MAX_STASH		4096
@@ -154,7 +158,7 @@ static void *stash_alloc(struct kmemleak_tracker *t, unsigned int order, gfp_t g
 	return page ? memset(page, 0, PAGE_SIZE) : NULL;
 }
 
-/* A mark frees its memory at its end. Do not clear the page while all CPUs wait. */
+/* Frees the page after the stop: all CPUs would wait while it is cleared. */
 static void stash_free(struct kmemleak_tracker *t, void *page, unsigned int order)
 {
 	stash_push(page);
@@ -267,7 +271,7 @@ static int run_on_stopped_cpu(void *data)
 	return 0;
 }
 
-/* One part in so many of the time is kept for leaving the stop. */
+/* This part of the time, 1 / EXIT_SHARE, is kept for leaving the stop. */
 #define EXIT_SHARE	32
 
 /*
@@ -276,7 +280,7 @@ static int run_on_stopped_cpu(void *data)
  */
 #define MOST_PIECES(before)	(KMEMLEAK_MAX_WORKERS * (before) + 64)
 
-/* A pace that was seen once matters for about so many scans. */
+/* The pace rises by at most 1 / PACE_FORGETS at a time, so a low value is forgotten slowly. */
 #define PACE_FORGETS	16
 
 /* CPU time of the scanning task when the scan began, nanoseconds. */

@@ -25,7 +25,7 @@
 #include "trace.h"
 
 #define NR_STEPS	2	/* return addresses that, with the site, choose the set */
-#define STEP_BITS	10	/* fills up the pages that the entries take */
+#define STEP_BITS	10	/* the steps fill up the pages that the entries take */
 #define SET_BITS	6
 #define NR_WAYS		4
 #define SLOT_BITS	16	/* low bits of a step; the others are its key */
@@ -50,6 +50,12 @@ struct cached_trace {
 	unsigned long value[MAX_PLACES];
 } ____cacheline_aligned;
 
+/**
+ * struct trace_cache - the table of one CPU
+ * @step: pairs of steps, by hash of the return addresses before the step
+ * @next_way: number of the entry that is overwritten next, for each set
+ * @cached: the sets of cache entries
+ */
 struct trace_cache {
 	u64 step[1 << STEP_BITS];
 	u8 next_way[1 << SET_BITS];
@@ -83,7 +89,7 @@ static u64 mix_hash(u64 hash, unsigned long value)
 	return (hash ^ value) * GOLDEN_RATIO_64;
 }
 
-/* The place of a step. It may be in the other place of the pair: the last bit differs. */
+/* The first place to look for a step. It may be in the other place of its pair. */
 static unsigned int step_number(u64 hash)
 {
 	return hash >> (64 - STEP_BITS);
@@ -133,7 +139,10 @@ static __always_inline struct cached_trace *find_set(struct trace_cache *table,
 	return table->cached[hash >> (64 - SET_BITS)];
 }
 
-/* Finds the set of a trace and writes the steps to it. Return: the entry to overwrite. */
+/*
+ * Finds the set of a trace, and writes the steps that lead to the set. Return: the entry to
+ * overwrite.
+ */
 static struct cached_trace *make_set(struct trace_cache *table, const struct kmemleak_frame *frame,
 				     const struct kmemleak_unwound *trace)
 {

@@ -57,7 +57,10 @@ void kmemleak_workers_wait(struct kmemleak_tracker *t, struct kmemleak_marker *m
 
 void kmemleak_workers_wake(struct kmemleak_tracker *t)
 {
-	/* A full barrier: a marker that checks again sees the changes made before this call. */
+	/*
+	 * wq_has_sleeper() is a full barrier. Pairs with the one in wait_event(): a marker
+	 * that checks again sees the changes made before this call.
+	 */
 	if (wq_has_sleeper(&wait))
 		wake_up_all(&wait);
 }

@@ -2,7 +2,7 @@
 """The table of machines: the machine that a kernel is built for, and how QEMU runs it.
 `make test-arch` runs one of the kinds. All other kernels are for X86 or user-mode Linux.
 Compilers and user space of other architectures are Debian packages, unpacked in the
-build folder. Of our modules, uses only sources."""
+build folder. Of our modules, it imports only sources."""
 
 import glob
 import os

@@ -62,7 +62,7 @@ def change(patches, folder, top, root):
     for name in tree.files_below(folder, "compat"):
         if os.path.relpath(name, "compat") not in brought:
             raise SeriesError(f"{os.path.relpath(folder, top)}/{name}: "
-                              "no line `compat:` brings it")
+                              "no line `compat:` adds it")
 
 
 def once(touched, what, origin):

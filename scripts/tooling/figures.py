@@ -29,7 +29,7 @@ def read_lines(sample, plan, lines):
         if line.startswith("bench: do "):
             position += 1
             if position >= len(plan) or plan[position][1] != line[10:]:
-                raise ValueError(f"the guest did something else: {line}")
+                raise ValueError(f"the guest ran another command: {line}")
             if plan[position][1].startswith("param "):
                 lacks = False
             continue

@@ -51,9 +51,9 @@ SELFTESTS = "tools/testing/selftests/kmemleak"
 class Result:
     lines: list = field(default_factory=list)   # the program's output
     console: list = field(default_factory=list)  # the kernel log
-    forgiven: set = field(default_factory=set)  # its lines about stalls that the host made
+    forgiven: set = field(default_factory=set)  # numbers of its lines on stalls of the host
     status: int = -1            # the program's exit status, -1: none
-    lockdep: str = ""           # "1" still on, "0" gave up, "" not built in
+    lockdep: str = ""           # "1": on, "0": turned itself off, "": not built in
     fault: str = ""             # why there is no exit status
 
 

@@ -97,7 +97,7 @@ def run_sparse(setup, name, *goals):
     found = [line for line in text.splitlines()
              if re.search(r"(warning|error):", line) and "kmemleak" in line]
     if not re.search(r"^  CHECK ", text, re.M) and not failed:
-        failed = "sparse looked at nothing"
+        failed = "sparse checked no file"
     return "\n".join(found) or failed
 
 

@@ -58,7 +58,7 @@ def find(lines, number, hz):
 
 
 def steal_of_cpus(proc):
-    """Seconds that the host's own host took from each CPU."""
+    """Seconds of steal time of each CPU: the host's own host took them."""
     with open(os.path.join(proc, "stat"), encoding="ascii") as src:
         rows = [line.split() for line in src if re.match(r"cpu\d", line)]
     return [int(row[8]) / os.sysconf("SC_CLK_TCK") for row in rows]

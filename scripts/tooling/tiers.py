@@ -140,8 +140,8 @@ def selftest_names(setup):
 # but GUEST_ONLY run in the debug guest.
 UML_TESTS = ("sample.sh", "annotations.sh", "commands.sh", "graphs.sh", "interface.sh",
              "pool.sh", "pressure.sh", "shortage.sh", "thread.sh", "z_off.sh")
-# Selftests of texts, which are the same on every machine. Emulated, these take two minutes,
-# so only the long form runs them in the guest.
+# Selftests of texts, which are the same on every machine. Emulated, they take two minutes, so
+# only the long form runs them in the guest.
 TEXT_TESTS = ("commands.sh", "interface.sh")
 # In the debug kernel, many numbers equal small per-cpu addresses, and probes take long.
 GUEST_ONLY = ("forget.sh",)
@@ -316,7 +316,7 @@ def trees(setup):
     counts = ktap.Counts()
     if setup.tree or setup.kdir or setup.base:
         counts.skipped += 1
-        counts.notes.append("SKIPPED: runs beside the default tree only")
+        counts.notes.append("SKIPPED: runs only with the default tree")
         return counts
     for name in sources.TREES:
         if not sources.is_default(name):

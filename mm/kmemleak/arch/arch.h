@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the detector has to know about an architecture. A header per architecture defines
- * what it can do better than generic.h, and says so by a macro of the function's name:
+ * The part of the detector that depends on the architecture. An architecture's header can
+ * define these functions, each with a macro of the same name. generic.h has the fallbacks.
+ * Only kmemleak_arch_unwind() has none: without it trace.c uses arch_stack_walk().
  *
- * kmemleak_arch_saved_sp() - where the live part of a sleeping task's stack ends
+ * kmemleak_arch_saved_sp() - a sleeping task's stack pointer; the stack below it is dead
  *	Return: an address, or 0 if it is not known; then all of the stack counts as live.
  * kmemleak_arch_irq_stack() - a CPU's stack for interrupts, if it is a vmalloc block
- *	Return: its first byte with @size filled in, or NULL.
- * kmemleak_arch_unwind() - a stack trace, with the place of each return address
- *	It must be inlined, since the caller skips a known number of frames. It calls @add
- *	for each address, up to the end or until @add returns true.
+ *	Return: first byte of the stack, with @size set, or NULL.
+ * kmemleak_arch_unwind() - unwind the stack, and tell where each return address was found
+ *	It must be inlined, because the caller skips a known number of frames. It calls @add
+ *	for each address, until @add returns true or the stack ends. If it needs to know
+ *	where the stack ends, the header defines KMEMLEAK_ARCH_UNWIND_IN_FRAME as 1.
  * kmemleak_arch_page_present() - can a page be read through the direct map?
  * kmemleak_arch_page_tables() - call a function for each page table that memblock allocated
- *	Only where an entry of a page table looks like a reference to the page.
+ *	Needed only where an entry of a page table looks like a reference to the page.
  */
 #ifndef _KMEMLEAK_ARCH_H
 #define _KMEMLEAK_ARCH_H

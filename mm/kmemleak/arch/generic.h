@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What is done where an architecture has nothing better, see arch.h. */
+/* Fallbacks for functions that the architecture's header does not define, see arch.h. */
 #ifndef _KMEMLEAK_ARCH_GENERIC_H
 #define _KMEMLEAK_ARCH_GENERIC_H
 
@@ -31,7 +31,7 @@ static inline void kmemleak_arch_page_tables(void (*visit)(unsigned long table, 
 }
 #endif
 
-/* kmemleak_arch_unwind() needs to know where the stack ends. */
+/* 1: kmemleak_arch_unwind() can be used only if the end of the stack is known. */
 #ifndef KMEMLEAK_ARCH_UNWIND_IN_FRAME
 #define KMEMLEAK_ARCH_UNWIND_IN_FRAME	0
 #endif

@@ -13,7 +13,8 @@ static inline unsigned long kmemleak_arch_saved_sp(struct task_struct *task)
 
 /*
  * The kernel's addresses are the physical ones, so an entry of a page table looks like a
- * reference to the page. memblock allocated the tables that map all memory.
+ * reference to the page. The tables that map all memory are blocks of memblock, which are
+ * roots. Scanned as roots, they would hide lost blocks.
  */
 static inline void kmemleak_arch_page_tables(void (*visit)(unsigned long table, void *arg),
 					     void *arg)

@@ -34,7 +34,7 @@ static __always_inline void kmemleak_arch_unwind(const struct kmemleak_frame *fr
 }
 
 #define kmemleak_arch_unwind kmemleak_arch_unwind
-/* It needs to know where the stack ends. */
+/* The function above needs @end, the end of the stack. */
 #define KMEMLEAK_ARCH_UNWIND_IN_FRAME	1
 #endif
 

@@ -13,8 +13,8 @@ static inline unsigned long kmemleak_arch_saved_sp(struct task_struct *task)
 #define kmemleak_arch_saved_sp kmemleak_arch_saved_sp
 
 /*
- * kernel_page_present() may be asked about memory only. For other pages there need not be
- * a page table, and it would crash.
+ * kernel_page_present() crashes if no page table has an entry for the page. Pages that are
+ * not memory need not have one.
  */
 static inline bool kmemleak_arch_page_present(struct page *page)
 {
@@ -45,7 +45,10 @@ static __always_inline void kmemleak_arch_unwind(const struct kmemleak_frame *fr
 			skip--;
 			continue;
 		}
-		/* An exception can hit anywhere, so frames below it are not always there. */
+		/*
+		 * An exception can hit any instruction, also before a function has set up its
+		 * frame. So equal slots need not mean equal traces.
+		 */
 		if (unwind_get_entry_regs(&state, NULL))
 			trace->exact = false;
 		if (add(trace, frame, slot, addr))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Annotations: callers say something about a known block. If an argument is wrong, the
- * call counts that, returns an error and changes nothing else.
+ * Annotations: callers say something about a known block. A wrong argument is counted and
+ * returned as an error. Then nothing else changes.
  */
 #include "attr.h"
 #include "block.h"
@@ -9,6 +9,7 @@
 #include "pool.h"
 #include "tracker.h"
 
+/* Return: the object of @addr with its shard locked, or NULL with *@res set to the error. */
 static struct kmemleak_object *lock_known_object(struct kmemleak_tracker *t,
 						 enum kmemleak_space space, unsigned long addr,
 						 struct kmemleak_index_lock *at,
@@ -32,7 +33,7 @@ static struct kmemleak_object *lock_known_object(struct kmemleak_tracker *t,
  * @t: tracker
  * @space: space of @addr
  * @addr: any address inside the block
- * @annotation: the annotation
+ * @annotation: see enum kmemleak_annotation
  *
  * Context: as kmemleak_block_add().
  * Return: KMEMLEAK_OK, KMEMLEAK_BAD_ADDR or KMEMLEAK_NOT_FOUND.
@@ -94,7 +95,7 @@ enum kmemleak_result kmemleak_block_set_trace(struct kmemleak_tracker *t, unsign
 }
 
 /**
- * kmemleak_block_add_area() - scan only this area of a block, and areas added before
+ * kmemleak_block_add_area() - scan only this area of a block, and its other areas
  * @t: tracker
  * @start: first byte of the area, in VIRT
  * @size: bytes, or SIZE_MAX: to the end of the block
@@ -146,8 +147,8 @@ out:
 /**
  * kmemleak_block_add_alias() - count surplus references to a block for another block
  * @t: tracker
- * @addr: any address inside the block that the references lead to, in VIRT
- * @target: any address inside the block that they count for, in VIRT
+ * @addr: any address inside the block that the references point to, in VIRT
+ * @target: any address inside the block that gets the surplus, in VIRT
  *
  * Context: as kmemleak_block_add().
  * Return: KMEMLEAK_OK; KMEMLEAK_NO_MEMORY: the block of @target is a root now; or as

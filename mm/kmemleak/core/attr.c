@@ -20,7 +20,7 @@ static int compare_attrs(const struct kmemleak_attr *e, unsigned long owner, u32
 	return 0;
 }
 
-/* The first attribute at or behind (owner, kind, start) in the order of the tree. */
+/* The first attribute at or after (owner, kind, start) in the order of the tree. */
 static struct kmemleak_attr *first_attr_locked(struct kmemleak_tracker *t, unsigned long owner,
 					       u32 kind, unsigned long start)
 {
@@ -51,7 +51,7 @@ static struct kmemleak_attr *next_attr(struct kmemleak_attr *e)
 /**
  * kmemleak_attr_add() - give an object an attribute
  * @t: tracker
- * @spare: an entry from the pool
+ * @spare: an entry from the pool, as kmemleak_pool_get() returns it
  * @kind: scan area or alias
  * @owner: start of the object
  * @start: see struct kmemleak_attr
@@ -83,7 +83,7 @@ struct kmemleak_object *kmemleak_attr_add(struct kmemleak_tracker *t, struct kme
 	}
 	if (!*link) {
 		attr->kind = kind;
-		/* A marker may still read these as the start and size of an object. */
+		/* Overlay the start and size of an object. Pairs with index_lockless.h. */
 		WRITE_ONCE(attr->owner, owner);
 		WRITE_ONCE(attr->start, start);
 		attr->size = size;
@@ -158,7 +158,7 @@ bool kmemleak_attr_move(struct kmemleak_tracker *t, struct kmemleak_attr *attr,
  * @owner: start of the object
  * @from: ignore memory below this address
  * @start: set to the first byte to scan, at least @from
- * @end: set to the first byte behind the area
+ * @end: set to the first byte after the area
  *
  * Return: true if there is an area; false if there are no more.
  */
@@ -170,7 +170,7 @@ bool kmemleak_attr_next_area(struct kmemleak_tracker *t, unsigned long owner, un
 	bool found = false;
 
 	raw_spin_lock_irqsave(&t->attr_lock, irq);
-	/* Areas may overlap: an area that starts before @from can end behind it. */
+	/* Areas may overlap: an area that starts before @from can end after it. */
 	e = first_attr_locked(t, owner, KMEMLEAK_ATTR_AREA, 0);
 	for (; e && e->owner == owner && e->kind == KMEMLEAK_ATTR_AREA && !found;
 	     e = next_attr(e)) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Attributes: scan areas and aliases, which few objects have. They are in one tree beside
- * the index.
+ * Attributes: scan areas and aliases, which few objects have. See attr.c.
  *
- * Context of all functions: the shard lock of the owner is held, or nobody else can find
- * the owner. They take attr_lock.
+ * Context of all functions: any but NMI. They take attr_lock. Callers of kmemleak_attr_add()
+ * and kmemleak_attr_drop() hold the shard lock of the owner, or nobody else can find the
+ * owner.
  */
 #ifndef _KMEMLEAK_ATTR_H
 #define _KMEMLEAK_ATTR_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Blocks come and go. Each call checks its arguments. If an argument is wrong, the call
- * counts that, returns an error and changes nothing else.
+ * Blocks come and go. Each call checks its arguments. A wrong argument is counted and
+ * returned as an error. Then nothing else changes, unless the function says so.
  */
 #include "attr.h"
 #include "block.h"
@@ -11,7 +11,7 @@
 #include "pool_fast.h"
 #include "tracker.h"
 
-/* Stale objects that one new block may replace. If there are more, it is an overlap. */
+/* Attempts to replace an older object of the same start. After these, it is an overlap. */
 #define MAX_REPLACED	2
 
 /* Can a block lie at @addr at all? A bad address is counted. */
@@ -49,6 +49,7 @@ static void fill_object(struct kmemleak_tracker *t, struct kmemleak_object *obj,
 			enum kmemleak_space space, unsigned long start, size_t size,
 			int min_count, const struct kmemleak_origin *origin, u16 comm)
 {
+	/* Below the maximum: the mark must see a count above min_count, for an alias. */
 	union kmemleak_colour colour = {
 		.min_count = clamp(min_count, 0, KMEMLEAK_COUNT_MAX - 1),
 	};
@@ -130,8 +131,9 @@ static __always_inline struct kmemleak_object *get_entry_irqs_off(struct kmemlea
 }
 
 /*
- * Another object is in the way of the new object @obj. An object of the same start is stale
- * and is replaced. Else the new block becomes opaque, and @obj is freed.
+ * Another object is in the way of the new object @obj. An object of the same start is
+ * replaced: the free of its block was not reported. Else the new block becomes opaque, and
+ * @obj is freed.
  */
 static noinline enum kmemleak_result
 resolve_clash(struct kmemleak_tracker *t, struct kmemleak_object *obj, struct kmemleak_ref clash)
@@ -274,7 +276,7 @@ static void fill_tail(struct kmemleak_object *tail, const struct kmemleak_object
 {
 	union kmemleak_colour colour = kmemleak_colour(obj);
 
-	/* A marker may have queued the whole block meanwhile. */
+	/* A marker may have queued the whole block, but not the tail: let a pass find the tail. */
 	colour.scanned = 0;
 	WRITE_ONCE(tail->size, size);
 	tail->trace = obj->trace;
@@ -290,7 +292,8 @@ static void fill_tail(struct kmemleak_object *tail, const struct kmemleak_object
 }
 
 /*
- * Cuts [start, last] out of a found object that is larger. @tail is a spare entry or NULL.
+ * Cuts [start, last] out of a found object that is larger. @tail is a spare entry for the
+ * memory after the hole, or NULL: then this memory becomes opaque.
  * Return: @tail if it was not needed, else NULL.
  */
 static struct kmemleak_object *cut_part_unlock(struct kmemleak_tracker *t,
@@ -302,7 +305,7 @@ static struct kmemleak_object *cut_part_unlock(struct kmemleak_tracker *t,
 	enum kmemleak_space space = kmemleak_object_space(obj);
 	unsigned long lost = 0;
 
-	/* A mark may have queued the object with its old start: let a pass find it again. */
+	/* A marker may have queued the object with its old start: let a pass find it again. */
 	kmemleak_colour_set(obj, scanned, 0);
 	kmemleak_object_set_unrequested(obj, 0);
 	if (obj->flags & (KMEMLEAK_AREAS | KMEMLEAK_ALIAS)) {
@@ -337,8 +340,8 @@ static struct kmemleak_object *cut_part_unlock(struct kmemleak_tracker *t,
  * @start: first byte of the part
  * @size: bytes
  *
- * The rest of the block stays tracked, as one or two objects. If the part ends where the
- * requested bytes end, the unrequested bytes after it are removed, too.
+ * The rest of the block stays tracked, as one or two objects. If only unrequested bytes would
+ * remain after the part, they are removed, too.
  *
  * Context: as kmemleak_block_add().
  * Return: KMEMLEAK_OK; KMEMLEAK_OUTSIDE: the part ends outside the block of @start; of
@@ -372,7 +375,6 @@ enum kmemleak_result kmemleak_block_remove_part(struct kmemleak_tracker *t,
 		res = KMEMLEAK_OUTSIDE;
 		last = obj_last;
 	}
-	/* Only unrequested bytes would remain after the part: remove them, too. */
 	if (obj_last - last <= kmemleak_object_max_unrequested(obj))
 		last = obj_last;
 	if (start == obj->start && last == obj_last)

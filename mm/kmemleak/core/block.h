@@ -15,10 +15,10 @@ struct kmemleak_tracker;
  * struct kmemleak_origin - who allocated a block and when
  * @trace: handle of the stack trace, 0: none
  * @born: low half of jiffies
- * @clock: nanoseconds from any origin; may stand still for a tick
- * @pid: task, 0 in interrupt context
+ * @clock: nanoseconds since any moment in the past; may stand still for a tick
+ * @pid: allocating task, 0 in interrupt context
  * @unrequested: bytes of the block that the caller did not request
- * @context: of the call
+ * @context: context of the call
  * @comm: the task's name, KMEMLEAK_COMM_LEN bytes, or NULL
  *
  * Collected before any lock is taken.
@@ -33,7 +33,7 @@ struct kmemleak_origin {
 	const char *comm;
 };
 
-/* What a call did. The caller turns errors into messages. */
+/* Results of the calls below. The caller turns errors into messages. */
 enum kmemleak_result {
 	KMEMLEAK_OK,
 	KMEMLEAK_BAD_ADDR,
@@ -43,11 +43,11 @@ enum kmemleak_result {
 	KMEMLEAK_REPLACED,	/* tracked; an older object of the same start was removed */
 	KMEMLEAK_OVERLAPS,	/* not tracked: opaque */
 	KMEMLEAK_OUTSIDE,	/* part reaches outside of its block */
-	KMEMLEAK_NO_MEMORY,	/* block: not tracked, opaque; area: lost */
+	KMEMLEAK_NO_MEMORY,	/* block: opaque; area: lost; alias: its target is a root */
 	KMEMLEAK_NR_RESULTS,
 };
 
-/* What a caller can say about a block by any address inside it. */
+/* Annotations, for a block given by any address inside it. */
 enum kmemleak_annotation {
 	KMEMLEAK_ANNOTATE_NOT_LEAK,	/* a root from now on */
 	KMEMLEAK_ANNOTATE_IGNORE,	/* black from now on */

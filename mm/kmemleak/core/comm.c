@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Task names. Each name is stored once, so an object needs only 12 bits for its name.
- * There are several tables, and the task's pid selects one of them. So the number of a name
- * stays small, and a pool of many threads has room. A task that renames itself again and
- * again fills only the table of its pid.
+ * Task names. Each name is stored once, and an object has only the number of its slot. There
+ * are several tables, and the task's pid selects one of them. So a number needs only 12 bits,
+ * and a pool of many threads still has room for its names. A task that renames itself again
+ * and again fills only the table of its pid.
  *
- * When a table becomes full, the next scan removes the names that no object has any more:
+ * When a table is half full, the next scan removes the names that no object has any more:
  *   1. kmemleak_comm_expire() begins a new age. Every call that looks up or adds a name
  *      writes the current age to the slot of the name.
- *   2. It waits for the calls that still see the previous age: ops->wait_for_hooks().
- *   3. It writes the new age to the slots of the names of all objects. Slots that still
- *      have another age are unused.
+ *   2. It waits for the calls that may have read the previous age: ops->wait_for_hooks().
+ *   3. It visits all objects, and writes the new age to the slots of their names. Slots that
+ *      still have another age are unused.
  *   4. It makes the unused slots dead: look-ups do not read their names any more.
  *   5. It waits for the calls that may still read these names, and then makes the dead
  *      slots vacant.
@@ -24,7 +24,7 @@
 /* Slots tried for a name. If none of them is vacant, the table is full for this name. */
 #define PROBES	32
 
-/* If a table has more names than this, the next scan removes unused names. */
+/* A table with more names than this counts as full: the next scan removes unused names. */
 #define MANY	(KMEMLEAK_COMM_TABLE_SIZE / 2)
 
 /* Objects visited between two pauses. */
@@ -46,7 +46,7 @@ static u32 home_slot(const u64 *word)
 	return hash * KMEMLEAK_COMM_TABLE_SIZE >> 32;
 }
 
-/* The part of a name that a single load or store covers. */
+/* The part of a name that one load or store covers. Not 0, if the name is not empty. */
 static unsigned long first_word(const void *name)
 {
 	return *(const unsigned long *)name;
@@ -63,7 +63,7 @@ static unsigned long read_first_word(struct kmemleak_comm_table *table, u32 slot
 
 /*
  * Check the age before the name. Do not compare the name of a dead slot: another CPU may be
- * writing it. The name of any other slot stays until the call of the reader ends.
+ * writing it. The name of any other slot stays until the hook that reads it ends.
  */
 static u8 age_of(struct kmemleak_comm_table *table, u32 slot)
 {
@@ -116,7 +116,7 @@ static u16 lookup_comm(struct kmemleak_comm_table *table, const u64 *word, u32 *
 	return 0;
 }
 
-/* A name is in use. A caller that still sees the previous age leaves a new age alone. */
+/* A name is in use at @age. If the slot has the next age already, @age is outdated. */
 static void mark_used_locked(struct kmemleak_comm_table *table, u32 slot, u8 age)
 {
 	u8 now = table->age[slot];
@@ -199,11 +199,12 @@ u16 kmemleak_comm_intern(struct kmemleak_tracker *t, const char *comm, u32 pid)
 }
 
 /**
- * kmemleak_comm_keep() - the name of an object is about to be copied to another object
+ * kmemleak_comm_keep() - an object's name is in use: write the current age to its slot
  * @t: tracker
- * @obj: the object that has the name; its shard's lock is held
+ * @obj: the object; its shard's lock is held
  *
- * The walk of kmemleak_comm_expire() may have passed the place of the other object already.
+ * For kmemleak_comm_expire(), and before the name is copied to another object, which its walk
+ * may not visit.
  */
 void kmemleak_comm_keep(struct kmemleak_tracker *t, const struct kmemleak_object *obj)
 {
@@ -224,6 +225,9 @@ void kmemleak_comm_keep(struct kmemleak_tracker *t, const struct kmemleak_object
  * @id: from kmemleak_comm_intern()
  * @pid: as passed to kmemleak_comm_intern()
  * @comm: KMEMLEAK_COMM_LEN bytes, filled with a NUL-terminated name
+ *
+ * If kmemleak_comm_expire() has run since @id was read from an object that is gone, the name
+ * may be that of another task.
  */
 void kmemleak_comm_get(struct kmemleak_tracker *t, u16 id, u32 pid, char *comm)
 {
@@ -253,7 +257,7 @@ static void mark_comm_used(struct kmemleak_tracker *t, struct kmemleak_object *o
 	kmemleak_comm_keep(t, obj);
 }
 
-/* Makes a slot dead if its age is old. Look-ups do not find the name any more. */
+/* Makes a slot dead if its age is not @age. Look-ups do not find the name any more. */
 static void expire_unused_locked(struct kmemleak_comm_table *table, u32 slot, u8 age)
 {
 	if (table->age[slot] != age && read_first_word(table, slot))
@@ -334,6 +338,7 @@ int kmemleak_comm_expire(struct kmemleak_tracker *t)
  * @nr: number of tables, a power of two, at most KMEMLEAK_MAX_COMM_TABLES. If memory is
  *	short, there are fewer.
  *
+ * Context: nobody else starts or resets the tables.
  * Return: 0, or -ENOMEM; then all tasks are "unknown".
  */
 int kmemleak_comm_start(struct kmemleak_tracker *t, unsigned int nr)

@@ -8,7 +8,7 @@
 struct kmemleak_tracker;
 
 #define KMEMLEAK_COMM_LEN		16
-/* Less than 4096, so that a table fits 16 pages. */
+/* Less than 4096, so that a table fits 64 KiB. */
 #define KMEMLEAK_COMM_TABLE_SIZE	(BIT(KMEMLEAK_COMM_BITS) - 256)
 #define KMEMLEAK_MAX_COMM_TABLES	16
 
@@ -17,9 +17,9 @@ struct kmemleak_tracker;
  * @lock: raw. Guards all changes.
  * @nr: number of names. Also read without the lock.
  * @age: when each name was last used, 0: the slot is vacant or about to become so. Also
- *	read without the lock: whoever reads the current age need not write it.
+ *	read without the lock: a caller that reads the current age need not write it.
  * @name: open addressing. Slot 0 is never used and stands for "unknown". The first word
- *	of a slot is written last, with release; readers acquire it.
+ *	of a slot is written last, with release; read_first_word() acquires it.
  */
 struct kmemleak_comm_table {
 	raw_spinlock_t lock;

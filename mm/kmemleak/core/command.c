@@ -9,7 +9,8 @@
  * struct syntax - how a command is written
  * @word: the word; if it ends in '=', a number follows
  * @cmd: the command
- * @max: greatest number allowed, unused if the command has no number
+ * @max: greatest number allowed, unused if the command has no number. For "scan=" it is
+ *	above KMEMLEAK_MAX_SECS: debugfs.c lowers longer periods.
  */
 struct syntax {
 	const char *word;
@@ -79,7 +80,7 @@ int kmemleak_command_parse(const char *text, size_t len, enum kmemleak_command *
 	/* strchr() also finds the NUL at the end of the string. */
 	while (len && strchr(" \t\r\n", text[len - 1]))
 		len--;
-	/* kstrtoul() stops at a NUL, and accepts a newline at the end. */
+	/* kstrtoul() would ignore the text behind a NUL. */
 	if (memchr(text, '\0', len) || memchr(text, '\n', len))
 		return -EINVAL;
 

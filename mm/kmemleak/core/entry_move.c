@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Moves entries in use to another page, so that their page becomes empty and can be freed.
- * After a peak, nearly every page has an entry or two that stay in use. These few entries
- * would keep all the pages.
+ * Moves objects and attributes to entries in another page, so that their page becomes empty
+ * and can be freed. After a peak of use, nearly every page has an entry or two in use. These
+ * few entries would keep all the pages.
  *
- * Only two users rely on the entry of an object: the holder of the shard's lock, and marks.
- * The move holds this lock, and no mark is under way. A hook that has released the lock
- * looks the object up again, see resolve_clash().
+ * Two users rely on the entry of an object: the holder of the shard's lock, and marks. The
+ * move holds this lock, and no mark is under way. A hook that has released the lock looks the
+ * object up again, see resolve_clash() and make_root().
  */
 #include "attr.h"
 #include "entry_move.h"
@@ -44,8 +44,8 @@ static bool move_object(struct kmemleak_tracker *t, struct kmemleak_object *obj,
  * @to: an entry from the pool
  *
  * Context: process, no mark under way.
- * Return: true if @to replaces @entry; then the caller owns @entry. False if @entry is used
- * for something else by now; then @to was not needed.
+ * Return: true if @to replaces @entry; then the caller owns @entry. False if @entry is free or
+ * used for something else by now; then @to was not needed.
  */
 bool kmemleak_entry_move(struct kmemleak_tracker *t, union kmemleak_entry *entry,
 			 union kmemleak_entry *to)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Entries in use move to another page of the pool. See entry_move.c. */
+/* Moves objects and attributes to another page of the pool. See entry_move.c. */
 #ifndef _KMEMLEAK_ENTRY_MOVE_H
 #define _KMEMLEAK_ENTRY_MOVE_H
 

@@ -8,12 +8,12 @@
  * addresses. Each shard counts the wide objects that touch its regions. If there are none,
  * a look-up that misses in the shard is finished.
  *
- * This file deals with the addresses of objects only. block.c does the rest.
+ * Only addresses and sizes matter here. block.c handles entries, attributes and opaque blocks.
  */
 #include "index.h"
 #include "tracker.h"
 
-/* Returns an object of @root that overlaps [start, start + size), or NULL. */
+/* Return: an object of @root that overlaps [start, start + size), or NULL. */
 static struct kmemleak_object *find_overlap(const struct rb_root *root,
 					    unsigned long start, size_t size)
 {
@@ -136,8 +136,8 @@ static void uncover_object(struct kmemleak_index *idx, unsigned long start, size
 
 /*
  * Makes look-ups in every region of a wide object go on to the wide trees. If @clash is not
- * NULL, this also checks whether a narrow object overlaps the wide one. If there is such an
- * object, @clash is set, no region is covered, and -EEXIST is returned.
+ * NULL, this also checks whether a narrow object overlaps the wide object.
+ * Return: 0; -EEXIST with @clash set if a narrow object overlaps; then no region is covered.
  */
 int kmemleak_index_cover(struct kmemleak_index *idx, unsigned long start, size_t size,
 			 struct kmemleak_ref *clash)
@@ -183,7 +183,7 @@ static bool find_wide_overlap(struct kmemleak_index *idx, const struct kmemleak_
 	return other;
 }
 
-/* Does this block lie within the bounds already? */
+/* Does this VIRT block lie within the bounds already? False for other spaces: they are rare. */
 static bool inside_bounds(const struct kmemleak_index *idx, enum kmemleak_space space,
 			  unsigned long start, size_t size)
 {
@@ -194,7 +194,7 @@ static bool inside_bounds(const struct kmemleak_index *idx, enum kmemleak_space 
 	       last_of(start, size) < READ_ONCE(idx->high[class]);
 }
 
-/* Call this before the insertion: every live object must lie within the bounds. */
+/* Called before the insertion: a live object that can be white must lie within the bounds. */
 static void widen_bounds(struct kmemleak_index *idx, enum kmemleak_space space,
 			 const struct kmemleak_object *obj)
 {
@@ -308,7 +308,7 @@ struct kmemleak_object *kmemleak_index_find(struct kmemleak_tracker *t, enum kme
 	return lock_object_at(wide_of(idx, space, addr), addr, at);
 }
 
-/* Returns the object of a tree that begins at @start, with the lock held, or NULL. */
+/* Return: the object of a tree that begins at @start, with the lock held, or NULL. */
 static __always_inline struct kmemleak_object *lock_object_starting(struct kmemleak_shard *shard,
 								    unsigned long start,
 								    struct kmemleak_index_lock *at)
@@ -363,7 +363,7 @@ static bool is_live_kind(const struct kmemleak_object *obj, u16 flags)
 {
 	const u16 kind = KMEMLEAK_WIDE | KMEMLEAK_SPACE_MASK;
 
-	/* Acquire: later reads do not return older values. */
+	/* The reads of kmemleak_index_relock() must stay in order. */
 	return (smp_load_acquire(&obj->flags) & (KMEMLEAK_LIVE | kind)) ==
 	       (KMEMLEAK_LIVE | (flags & kind));
 }
@@ -423,8 +423,8 @@ void kmemleak_index_unlock(struct kmemleak_index_lock *at)
  * @at: as filled in by find or relock
  *
  * Afterwards no marker finds the object, and the caller owns the entry. No marker reads the
- * block either, unless the block is always mapped. Interrupts stay off until the caller
- * restores @at->irq, so that the caller can free the entry first.
+ * block either, unless it lies in the tracker's mapped range. Interrupts stay off until the
+ * caller restores @at->irq, so that the caller can free the entry first.
  */
 void kmemleak_index_erase_unlock(struct kmemleak_tracker *t, struct kmemleak_object *obj,
 				 struct kmemleak_index_lock *at)
@@ -461,7 +461,7 @@ void kmemleak_index_replace_unlock(struct kmemleak_tracker *t, struct kmemleak_o
 }
 
 /**
- * kmemleak_index_forget_wide() - look-ups need not go on to an erased wide object
+ * kmemleak_index_forget_wide() - undo kmemleak_index_cover() for an erased wide object
  * @t: tracker
  * @start: first byte of the object
  * @size: size of the object
@@ -479,12 +479,12 @@ void kmemleak_index_forget_wide(struct kmemleak_tracker *t, unsigned long start,
  * @obj: as returned by find or relock
  * @start: new first byte of @obj, inside the old block
  * @size: new size of @obj; the new block lies inside the old one
- * @tail: another object for a later part of the old block, or NULL; filled in with the same
- *	flags, not live
+ * @tail: new object for a later part of the old block, or NULL; filled in with the flags of
+ *	@obj, but not live
  * @at: as filled in by find or relock
  *
  * A wide object stays in its tree even if it no longer crosses a region boundary. If it
- * moved to another tree, a look-up could miss it on the way.
+ * moved to another tree, a look-up meanwhile could find it in neither.
  */
 void kmemleak_index_trim_unlock(struct kmemleak_tracker *t, struct kmemleak_object *obj,
 				unsigned long start, size_t size, struct kmemleak_object *tail,

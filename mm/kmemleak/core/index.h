@@ -19,8 +19,8 @@ struct kmemleak_tracker;
  * struct kmemleak_shard - one tree of objects
  * @lock: raw. Guards the other members and the objects in @root. Two shard locks are
  *	never held at once.
- * @cover: number of wide objects that touch a region that hashes to this shard. While
- *	it is 0, a look-up that misses here need not search the wide tree.
+ * @cover: number of regions of wide objects that hash to this shard. While it is 0, a
+ *	look-up that misses here need not search the wide tree.
  * @seq: odd while the tree, or the address or size of an object in it, is being
  *	changed. Look-ups without the lock check it.
  * @root: objects by address
@@ -46,14 +46,14 @@ struct kmemleak_shard {
  * @order: page order of @shards, -1 while they are @boot
  * @boot: the first @shards, until kmemleak_index_grow()
  * @wide: objects that cross a region boundary, by class
- * @other: physical and per-cpu objects
+ * @other: physical and per-cpu objects, by space; that of VIRT stays empty
  * @cover_all: number of wide objects that have more regions than there are shards
  * @split: ascending starts of class 1, 2, …; ULONG_MAX: unused
  * @percpu_region: by hash of the region of a per-cpu pointer: 1 if an object may lie
- *	there. Per-cpu objects lie far apart. Small numbers and flags lie between them, and
- *	every struct page holds some. Entries are only ever set.
- * @low: [low, high) contains every object of a class that can be white. There is one bound
- *	for each class, then one for each space.
+ *	there. Per-cpu objects lie far apart. Many words have a value between them and are no
+ *	pointers: flags and small numbers, as in every struct page. Entries are only ever set.
+ * @low: [low, high) contains every object of a class that can be white. The bounds of the
+ *	classes come first, then those of the spaces.
  * @high: see @low. Both only widen, by cmpxchg. A marker that reads a stale value misses
  *	an object born during its mark. Such an object is not white in that mark.
  */
@@ -175,8 +175,8 @@ static inline struct kmemleak_shard *wide_of(struct kmemleak_index *idx,
 }
 
 /*
- * May a wide object touch a region of @shard? Only a caller that races with the allocation
- * itself can see a stale 0.
+ * May a wide object touch a region of @shard? A caller sees a stale 0 only if it races with
+ * the allocation of the wide object. Pairs with kmemleak_index_cover().
  */
 static inline bool kmemleak_index_is_covered(struct kmemleak_index *idx,
 					     struct kmemleak_shard *shard)

@@ -8,7 +8,7 @@
 
 /* --------------------------------------------------------------- bounds -- */
 
-/* Number of the bounds that an address is compared with. */
+/* Which of the index's bounds applies to an address? */
 static unsigned int bounds_number(const struct kmemleak_index *idx, enum kmemleak_space space,
 				  unsigned long addr)
 {
@@ -42,6 +42,10 @@ bool kmemleak_index_may_hold(const struct kmemleak_index *idx, enum kmemleak_spa
 	return space != KMEMLEAK_PERCPU || READ_ONCE(*percpu_region_of(idx, region_of(addr)));
 }
 
+/*
+ * Makes the bounds contain a block. Pairs with kmemleak_index_may_hold(), inside_bounds() and
+ * join_bounds().
+ */
 void kmemleak_index_bounds_widen(struct kmemleak_index *idx, enum kmemleak_space space,
 				 unsigned long start, size_t size)
 {
@@ -146,7 +150,7 @@ static void descend_tree(struct kmemleak_shard *shard, unsigned long addr,
 	finish_descent(&d, seen);
 }
 
-/* Fewer look-ups than this are faster one by one. A list node has only two pointers. */
+/* Fewer look-ups than this are faster one by one. A struct list_head needs only two. */
 #define FEW_LOOKUPS	3
 
 static void lookup_one(struct kmemleak_tracker *t, enum kmemleak_space space, unsigned long addr,
@@ -201,8 +205,7 @@ static void lookup_many(struct kmemleak_tracker *t, const unsigned long *addr,
  * @t: tracker
  * @space: space of the addresses
  * @addr: @nr addresses
- * @seen: filled in, one for each address. If a result is not stable, look up the address
- *	again with kmemleak_index_find().
+ * @seen: filled in, one for each address; check @stable of each
  * @nr: number of addresses, at most KMEMLEAK_LOOKUPS
  *
  * Context: any; the caller prevents kmemleak_pool_trim().

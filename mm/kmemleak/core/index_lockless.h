@@ -13,7 +13,7 @@
 
 /**
  * struct kmemleak_lookup_result - result of a look-up without a lock
- * @ref: the object, if @found
+ * @ref: the object if @found, else undefined
  * @stable: no CPU changed the tree during the look-up
  * @found: an object holds the address
  * @flags: flags of the object
@@ -41,8 +41,8 @@ void kmemleak_index_lookup(struct kmemleak_tracker *t, enum kmemleak_space space
  * @addr: any virtual address
  * @seen: filled in
  *
- * Finds objects that are not wide. The entry may be free, hold an attribute, or get
- * another owner meanwhile. But if the entry holds a live object with @addr, and no CPU
+ * Finds only objects that are not wide. The entry may be free, hold an attribute, or get
+ * another object meanwhile. But if the entry holds a live object with @addr, and no CPU
  * changes the tree that @addr belongs to, then the object is in that tree.
  *
  * Return: true if the object of @addr is in this entry; false if it is not, or if the

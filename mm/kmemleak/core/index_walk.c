@@ -17,7 +17,7 @@ static void setup_shard(struct kmemleak_shard *shard)
 
 /**
  * kmemleak_index_setup() - make an empty index on its boot shards
- * @idx: zeroed memory; the caller sets @idx->split afterwards if it has classes
+ * @idx: the index. This clears @idx->split; a caller that has classes sets it afterwards.
  */
 void kmemleak_index_setup(struct kmemleak_index *idx)
 {
@@ -62,7 +62,7 @@ struct kmemleak_cursor kmemleak_index_begin(struct kmemleak_tracker *t, enum kme
 	};
 }
 
-/* The first object of a tree that starts at or behind @addr. */
+/* The first object of a tree that starts at or after @addr. */
 static struct kmemleak_object *first_object_from(struct rb_root *root, unsigned long addr)
 {
 	struct kmemleak_object *best = NULL;
@@ -81,6 +81,19 @@ static struct kmemleak_object *first_object_from(struct rb_root *root, unsigned 
 	return best;
 }
 
+/**
+ * kmemleak_index_walk() - visit some objects, in the order of the trees
+ * @t: tracker
+ * @cursor: zeroed to begin, or from kmemleak_index_begin(); the next call continues here
+ * @budget: greatest number of objects to visit; each tree counts as one, too
+ * @visit: called for each object, with the shard's lock held and interrupts off
+ * @arg: passed to @visit
+ *
+ * Every object that stays in its tree from the first call to the last is visited.
+ *
+ * Context: any but NMI, no shard lock held.
+ * Return: true if there are trees left: call again.
+ */
 bool kmemleak_index_walk(struct kmemleak_tracker *t, struct kmemleak_cursor *cursor,
 			 unsigned int budget,
 			 void (*visit)(struct kmemleak_tracker *t, struct kmemleak_object *obj,
@@ -98,7 +111,7 @@ bool kmemleak_index_walk(struct kmemleak_tracker *t, struct kmemleak_cursor *cur
 		raw_spin_lock_irqsave(&tree->lock, irq);
 		obj = first_object_from(&tree->root, cursor->next);
 		node = obj ? &obj->node : NULL;
-		/* An empty tree costs a step, too: else a call would have no bound. */
+		/* An empty tree counts, too: else a call could visit all trees. */
 		budget -= 1;
 		for (; node && batch; batch--, node = rb_next(node)) {
 			obj = rb_entry(node, struct kmemleak_object, node);
@@ -136,11 +149,10 @@ static void rehome_objects(struct kmemleak_index *idx, struct kmemleak_shard *fr
 /**
  * kmemleak_index_grow() - allocate more shards
  * @t: tracker
- * @bits: log2 of the number of shards. If memory is fragmented, there are fewer shards;
+ * @bits: log2 of the wanted number of shards. If memory is fragmented, there are fewer;
  *	index.bits tells how many.
  *
- * Context: nobody else uses the index. Either early boot, or the tracker is not enabled yet
- * and the caller may sleep.
+ * Context: early boot, or process before the tracker is enabled; nobody else uses the index.
  * Return: 0, or -ENOMEM; then the index goes on with the shards that it has.
  */
 int kmemleak_index_grow(struct kmemleak_tracker *t, unsigned int bits)

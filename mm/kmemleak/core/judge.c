@@ -25,11 +25,11 @@ struct judge {
 	u8 *page;
 	unsigned int steps;
 	int err;	/* error of ops->pause() that ends the scan, or 0 */
-	unsigned long doubts;	/* suspects that may be reported, never confirmed yet */
+	unsigned long doubts;	/* suspects that may be reported but were never confirmed */
 	bool confirmed;	/* the suspects that are left are confirmed */
 };
 
-/* The checksum of so many bytes costs as much as all other work on a suspect. */
+/* The checksum of this many bytes costs as much as all other work on a suspect. */
 #define STEP_BYTES	256
 
 /* Counts work on suspects or records, and pauses. Return: the error of the scan, or 0. */

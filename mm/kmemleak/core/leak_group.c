@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which leaks are reached from which. A lost structure is one mistake but many leaks. Its
+ * Which leaks are reached from which? A lost structure is one mistake but many leaks. Its
  * root matters most: the leak that no other leak points to.
  *
  * Grouping continues the mark that found the leaks. That mark has reached all live objects.
- * So a white object that a leak leads to is a leak, too.
+ * So a white object that a leak leads to is a leak, too. If there was no memory to put it into
+ * the set, it is not followed.
  */
 #include "leak_group.h"
 #include "leak_set.h"
@@ -91,6 +92,16 @@ static void follow_cycles(struct kmemleak_tracker *t, struct kmemleak_marker *m,
 	}
 }
 
+/**
+ * kmemleak_leak_group() - find the roots among leaks, and count the leaks below each root
+ * @t: tracker
+ * @m: first marker of the mark that found the leaks
+ * @leaks: the suspects that will be reported, oldest first. Sets their @root, @below and
+ *	@below_bytes.
+ *
+ * Context: process, may sleep.
+ * Return: 0, or the error of ops->pause() that the mark ends with.
+ */
 int kmemleak_leak_group(struct kmemleak_tracker *t, struct kmemleak_marker *m,
 			struct kmemleak_leak_set *leaks)
 {
@@ -98,6 +109,7 @@ int kmemleak_leak_group(struct kmemleak_tracker *t, struct kmemleak_marker *m,
 		whiten_leaks(m, leaks);
 		follow_roots(m, leaks);
 		follow_cycles(t, m, leaks);
+		/* "dump=" shows the count that the mark found. */
 		whiten_leaks(m, leaks);
 	}
 	return kmemleak_mark_poll(m);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which leaks are reached from which. See leak_group.c. */
+/* Groups leaks by the leak that leads to them. See leak_group.c. */
 #ifndef _KMEMLEAK_LEAK_GROUP_H
 #define _KMEMLEAK_LEAK_GROUP_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Leak sets: what a scan found. While a scan judges, a set holds suspects. The set that
+ * Leak sets: the results of a scan. While a scan judges, a set holds suspects. The set that
  * is published holds leaks, and outlives the objects that they were made from.
  *
  * Context of all functions: process, may sleep.
@@ -23,7 +23,8 @@ struct kmemleak_tracker;
  * @stamp: as in the object; orders suspects within a jiffy
  * @crc: checksum of the contents when the suspect was collected
  * @live_count: number of references from live memory
- * @root: no other leak points to it, or it was chosen as the root of a cycle
+ * @root: no other leak points to it; or it is in a cycle or reached from one, and no older
+ *	leak leads to it
  * @below: number of leaks that this root reaches and no root before it does; 0 if it is
  *	not a root
  * @below_bytes: size of these leaks
@@ -41,12 +42,12 @@ struct kmemleak_suspect {
 };
 
 /**
- * struct kmemleak_leak - what a report says of one leak; constant once published
+ * struct kmemleak_leak - the report of one leak; constant once published
  * @list: in the set, in order of allocation
  * @ref: the object that it was made from
  * @size: bytes
- * @requested: bytes that the caller requested, @size if that is not known. If it is less
- *	by KMEMLEAK_UNREQUESTED_EXACT or more, it is an upper bound.
+ * @requested: bytes that the caller requested, @size if that is not known. An upper bound if
+ *	it is smaller than @size by KMEMLEAK_UNREQUESTED_EXACT or more
  * @trace: as in the object
  * @born: low half of jiffies
  * @stamp: orders leaks within a jiffy

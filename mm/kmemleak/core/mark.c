@@ -151,7 +151,10 @@ static struct kmemleak_object *lock_seen_object(struct kmemleak_marker *m,
 static void mark_address(struct kmemleak_marker *m, enum kmemleak_space space, unsigned long addr,
 			 bool by_alias);
 
-/* With the shard's lock, for lookup results that are not stable and objects with an alias. */
+/*
+ * As mark_address(), but with the shard's lock. For lookup results that are not stable, and for
+ * objects with an alias.
+ */
 static void mark_address_slow(struct kmemleak_marker *m, enum kmemleak_space space,
 			      unsigned long addr, const struct kmemleak_lookup_result *seen,
 			      bool by_alias)
@@ -243,7 +246,7 @@ static void mark_percpu_pointer(struct kmemleak_marker *m, unsigned long ptr)
 		mark_address(m, KMEMLEAK_PERCPU, ptr, false);
 }
 
-/* Steps to prefetch ahead. A chain of blocks usually continues in the same direction. */
+/* Entries to prefetch ahead. A chain of blocks usually continues in the same direction. */
 #define AHEAD	6
 
 static __always_inline void prefetch_ahead(const struct kmemleak_marker *m,
@@ -350,7 +353,7 @@ static void mark_filtered_words(struct kmemleak_marker *m, long nr)
 
 /* ------------------------------------------------------------ contents -- */
 
-/* End of the piece from @start. It stays in one page, as the next one may be unreadable. */
+/* End of the piece at @start. A piece stays in one page: the next page may be unreadable. */
 static unsigned long piece_end(unsigned long start, unsigned long end)
 {
 	return start + min(end - start, PAGE_SIZE - (start & ~PAGE_MASK));
@@ -470,7 +473,7 @@ static unsigned long scan_plain_object(struct kmemleak_marker *m, struct kmemlea
 
 static void scan_object(struct kmemleak_marker *m, struct kmemleak_ref ref, unsigned long from)
 {
-	/* Lockless, for the number of copies only. If it is stale, the block is gone. */
+	/* Lockless, for the number of copies only. If the space is stale, the block is gone. */
 	enum kmemleak_space space = READ_ONCE(ref.obj->flags) & KMEMLEAK_SPACE_MASK;
 	unsigned int cpu, copies = kmemleak_nr_copies(m->t, space);
 
@@ -610,7 +613,7 @@ static int mark_memory(struct kmemleak_marker *m, unsigned long start, unsigned 
  * @nr: number of words found in this page before, and not followed yet
  * @start: first byte, aligned to words
  * @len: bytes, whole words. The part must end in the same page, and no part may be passed
- *	twice.
+ *	twice: there is room for the words of one page.
  *
  * Context: does not sleep. The caller can hold a lock, or disable preemption, so that the
  * page stays as it was checked.

@@ -2,8 +2,8 @@
 /*
  * Marking: what do the roots reach? One mark of a tracker at a time.
  *
- * A mark begins, is fed with roots, and runs until all that they reach is black. What is
- * white then stays white until the next mark begins.
+ * A mark begins, scans the roots, and runs until all objects that they reach are black.
+ * Objects that are white then stay white until the mark is continued or the next one begins.
  *
  * Context of all functions, unless they say otherwise: process, may sleep, no lock held.
  * Return of functions that return an error: 0, or the error of ops->pause() that the mark
@@ -17,7 +17,7 @@
 /* Greatest number of markers of one mark. */
 #define KMEMLEAK_MAX_WORKERS	16
 
-/* What kmemleak_mark_begin() is told about the mark. */
+/* Flags of kmemleak_mark_begin(). */
 #define KMEMLEAK_MARK_FIRST		BIT(0)	/* the first mark of a scan */
 #define KMEMLEAK_MARK_DEFER_RUNNING	BIT(1)	/* leave stacks of running tasks to a stop */
 

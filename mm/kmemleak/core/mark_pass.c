@@ -9,7 +9,11 @@
 #include "rules.h"
 #include "worklist.h"
 
-/* On a busy system every pass finds new objects. Stop after this many. */
+/*
+ * On a busy system every pass finds new objects. Stop after this many passes. Then some gray
+ * objects are not scanned, and objects that only they lead to stay white. Rule CONFIRM marks
+ * again before such objects are reported.
+ */
 #define MAX_PASSES	8
 
 /* Chunks of objects to judge. If there are more, the judge visits all objects again. */
@@ -61,7 +65,7 @@ static bool needs_nothing(u16 flags, union kmemleak_colour colour, u8 epoch)
 
 /**
  * select_objects() - find live objects in the order of their entries
- * @m: the mark
+ * @m: marker
  * @cursor: zeroed to begin
  * @epoch: objects that this mark has scanned are skipped at once, 0: none
  * @want: is an object wanted? It gets a copy in which only flags, born and colour are set,
@@ -288,7 +292,7 @@ static struct kmemleak_bounds join_bounds(const struct kmemleak_index *idx, unsi
 		low = min(low, READ_ONCE(idx->low[i]));
 		high = max(high, READ_ONCE(idx->high[i]));
 	}
-	/* Small numbers are no pointers, even if bounds of per-cpu objects hold them. */
+	/* Small numbers are no pointers, even if the bounds of per-cpu objects contain them. */
 	low = max(low, PAGE_SIZE);
 	return (struct kmemleak_bounds){ low, low < high ? high - low : 0 };
 }
@@ -310,7 +314,7 @@ static struct kmemleak_bounds join_copy_bounds(const struct kmemleak_tracker *t,
  * kmemleak_mark_begin() - begin a mark: all objects become white
  * @t: tracker
  * @opt: options of the scan; they must stay until kmemleak_mark_end()
- * @flags: KMEMLEAK_MARK_*
+ * @flags: KMEMLEAK_MARK_FIRST, KMEMLEAK_MARK_DEFER_RUNNING
  *
  * Return: first marker of the mark, or NULL if there is no memory. The mark may have failed
  * already: check with kmemleak_mark_poll().
@@ -490,6 +494,12 @@ void kmemleak_mark_end(struct kmemleak_marker *m)
 	t->ops->page_free(t, mark, 0);
 }
 
+/**
+ * kmemleak_mark_finish() - the last mark of a scan is over: new objects are no longer gray
+ * @t: tracker
+ *
+ * All marks of a scan share this. kmemleak_mark_end() frees the memory of each mark.
+ */
 void kmemleak_mark_finish(struct kmemleak_tracker *t)
 {
 	WRITE_ONCE(t->marking, false);

@@ -8,7 +8,8 @@
  *   attribute  something that few objects have: an alias or a scan area
  *   alias      tells the mark: count surplus references to this object as references
  *              to another one. A vm_struct is an alias of its vmalloc block.
- *   entry      64 bytes of metadata from the pool: an object or an attribute
+ *   surplus    of references: those beyond the object's min_count
+ *   entry      64 bytes of metadata (32-bit: 44) from the pool: an object or an attribute
  *   space      kind of address: virtual, physical or per-cpu
  *   region     naturally aligned 1 << KMEMLEAK_REGION_SHIFT bytes of virtual addresses
  *   shard      one rbtree of objects and its lock
@@ -17,6 +18,8 @@
  *   reference  a word in scanned memory that holds an address inside a block
  *   mark       marking all objects that are reachable from the roots
  *   epoch      number of a mark
+ *   pass       a walk over all objects that finds those still to be scanned; a mark makes
+ *              one or more
  *   white      fewer references than min_count in this epoch: not reached
  *   gray       reached; the contents are still to be scanned
  *   black      reached and scanned; or ignored: never scanned, never reported
@@ -24,6 +27,7 @@
  *   opaque     of a block: it has no object. Opaque blocks are roots.
  *   marker     a task that marks: the one that scans, or a helper on another CPU
  *   suspect    an object that a mark left white and that no rule cleared
+ *   judge      finds the suspects after a mark, and decides which of them are leaks
  *   leak       a record of a suspect that was confirmed
  *   leak set   the leaks that one scan found
  *   scan       all the work of one "echo scan": marks, judgement, confirmation
@@ -94,10 +98,10 @@ enum kmemleak_context {
 #define KMEMLEAK_REPORTED	0x0800	/* was in a published leak set */
 #define KMEMLEAK_TRANSIENT	0x1000	/* the next scan treats it as a root */
 #define KMEMLEAK_OVERLAPPED	0x2000	/* a block without an object overlaps it */
-#define KMEMLEAK_TRANSIENT_USED	0x4000	/* a scan did so: the next one clears both flags */
+#define KMEMLEAK_TRANSIENT_USED	0x4000	/* a scan used it as a root: the next clears both */
 #define KMEMLEAK_CONFIRMED	0x8000	/* confirmed once, and white in each scan since */
 
-/* Bits for an object's @pid and @comm. Pids and comm table slots fit. */
+/* Bits for an object's @pid and @comm: enough for PID_MAX_LIMIT and for a comm table's slots. */
 #define KMEMLEAK_PID_BITS	22
 #define KMEMLEAK_COMM_BITS	12
 
@@ -130,8 +134,7 @@ union kmemleak_colour {
  * struct kmemleak_object - one tracked block
  * @node: place in the shard's tree
  * @next_free: the next free entry, while this entry is free
- * @start: first byte, in the object's space. kmemleak_index_relock() reads it without
- *	the shard's lock.
+ * @start: first byte, in the object's space
  * @size: bytes, never 0
  * @trace: handle of the allocation's stack trace, 0: none
  * @born: low half of jiffies at allocation
@@ -143,14 +146,15 @@ union kmemleak_colour {
  * @flags: KMEMLEAK_*
  * @colour: what marks know of the object
  *
- * The shard's lock guards all members but @colour. KMEMLEAK_LIVE is set exactly while
- * the object is in a tree. Objects of one tree do not overlap.
+ * The shard's lock guards all members but @colour. kmemleak_index_relock() and
+ * index_lockless.h also read @start, @size and @flags without the lock. KMEMLEAK_LIVE is
+ * set exactly while the object is in a tree. Objects of one tree do not overlap.
  *
  * Between two marks an object may move to another entry, see kmemleak_entry_move().
- * A pointer found under the shard's lock or in the RCU section of a hook points to an
- * entry until the section and the mark end. kmemleak_index_relock() tells whether the
- * entry still holds the same object. Whoever needs an object for longer keeps its
- * address and looks it up again.
+ * A pointer to an object points to an entry of the pool until the mark, or the RCU section
+ * of the hook, that found it ends. Meanwhile the entry may get another object:
+ * kmemleak_index_relock() tells. To refer to an object for longer, keep its address and
+ * look it up again.
  */
 struct kmemleak_object {
 	union {
@@ -200,10 +204,10 @@ static inline bool kmemleak_colour_cmpxchg(struct kmemleak_object *obj,
 } while (0)
 
 /*
- * Allocators hand out more bytes than the caller requested. Numbers of unrequested
- * bytes below this limit are exact; slab caches stay below it. Larger numbers are
- * stored in units, rounded down. That is enough for half of the largest block of the
- * page allocator.
+ * Allocators hand out more bytes than the caller requested. Numbers of unrequested bytes
+ * below this limit are exact. With 4 KiB pages, slab caches stay below it. Larger numbers
+ * are stored in units, rounded down. That is enough for half of 1024 pages, a block of
+ * order 10.
  */
 #define KMEMLEAK_UNREQUESTED_EXACT \
 	BIT(48 - KMEMLEAK_PID_BITS - KMEMLEAK_COMM_BITS - 1)
@@ -231,7 +235,7 @@ static inline void kmemleak_object_set_unrequested(struct kmemleak_object *obj, 
 	obj->unrequested_high = bytes >> (32 - KMEMLEAK_PID_BITS);
 }
 
-/* An upper bound of the unrequested bytes. */
+/* An upper bound of the unrequested bytes, unless they were too many to be stored. */
 static inline u32 kmemleak_object_max_unrequested(const struct kmemleak_object *obj)
 {
 	u32 bytes = kmemleak_object_unrequested(obj);
@@ -247,7 +251,7 @@ struct kmemleak_ref {
 	unsigned long start;
 };
 
-/* Was the remembered object alive at this moment? Takes no lock. */
+/* Does the entry still hold the remembered object? Takes no lock: outdated at once. */
 static inline bool kmemleak_ref_is_live(struct kmemleak_ref ref)
 {
 	return (READ_ONCE(ref.obj->flags) & KMEMLEAK_LIVE) &&
@@ -271,9 +275,9 @@ enum kmemleak_attr_kind {
  *
  * tracker.attr_lock guards attributes. They share the pool with objects, and a marker
  * may still hold a pointer to the object that was in this entry before. So the struct
- * ends before the offset of an object's flags. The flags say KMEMLEAK_ATTR while the
- * attribute is in the tree and never KMEMLEAK_LIVE: nobody takes an attribute for a live
- * object, and a late change of the colour overwrites nothing.
+ * ends before the offset of an object's flags and colour: a late change of the colour
+ * overwrites nothing. The flags say KMEMLEAK_ATTR while the attribute is in the tree, and
+ * never KMEMLEAK_LIVE: nobody takes an attribute for a live object.
  */
 struct kmemleak_attr {
 	struct rb_node node;

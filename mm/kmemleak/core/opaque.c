@@ -2,12 +2,12 @@
 /*
  * Opaque blocks: blocks that have no object, because the pool had no entry for them or
  * because they overlap another block. Each mark scans opaque blocks as roots. That can hide
- * leaks that they point to, but never causes a false report.
+ * leaks, but never causes a false report.
  *
- * Each opaque block has an entry in a table, so memory beside it does not become a root.
- * The entry stays until the block is freed. The table is allocated in advance, before memory
- * becomes short. Entries are found by a hash of the start. A free that finds no entry takes
- * no lock.
+ * A table has an entry for each opaque block, with its exact start and size, so no other
+ * memory becomes a root. The entry stays until the block is freed. The table is allocated in
+ * advance, before memory becomes short. Entries are found by a hash of the start. A free that
+ * finds no entry takes no lock.
  *
  * If the table is full, a block is only counted, in @missed. The detector does not know that
  * block, so it cannot scan its references. The judge therefore reports nothing while @missed
@@ -23,7 +23,7 @@ static_assert(BIT(SPACE_BITS) >= KMEMLEAK_NR_SPACES);
 /* Entries checked under one hold of the lock: a few microseconds with interrupts off. */
 #define PIECE		512
 
-/* A chain is shorter, unless a change sent a look-up the wrong way. */
+/* Chains are shorter. A longer look-up was led astray by a change: the caller takes the lock. */
 #define MAX_STEPS	64
 
 static u32 *chain_of(const struct kmemleak_opaque *o, enum kmemleak_space space,
@@ -79,7 +79,7 @@ static void link_entry_locked(struct kmemleak_opaque *o, u32 i, enum kmemleak_sp
 	struct kmemleak_opaque_entry *entry = &o->entry[i];
 	u32 *chain = chain_of(o, space, start);
 
-	/* Pairs with surely_absent(). If that sees a change, the caller takes the lock. */
+	/* Pairs with surely_absent(). If it sees a change, its caller takes the lock. */
 	raw_write_seqcount_begin(&o->seq);
 	WRITE_ONCE(entry->start, start);
 	WRITE_ONCE(entry->link, *chain << SPACE_BITS | space);
@@ -105,7 +105,7 @@ static bool add_entry_locked(struct kmemleak_opaque *o, enum kmemleak_space spac
 	}
 	link_entry_locked(o, i, space, start, size);
 	add_opaque_bytes(o, size);
-	/* Pairs with kmemleak_opaque_remove(), which checks @nr before it takes the lock. */
+	/* Pairs with kmemleak_opaque_remove(), _cut() and _next(): they check @nr first. */
 	WRITE_ONCE(o->nr, o->nr + 1);
 	/* Pairs with mark_opaque_blocks(). */
 	smp_store_release(&o->added, o->added + 1);
@@ -153,7 +153,7 @@ static void remove_entry_locked(struct kmemleak_opaque *o, u32 i)
 	WRITE_ONCE(o->nr, o->nr - 1);
 }
 
-/* Is there no such entry? Takes no lock. Also false if that is unclear. */
+/* Return: true if there is no such entry; false if there is, or may be. Takes no lock. */
 static bool surely_absent(struct kmemleak_opaque *o, enum kmemleak_space space, unsigned long start)
 {
 	unsigned int seq = raw_read_seqcount(&o->seq), steps = 0;
@@ -245,7 +245,7 @@ static void cut_entry_locked(struct kmemleak_opaque *o, u32 i, unsigned long sta
 		add_opaque_bytes(o, -(last + 1 - block_start));
 		return;
 	}
-	/* The memory behind the hole needs an entry. Without one, the hole stays opaque. */
+	/* The memory after the hole needs an entry. Without one, the hole stays opaque. */
 	if (last < block_last && !add_entry_locked(o, space, last + 1, block_last - last))
 		return;
 	add_opaque_bytes(o, -(block_last - start + 1));
@@ -266,7 +266,7 @@ static bool entry_overlaps(const struct kmemleak_opaque_entry *entry, enum kmeml
  * @start: first byte
  * @size: bytes
  *
- * For parts of blocks, and for blocks that overlap others. Checks every entry.
+ * For parts of blocks, and for blocks that overlap others. Checks every entry, in pieces.
  *
  * Context: any but NMI.
  * Return: true if any part of the memory was opaque.
@@ -292,7 +292,7 @@ bool kmemleak_opaque_cut(struct kmemleak_tracker *t, enum kmemleak_space space,
 		end = o->fresh;
 		raw_spin_unlock_irqrestore(&t->opaque_lock, irq);
 	} while (i < end);
-	/* Memory behind a hole has a new entry now, and a mark may be past that entry. */
+	/* Memory after a hole may have a new entry now, and a mark may be past that entry. */
 	if (found)
 		kmemleak_request_pass(t);
 	return found;
@@ -371,9 +371,11 @@ int kmemleak_opaque_start(struct kmemleak_tracker *t, int order)
 }
 
 /**
- * kmemleak_opaque_clear_missed() - missed blocks became roots in another way
+ * kmemleak_opaque_clear_missed() - the caller has made the missed blocks roots
  * @t: tracker
  * @nr: number of these blocks: the value of opaque.missed before the caller made them roots
+ *
+ * Context: any but NMI.
  */
 void kmemleak_opaque_clear_missed(struct kmemleak_tracker *t, unsigned long nr)
 {

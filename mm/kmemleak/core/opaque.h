@@ -16,8 +16,8 @@ struct kmemleak_tracker;
  * struct kmemleak_opaque_entry - one opaque block
  * @start: first byte
  * @size: bytes, 0: the entry is free
- * @link: number of the next entry in the hash chain or in the free list, and the space
- *	of @start
+ * @link: number of the next entry in the hash chain or in the free list, shifted left, and
+ *	the space of @start in the low bits
  * @first: head of the hash chain that has this entry's number
  */
 struct kmemleak_opaque_entry {
@@ -29,12 +29,13 @@ struct kmemleak_opaque_entry {
 
 /**
  * struct kmemleak_opaque - the table; tracker.opaque_lock guards it
- * @seq: odd while a chain is being changed. Look-ups without the lock check it.
+ * @seq: odd while a chain is being changed. surely_absent() checks it without the lock.
  * @entry: the entries. Number 0 is never used for a block.
  * @room: number of entries
  * @bits: log2 of the number of hash chains
  * @order: page order of @entry, unless it is @boot
- * @fresh: entries from this number on were never used. Also read without the lock.
+ * @fresh: entries from this number on were never used. kmemleak_opaque_next() reads it
+ *	without the lock.
  * @free: first entry of the free list, 0: none
  * @nr: number of blocks. Also read without the lock, to see whether there are any.
  * @added: number of times a block was added. Marks read it without the lock.

@@ -116,6 +116,7 @@ void kmemleak_percpu_map_fill(struct kmemleak_tracker *t, struct kmemleak_percpu
 	c->nr_areas = 0;
 	while (c->nr_groups &&
 	       kmemleak_index_walk(t, &cursor, WALK_BUDGET, add_percpu_object, &filling))
+		/* If the scan must end, the next pause of the mark returns the error again. */
 		t->ops->pause(t);
 }
 

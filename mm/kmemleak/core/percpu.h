@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which per-cpu pointer an address in a CPU's copy stands for. See percpu.c. */
+/* From an address in a CPU's copy of a per-cpu object to the per-cpu pointer. See percpu.c. */
 #ifndef _KMEMLEAK_PERCPU_H
 #define _KMEMLEAK_PERCPU_H
 
@@ -14,6 +14,8 @@ struct kmemleak_tracker;
  * @nr_groups: number of @group
  * @area: per-cpu pointers of objects that are close together, ascending
  * @nr_areas: number of @area
+ *
+ * If there are more groups or areas than fit, neighbours are joined. That only costs time.
  */
 struct kmemleak_percpu_map {
 	struct kmemleak_percpu_group {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The pool: all metadata entries come from here. The pool cuts whole pages into entries.
- * Entries travel through per-CPU free lists, and a freed entry is reused at once.
+ * Entries travel through per-CPU free lists. A freed entry may be reused at once.
  *
  * Each page knows which of its entries are free. The fullest pages hand out entries first,
  * so that other pages become empty. If the pool has far more free entries than the blocks
@@ -187,7 +187,8 @@ void kmemleak_pool_setup(struct kmemleak_tracker *t, union kmemleak_entry *reser
  * @t: tracker
  * @nr: number of entries
  *
- * Context: any but NMI.
+ * Context: any but NMI. add_pool_page() reads the stock and writes it back, so another CPU
+ * must not add pages meanwhile: call this in early boot.
  */
 void kmemleak_pool_set_stock(struct kmemleak_tracker *t, unsigned long nr)
 {
@@ -217,7 +218,7 @@ int kmemleak_pool_start(struct kmemleak_tracker *t, unsigned int nr_cpus)
 
 /* --------------------------------------------------------- free entries -- */
 
-/* The limit is half of the stock: hooks that may sleep refill it before that. */
+/* The limit is half of the stock. Above that, hooks that may sleep refill the stock. */
 static bool stock_is_low(const struct kmemleak_pool *pool)
 {
 	return READ_ONCE(pool->nr_free) < READ_ONCE(pool->stock) / 2;
@@ -229,7 +230,7 @@ static long free_in_pages(const struct kmemleak_pool *pool)
 	return READ_ONCE(pool->nr_free) - READ_ONCE(pool->boot_page.nr_free);
 }
 
-/* Entries in use, and free entries in the lists of CPUs. */
+/* Entries in use, and free entries in the lists of CPUs and in closed pages. */
 static long entries_not_free(const struct kmemleak_pool *pool)
 {
 	return READ_ONCE(pool->nr_pages) * ENTRIES_PER_PAGE + pool->nr_boot_entries -
@@ -237,10 +238,10 @@ static long entries_not_free(const struct kmemleak_pool *pool)
 }
 
 /*
- * Trimming leaves the stock and an eighth of the entries in use. It begins at more than
- * twice the stock plus half of the entries in use, so that a load that comes and goes does
- * not make the pool trim again and again. Dense pages alone never have that many free
- * entries.
+ * A trim leaves free entries for the stock, and one for eight entries in use. It begins only
+ * when more are free than twice the stock plus half of the entries in use. So a load that
+ * comes and goes does not make the pool trim again and again. Dense pages alone never have
+ * that many free entries.
  */
 static bool pool_is_overfull(const struct kmemleak_pool *pool)
 {
@@ -255,11 +256,13 @@ static long surplus_entries(const struct kmemleak_pool *pool, bool all)
 	return min_t(long, free_in_pages(pool), READ_ONCE(pool->nr_free) - leave);
 }
 
+/* Is the stock not full? Takes no lock. */
 bool kmemleak_pool_low(struct kmemleak_tracker *t)
 {
 	return READ_ONCE(t->pool.nr_free) < READ_ONCE(t->pool.stock);
 }
 
+/* Are there so many free entries that a trim is worth it? Takes no lock. */
 bool kmemleak_pool_overfull(struct kmemleak_tracker *t)
 {
 	return pool_is_overfull(&t->pool);
@@ -282,7 +285,7 @@ unsigned long kmemleak_pool_surplus(struct kmemleak_tracker *t)
 		     max_t(long, 0, surplus_entries(pool, true)) / ENTRIES_PER_PAGE);
 }
 
-/* Must the caller call request_maintenance()? Yes at most once per kmemleak_pool_restock(). */
+/* Must the caller call request_maintenance()? Only once until kmemleak_pool_restock() runs. */
 static bool needs_maintenance_locked(struct kmemleak_pool *pool)
 {
 	if (pool->asked || (!stock_is_low(pool) && !pool_is_overfull(pool)))
@@ -382,7 +385,7 @@ static bool add_pool_page(struct kmemleak_tracker *t, gfp_t gfp)
 	raw_spin_lock_irqsave(&pool->lock, irq);
 	taken = READ_ONCE(t->enabled);
 	if (taken) {
-		/* At the front: walks of kmemleak_pool_entries() have passed it. */
+		/* At the front: a walk of kmemleak_pool_entries() is past it already. */
 		list_add(&page->all, &pool->pages);
 		list_add(&page->list, &pool->fill[KMEMLEAK_POOL_EMPTY]);
 		WRITE_ONCE(pool->nr_pages, pool->nr_pages + 1);
@@ -427,8 +430,8 @@ struct kmemleak_object *kmemleak_pool_get(struct kmemleak_tracker *t)
 }
 
 /*
- * Adds the page that kmemleak_pool_top_up() found missing. If there is no memory for it,
- * lower the limit until a page is added again: the next hooks need not try as well.
+ * Adds the page that kmemleak_pool_top_up() found missing. If there is no memory for it, the
+ * limit is lowered until a page is added again, so that the next hooks do not try in vain.
  */
 void kmemleak_pool_top_up_slow(struct kmemleak_tracker *t, gfp_t gfp)
 {
@@ -585,7 +588,7 @@ long kmemleak_pool_free_entries(struct kmemleak_tracker *t)
 
 /* ------------------------------------------------------------------ trim -- */
 
-/* Pages that are emptied together. Each round calls all CPUs twice. */
+/* Pages that are emptied together. Each round interrupts all CPUs twice. */
 #define CLOSE_PAGES	256
 /* Greatest number of pages for one call, so that a scan need not wait for long. */
 #define TRIM_PAGES	4096
@@ -690,7 +693,7 @@ static bool is_in_use(const union kmemleak_entry *entry)
 	       (READ_ONCE(entry->object.flags) & KMEMLEAK_LIVE);
 }
 
-/* Entries whose object or attribute is in no tree yet stay where they are. */
+/* An entry stays where it is if its object or attribute is in no tree yet. */
 static void move_entries_out(struct kmemleak_tracker *t, struct kmemleak_pool_page *page,
 			     kmemleak_pool_move_t move)
 {

@@ -11,8 +11,8 @@
 struct kmemleak_tracker;
 
 /*
- * Free entries of one CPU. Only that CPU uses them, with interrupts off. Others read the
- * counters; the sum is approximate while CPUs go on.
+ * Free entries of one CPU. Only that CPU uses them, with interrupts off. Other CPUs read only
+ * @in_use: entries that this CPU took minus entries that it freed, so it may be negative.
  */
 struct kmemleak_pool_cache {
 	struct kmemleak_object *free;
@@ -24,7 +24,7 @@ struct kmemleak_pool_cache {
 /* Entries that move between a CPU's list and the pages under one hold of the lock. */
 #define KMEMLEAK_POOL_BATCH	32
 
-/* How many entries of a page are free. The fullest pages hand out first. */
+/* How many entries of a page are free. Entries are taken from the fullest pages first. */
 enum kmemleak_pool_fill {
 	KMEMLEAK_POOL_FULL,	/* none */
 	KMEMLEAK_POOL_DENSE,	/* at most a third */
@@ -54,19 +54,20 @@ static_assert(sizeof(struct kmemleak_pool_page) <= sizeof(union kmemleak_entry))
 
 /**
  * struct kmemleak_pool - entries of 64 bytes from whole pages
- * @lock: raw. Guards all members but the last four, and the heads of pages
+ * @lock: raw. Guards the heads of pages, and all members up to @boot_page except @top_up and
+ *	@stock
  * @nr_free: entries that a CPU with an empty list could take now. Others read it
  *	without the lock, as an estimate.
  * @top_up: a hook that may sleep adds a page if @nr_free is below this. Read without
  *	the lock: a value from a moment ago is as good.
  * @stock: number of free entries to keep for allocations that cannot wait
- * @in_use: entries handed out before the CPUs had lists
+ * @in_use: entries taken minus entries freed while the CPUs had no lists
  * @pages: every page that the pool owns
  * @nr_pages: number of @pages. Also read without the lock, for the statistics.
  * @fill: the pages by enum kmemleak_pool_fill
  * @nr_filled: number of pages in each list of @fill. Also read without the lock, as an
  *	estimate.
- * @asked: ops->maintain_pool() was called and kmemleak_pool_restock() was not yet
+ * @asked: ops->maintain_pool() was called, and kmemleak_pool_restock() has not run since
  * @boot_page: head of @boot_entries, in none of the lists
  * @boot_entries: static memory for the time before the page allocator is up
  * @nr_boot_entries: number of @boot_entries

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The part of the pool that each allocation and each free goes through: an entry moves
- * between a CPU's free list and a block. Inline, for block.c. mark.c goes from an entry to
- * its neighbour. The rest of the pool is in pool.c.
+ * The fast paths of the pool, inline: block.c takes and frees an entry through a CPU's free
+ * list, hooks top up the stock, and mark.c goes from an entry to its neighbour. The rest of
+ * the pool is in pool.c.
  */
 #ifndef _KMEMLEAK_POOL_FAST_H
 #define _KMEMLEAK_POOL_FAST_H
@@ -10,8 +10,8 @@
 #include "tracker.h"
 
 /*
- * While a coarse clock stands still, each allocation adds 1 ns. This many allocations fit
- * between two ticks.
+ * While a coarse clock stands still, each allocation adds 1 ns to the last stamp. Stamps may
+ * run ahead of the clock by this many nanoseconds. A tick has fewer allocations.
  */
 #define KMEMLEAK_CLOCK_TICK	BIT(20)
 
@@ -38,8 +38,8 @@ static inline struct kmemleak_pool_cache *kmemleak_pool_this_cache(struct kmemle
 
 /*
  * A number that orders allocations, in nanoseconds. Numbers of one CPU ascend strictly if
- * no caller sleeps for a millisecond after it read @clock. Numbers of two CPUs compare as
- * well as their clocks do. Interrupts are off.
+ * each caller gets here within a millisecond of reading @clock. Numbers of two CPUs compare
+ * as well as their clocks do. Interrupts are off.
  */
 static inline u32 kmemleak_pool_stamp(struct kmemleak_pool_cache *cache, u32 clock)
 {
@@ -130,10 +130,10 @@ kmemleak_pool_next_to(const struct kmemleak_tracker *t, struct kmemleak_object *
 /**
  * kmemleak_pool_top_up() - make it likely that the next entry needs no new page
  * @t: tracker
- * @gfp: flags of the caller's allocation. If they do not allow to sleep, this does nothing:
+ * @gfp: flags of the caller's allocation. If the caller must not sleep, this does nothing:
  *	kmemleak_pool_grow_atomic() can do as much when the entry is taken.
  *
- * Uses no memory that kmemleak_pool_reset() frees: nobody waits for a caller that sleeps.
+ * Touches no memory that kmemleak_pool_reset() frees: reset does not wait for sleeping callers.
  *
  * Context: any that @gfp allows.
  */

@@ -3,8 +3,8 @@
  * The rules: which white objects are not reported, and which objects are roots. Each rule
  * prevents one kind of wrong result, and has a price.
  *
- * AGE        A new block may not have been stored in its place yet: the only pointer is
- *            in a register or on the way. A block younger than min_age_ms is a root.
+ * AGE        The pointer to a new block may not have been stored in memory yet: it may be
+ *            only in a register. A block younger than min_age_ms is a root.
  *            Price: younger leaks are found by a later scan. Off by default (0 ms),
  *            because CONFIRM covers these blocks.
  * BORN       A mark may already have scanned the memory that points to a block allocated
@@ -21,7 +21,7 @@
  *            "stop" all CPUs are stopped during that mark: no pointer moves, and the live
  *            part of each stack is known exactly. If there is no time for a stop, and in
  *            mode "rescan", marks are repeated until five in a row clear no suspect. If
- *            that takes too many, the remaining suspects wait for the next scan. A
+ *            that takes too many marks, the remaining suspects wait for the next scan. A
  *            confirmed leak stays confirmed while each scan finds it white. Price: a
  *            second mark if there is a new suspect; five or more in mode "rescan".
  * STACK      The stack below the stack pointer holds values of functions that have
@@ -112,11 +112,12 @@ bool kmemleak_rules_needs_judging(const struct kmemleak_tracker *t,
 }
 
 /**
- * kmemleak_rules_use_transient() - TRANSIENT: a scan has treated an object as a root
+ * kmemleak_rules_use_transient() - TRANSIENT: note that a scan has visited an object
  * @t: tracker
  * @obj: the object; its shard's lock is held
  *
- * The annotation holds for all marks of the first scan that visits the object.
+ * The annotation holds for all marks of the first scan that visits the object. The second
+ * scan removes it.
  */
 void kmemleak_rules_use_transient(const struct kmemleak_tracker *t, struct kmemleak_object *obj)
 {

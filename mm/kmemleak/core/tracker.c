@@ -55,7 +55,8 @@ static int opaque_order_wanted(unsigned int shard_bits)
  * @reserve: the boot entries: zeroed memory for the time before the page allocator is up
  * @reserve_nr: number of boot entries, may be 0 if ops->page_alloc() works already
  *
- * The caller may set t->index.split afterwards, before it adds the first block.
+ * The call clears t->index.split. A caller with classes of addresses sets it afterwards, before
+ * it adds the first block.
  */
 void kmemleak_tracker_setup(struct kmemleak_tracker *t, const struct kmemleak_ops *ops,
 			    union kmemleak_entry *reserve, unsigned long reserve_nr)
@@ -74,8 +75,7 @@ void kmemleak_tracker_setup(struct kmemleak_tracker *t, const struct kmemleak_op
  * kmemleak_tracker_start() - grow to full size, once the page allocator is up
  * @t: tracker
  * @shard_bits: log2 of the number of shards
- * @nr_cpus: kmemleak_cpu() returns numbers below this. It is also the number of CPUs' copies
- *	of a per-cpu object.
+ * @nr_cpus: kmemleak_cpu() returns numbers below this. A per-cpu object has this many copies.
  *
  * Context: nobody else uses the tracker.
  * Return: 0, or -ENOMEM: some part is missing, and the tracker works without it.
@@ -125,7 +125,7 @@ void kmemleak_tracker_fail(struct kmemleak_tracker *t, const char *why)
 }
 
 /**
- * kmemleak_tracker_reset() - forget all blocks, release the memory
+ * kmemleak_tracker_reset() - forget all blocks, release the memory of the metadata
  * @t: tracker, disabled
  *
  * Context: process; no call on the tracker is under way.

@@ -4,7 +4,7 @@
  *
  * The order of calls:
  *
- *	kmemleak_tracker_setup()	first block; only the boot entries can be used
+ *	kmemleak_tracker_setup()	before the first block; there are only boot entries
  *	kmemleak_tracker_start()	the page allocator is up
  *	loop:
  *		kmemleak_block_add(), _remove(), _annotate(), …	any context but NMI
@@ -13,9 +13,11 @@
  *			kmemleak_mark_run(m)
  *				ops->roots()
  *					kmemleak_mark_range(m, …)
- *			judge what is white
+ *			collect the suspects
+ *			m = kmemleak_mark_begin()		a second mark confirms them
  *			ops->stop_and_mark()
- *				kmemleak_mark_run(m)
+ *				kmemleak_mark_run_stopped(m)
+ *			kmemleak_mark_finish()
  *			kmemleak_mark_end(m)
  *	kmemleak_tracker_disable()
  *	wait until no call is under way
@@ -36,28 +38,28 @@ struct kmemleak_word_filter;
 
 /* ------------------------------------------------------------- counters -- */
 
-/* What happened; names in kmemleak_counter_names[]. All only ever grow. */
+/* Counters of events; names in kmemleak_counter_names[]. They only grow. */
 enum kmemleak_counter {
 	KMEMLEAK_CNT_BAD_ADDR,		/* NULL or an error pointer in place of a block */
-	KMEMLEAK_CNT_BAD_SIZE,		/* size 0 where it means nothing */
+	KMEMLEAK_CNT_BAD_SIZE,		/* size 0 */
 	KMEMLEAK_CNT_WRAP,		/* start + size wraps */
 	KMEMLEAK_CNT_UNKNOWN,		/* annotation of an unknown block */
 	KMEMLEAK_CNT_UNKNOWN_FREE,	/* free of an unknown block */
 	KMEMLEAK_CNT_DUPLICATE,		/* start registered twice: the newer block won */
 	KMEMLEAK_CNT_OVERLAP,		/* block overlaps another one: it became opaque */
-	KMEMLEAK_CNT_OUTSIDE,		/* part of a block lies outside of it */
+	KMEMLEAK_CNT_OUTSIDE,		/* part or scan area reaches outside of its block */
 	KMEMLEAK_CNT_NMI,		/* called from NMI: nothing was done */
 	KMEMLEAK_CNT_NO_ENTRY,		/* no entry for a block: it became opaque */
-	KMEMLEAK_CNT_OPAQUE_MISSED,	/* and the opaque table was full: no reports */
+	KMEMLEAK_CNT_OPAQUE_MISSED,	/* opaque table full, block lost: no reports */
 	KMEMLEAK_CNT_NO_ATTR,		/* no entry for an attribute */
 	KMEMLEAK_CNT_NO_NAME,		/* comm table full */
-	KMEMLEAK_CNT_RESERVE_USED,	/* entry taken from the stock */
+	KMEMLEAK_CNT_RESERVE_USED,	/* entry taken from the last half of the stock */
 	KMEMLEAK_CNT_PAGES_RETURNED,	/* page of entries given back */
 	KMEMLEAK_CNT_UNWOUND,		/* trace taken by unwinding the stack */
 	KMEMLEAK_CNT_UNREADABLE,	/* memory that a scan could not read */
 	KMEMLEAK_CNT_MARK_OVERFLOW,	/* work list full: another pass finds the object */
 	KMEMLEAK_CNT_LEAK_DROPPED,	/* no memory for a suspect or a leak record */
-	KMEMLEAK_CNT_STOPS,		/* suspects confirmed while the CPUs were stopped */
+	KMEMLEAK_CNT_STOPS,		/* stops of all CPUs that completed a mark */
 	KMEMLEAK_CNT_STOPS_CUT,		/* stop refused or cut short: confirmed by more marks */
 	KMEMLEAK_CNT_SCANS,		/* scans completed */
 	KMEMLEAK_CNT_SCANS_CUT,		/* scans that ended early */
@@ -83,8 +85,8 @@ enum kmemleak_rule {
 #define KMEMLEAK_ALL_RULES	(BIT(KMEMLEAK_NR_RULES) - 1)
 
 /*
- * Roots that are not in the index; bits of kmemleak_options::roots. The core marks OPAQUE,
- * and ops->roots() marks the others.
+ * Roots that are not in the index; bits of kmemleak_options::roots. The core scans OPAQUE,
+ * and ops->roots() scans the others.
  */
 enum kmemleak_root {
 	KMEMLEAK_ROOT_PERCPU,
@@ -129,25 +131,23 @@ struct kmemleak_options {
 
 /* What kind of memory ops->scan_words() reads, and what the caller holds. */
 enum kmemleak_read {
-	KMEMLEAK_READ_BLOCK,	/* tracked memory; the shard lock is held */
+	KMEMLEAK_READ_BLOCK,	/* tracked memory; the shard lock is held, interrupts off */
 	KMEMLEAK_READ_MAPPED,	/* in the mapped range, looked up just now; not preemptible */
 	KMEMLEAK_READ_ROOT,	/* any memory; process context, nothing held */
-	KMEMLEAK_READ_OPAQUE,	/* as ROOT, but only if the kernel still owns the memory */
+	KMEMLEAK_READ_OPAQUE,	/* as ROOT; read nothing if the kernel no longer owns the memory */
 };
 
 /**
  * struct kmemleak_ops - what a tracker needs of its environment
  * @page_alloc: returns 1 << order zeroed pages or NULL. Any context that @gfp allows
- * @page_free: frees them
+ * @page_free: frees these pages
  * @read: copies len bytes of tracked memory, at most a page. Returns false if they cannot
  *	be read; dst is undefined then. Must not sleep: the shard lock is held.
- * @scan_words: as kmemleak_scan_words(), for any memory from addr on, at most a page.
- *	Returns a negative number if the memory cannot be read; dst is undefined then.
- *	Returns 0 if the memory must not be read. For BLOCK and MAPPED it must not sleep;
- *	for BLOCK interrupts are off. For OPAQUE it returns 0 if the kernel does not own
- *	the memory.
- * @block_addr: converts an address of a space to one that @read accepts. For a per-cpu
- *	pointer, in the copy of that CPU. Returns 0 if there is none.
+ * @scan_words: as kmemleak_scan_words() in word_filter.h, for any memory from addr on, at
+ *	most a page. Returns a negative number if the memory cannot be read; dst is undefined
+ *	then. Returns 0 if the memory must not be read. Must not sleep for BLOCK and MAPPED.
+ * @block_addr: converts an address of a space to an address that @read accepts. A per-cpu
+ *	pointer becomes the address in that CPU's copy. Returns 0 if there is no such address.
  * @roots: calls kmemleak_mark_range() for each enum kmemleak_root that the options have,
  *	but not for OPAQUE
  * @pause: called between bounded pieces of work. May sleep. Returns 0, or an error that
@@ -163,9 +163,9 @@ enum kmemleak_read {
  *	kmemleak_pool_trim(), in a context that may sleep. Any context but NMI; interrupts
  *	are off and raw locks may be held. NULL: nobody will
  * @each_cpu: calls a function on each CPU with interrupts off, and waits. May sleep
- * @stop_and_mark: stops all CPUs and calls kmemleak_mark_run(), if there is time for it.
- *	pieces tells how much work the mark before was. Returns 0, or an error if the mark
- *	did not run to its end. NULL: never
+ * @stop_and_mark: stops all CPUs and calls kmemleak_mark_run_stopped(), if there is time for
+ *	it. pieces tells how much work the mark before was. Returns 0, or an error if the mark
+ *	did not run to its end. NULL: CPUs are never stopped
  * @now: low half of jiffies
  */
 struct kmemleak_ops {
@@ -204,29 +204,30 @@ struct kmemleak_ops {
  * @pool: memory for objects and attributes
  * @comm_tables: tables of task names, by pid
  * @nr_comm_tables: number of @comm_tables, a power of two, 0 before kmemleak_comm_start().
- *	Written with release after @comm_tables
- * @comm_age: age of the names that are in use now, never 0. Written by
- *	kmemleak_comm_expire(), which waits for calls that still read the age before
+ *	Written with release after @comm_tables; pairs with table_of()
+ * @comm_age: age of the names that are in use now, never 0 after kmemleak_comm_start().
+ *	kmemleak_comm_expire() changes it, then waits for the hooks that may have read the
+ *	previous age
  * @attr_lock: raw. Guards @attrs
  * @attrs: scan areas and aliases
  * @opaque_lock: raw. Guards @opaque
  * @opaque: blocks that have no object
- * @epoch: number of the current or last mark, never 0 after the first. Only
- *	kmemleak_mark_begin() writes it. The allocation hook reads it.
- * @marking: from kmemleak_mark_begin() to kmemleak_mark_finish(): new objects are gray.
- *	Written with release after @epoch; pairs with an acquire in the allocation hook
+ * @epoch: number of the current or last mark, 0 before the first. kmemleak_mark_begin()
+ *	writes it, and kmemleak_tracker_reset() clears it. Hooks read it without a lock.
+ * @marking: new objects are gray: from kmemleak_mark_begin() to kmemleak_mark_finish(), if
+ *	the rule BORN is on. Written with release after @epoch; pairs with fill_object()
  * @pass_needed: an object may have come to need a scan since this was cleared. Set after
- *	the change; a pass clears it before it looks.
+ *	the change; a pass clears it before it visits any object.
  * @mapped: [mapped, mapped_end) is virtual memory that is never unmapped and never becomes
  *	I/O memory. Blocks there are read without a lock. Empty if there is no such range
  * @mapped_end: see @mapped
  * @nr_cpus: number of copies of a per-cpu object
- * @cpu_offset: what to add to a per-cpu pointer to get the address of a CPU's copy,
- *	ascending. Such an address is a reference as well.
- * @nr_cpu_offsets: number of @cpu_offset, 0 if such addresses do not count
+ * @cpu_offset: offsets from a per-cpu pointer to the CPUs' copies, ascending. The address of
+ *	a copy is a reference, too.
+ * @nr_cpu_offsets: number of @cpu_offset; 0: addresses of copies are no references
  * @counters: enum kmemleak_counter
- * @last_stop_failed: the last stop was refused or cut short, so the next first mark must
- *	not rely on one
+ * @last_stop_failed: the last stop was refused or cut short, so the first mark of the next
+ *	scan must not rely on a stop
  * @private: for the environment
  */
 struct kmemleak_tracker {
@@ -286,7 +287,7 @@ static inline bool kmemleak_object_white(const struct kmemleak_tracker *t,
 	return colour.epoch != t->epoch || colour.count < colour.min_count;
 }
 
-/* In how many places do the contents of a block of this space lie? */
+/* Number of copies of a block of this space: per-cpu blocks have one for each CPU. */
 static inline unsigned int kmemleak_nr_copies(const struct kmemleak_tracker *t,
 					      enum kmemleak_space space)
 {

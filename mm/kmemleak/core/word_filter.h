@@ -24,7 +24,8 @@ static inline bool kmemleak_within(const struct kmemleak_bounds *b, unsigned lon
  * @percpu: the same for per-cpu objects
  * @percpu_copies: where the CPUs' copies of per-cpu objects can lie
  *
- * No bounds contain the first page: most words are such small numbers.
+ * No bounds contain the first page. Most words are numbers below PAGE_SIZE, and one
+ * comparison rejects them.
  */
 struct kmemleak_word_filter {
 	struct kmemleak_bounds virt;
@@ -40,9 +41,9 @@ static __always_inline bool kmemleak_word_filter_passes(const struct kmemleak_wo
 				     kmemleak_within(&filter->percpu_copies, word));
 }
 
-/* Words tested together, since many small numbers in a row are common. */
+/* Words tested together, because many small numbers often stand in a row. */
 #define KMEMLEAK_SCAN_STEP	8
-/* Words prefetched. The processor prefetches by itself, but not across pages. */
+/* Prefetch this many words ahead. The processor prefetches by itself, but not across pages. */
 #define KMEMLEAK_SCAN_PREFETCH	96
 
 /**

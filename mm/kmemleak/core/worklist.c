@@ -9,7 +9,7 @@
  */
 #include "worklist.h"
 
-/* If a list has so many entries, half of it is worth the cost of moving to another CPU. */
+/* A list with fewer entries is not split: the move to another CPU would cost more. */
 #define SHARE_REFS	32
 
 /* ----------------------------------------------------------- work list -- */
@@ -127,7 +127,11 @@ static void start_helper(struct kmemleak_marker *first)
 
 /* ------------------------------------------------------------- sharing -- */
 
-/* Gives away the older half of a marker's list: older entries usually lead to more work. */
+/*
+ * Takes a chunk of work from a marker's list: the chunk below the top, else the older half of
+ * the top chunk. Older entries usually lead to more work. Return: NULL if the list is too
+ * short, or if there is no memory.
+ */
 static struct work_chunk *split_worklist(struct kmemleak_marker *m)
 {
 	struct work_chunk *c = m->top->below, *top = m->top;

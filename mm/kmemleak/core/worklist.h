@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Inside of a mark: what markers share, and their work lists. For mark.c, mark_pass.c and
- * worklist.c.
+ * The inside of a mark: the data that markers share, and their work lists. Only for mark.c,
+ * mark_pass.c and worklist.c.
  */
 #ifndef _KMEMLEAK_WORKLIST_H
 #define _KMEMLEAK_WORKLIST_H
@@ -25,7 +25,7 @@ struct work_chunk {
 
 static_assert(PASS_BATCH <= CHUNK_REFS);
 
-/* How far a mark is, and what is true of its objects then. */
+/* How far a mark is, and which objects can still be white or gray then. */
 enum kmemleak_mark_phase {
 	/* Roots are being scanned. A white object may still be reached. */
 	KMEMLEAK_MARK_ROOTS,
@@ -34,15 +34,18 @@ enum kmemleak_mark_phase {
 	 * or the running or the next pass finds it.
 	 */
 	KMEMLEAK_MARK_PASS,
-	/* No gray object is left. An object that is white was so when the last pass saw it. */
+	/*
+	 * No gray object is left, unless MAX_PASSES ended the mark. An object that is white now
+	 * was white when the last pass visited it.
+	 */
 	KMEMLEAK_MARK_DONE,
 };
 
 /**
- * struct kmemleak_mark - what the markers of one mark share
+ * struct kmemleak_mark - the data that the markers of one mark share
  * @ops: the tracker's, or those of a stop
  * @stopped: all CPUs are stopped
- * @flags: KMEMLEAK_MARK_*
+ * @flags: KMEMLEAK_MARK_FIRST, KMEMLEAK_MARK_DEFER_RUNNING
  * @phase: how far the mark is; only the first marker writes it
  * @lock: raw. Guards @shared, @nr, @idle and @done
  * @shared: chunks that any marker may take. Also read without the lock, as a hint
@@ -52,8 +55,8 @@ enum kmemleak_mark_phase {
  * @err: error of ops->pause() that ends the mark, or 0. Any marker writes it, all check it
  *	now and then
  * @lost: since the last pass began, a work list had no room for some object
- * @scan_again: the running pass scans what was already scanned, too. Only the first
- *	marker writes it.
+ * @scan_again: the running pass also scans objects that were scanned before. Only the
+ *	first marker writes it.
  * @to_judge: objects that the judge must look at, as the last pass found them. Only the
  *	first marker writes it.
  * @nr_to_judge: number of pages in @to_judge
@@ -85,7 +88,10 @@ struct kmemleak_mark {
 	struct kmemleak_percpu_map percpu_map;
 };
 
-/* Words of which further references change nothing: see mark_seen_object(). */
+/*
+ * The word cache has words that were followed and need not be followed again in this mark,
+ * see mark_seen_object().
+ */
 #define WORD_CACHE_BITS	9
 
 static_assert(sizeof(unsigned long) << WORD_CACHE_BITS <= PAGE_SIZE);
@@ -94,7 +100,7 @@ static_assert(sizeof(unsigned long) << WORD_CACHE_BITS <= PAGE_SIZE);
  * struct kmemleak_marker - a task that marks
  * @t: tracker
  * @opt: options of the scan
- * @mark: what it shares with the other markers
+ * @mark: the data that all markers share
  * @epoch: number of the mark
  * @steps: steps since the last pause
  * @pieces: pieces of work since the mark began; a piece lasts from one pause to the next
@@ -104,11 +110,13 @@ static_assert(sizeof(unsigned long) << WORD_CACHE_BITS <= PAGE_SIZE);
  * @found: objects that a pass found
  * @candidate: words that can be references to virtual objects, not looked up yet
  * @nr_candidates: number of @candidate
- * @seen: results of their look-ups. Not on the stack, where they would be left over.
+ * @seen: results of their look-ups. Not on the stack: the addresses in them would stay there
+ *	after the function returns, and a later scan would take them for references.
  * @words: a page for filtered words
  * @current_object: the object that is being scanned; NULL: none, or not in one piece
  * @last: the object that was found last, NULL: none
- * @stride: 1 or -1: the direction from these in which the last neighbour was found
+ * @stride: 1 or -1: guess_beside() tries the entry on this side of @current_object and @last
+ *	first, because its last guess was right there
  * @word_cache: a page, see WORD_CACHE_BITS
  * @filter: from the bounds when the mark began. Objects born later are not white.
  * @mapped: the tracker's mapped range
@@ -152,7 +160,7 @@ static inline int mark_err(const struct kmemleak_marker *m)
 /* Objects or pages scanned between two pauses, if they contain no references. */
 #define STEPS_PER_PAUSE	64
 
-/* So many words that can be references take as long as a page without any. */
+/* To follow this many words takes about as long as to filter a page without references. */
 #define WORDS_PER_STEP	8
 
 /* mark.c */
@@ -160,7 +168,7 @@ int kmemleak_mark_opaque(struct kmemleak_marker *m, const struct kmemleak_block 
 void kmemleak_mark_pause(struct kmemleak_marker *m);
 void kmemleak_mark_check(struct kmemleak_marker *m);
 
-/* After each object or page. Now and then others get CPU time, and work. */
+/* Called after each object or page. Now and then other tasks get CPU time, other markers work. */
 static inline void mark_step(struct kmemleak_marker *m)
 {
 	if (++m->steps >= STEPS_PER_PAUSE)
@@ -189,7 +197,7 @@ static __always_inline void kmemleak_worklist_push(struct kmemleak_marker *m,
 		top->ref[top->nr++] = ref;
 	else
 		kmemleak_worklist_push_slow(m, ref);
-	/* It may be scanned soon. A prefetch of a bad address does no harm. */
+	/* The object may be scanned soon. A prefetch of a bad address does no harm. */
 	prefetch((const void *)ref.start);
 }
 

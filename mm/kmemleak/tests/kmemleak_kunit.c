@@ -673,7 +673,7 @@ static void commands(struct kunit *test)
 	}
 }
 
-/* If an allocation must not bring the OOM killer, its trace must not do so either. */
+/* If an allocation must not invoke the OOM killer, storing its trace must not do so either. */
 static void depot_flags(struct kunit *test)
 {
 	static const gfp_t meek[] = { __GFP_NORETRY, __GFP_RETRY_MAYFAIL, __GFP_THISNODE };
@@ -744,7 +744,7 @@ struct errand {
 	struct completion done;
 };
 
-/* Another task may get the pages of this stack, and all of its stack may be scanned. */
+/* Another task may get these pages as its stack, and a mark may scan all of that stack. */
 static noinline void clobber_stack(unsigned int depth)
 {
 	unsigned long words[64];
@@ -1322,6 +1322,7 @@ static int free_opaque(void *unused)
 	return 0;
 }
 
+/* Records preexisting memory as "on" does. */
 static int note_old(void)
 {
 	int ret;
@@ -1337,7 +1338,7 @@ static int note_old(void)
  * Turning tracking on must not take an opaque block for preexisting memory: the block is a
  * root until it is freed, and no longer.
  */
-static void live_opaque_not_old(struct kunit *test)
+static void live_opaque_not_preexisting(struct kunit *test)
 {
 	KUNIT_ASSERT_EQ(test, create_cache(), 0);
 	KUNIT_EXPECT_EQ(test, on_other_stack(lose_behind_opaque, NULL), 0);
@@ -1351,7 +1352,7 @@ static void live_opaque_not_old(struct kunit *test)
 	kmem_cache_destroy(cache);
 }
 
-/* The last word of the depot's last pool. Traces fill it last. */
+/* Return: the last word of the depot's last pool, which traces fill last; NULL: no pool. */
 static void **find_end_of_depot(void)
 {
 	const void *pool, *last = NULL;
@@ -1376,7 +1377,7 @@ static int lose_behind(void *word)
  * The stack depot's pages are not preexisting memory: addresses that earlier owners of the
  * pages left there are not references.
  */
-static void live_depot_not_old(struct kunit *test)
+static void live_depot_not_preexisting(struct kunit *test)
 {
 	void **end = find_end_of_depot(), *before;
 
@@ -1481,7 +1482,7 @@ static void watch_no_more(void)
 }
 
 /* The map of preexisting memory is freed in pieces, with a pause after each piece. */
-static void live_forgets_in_pieces(struct kunit *test)
+static void live_map_freed_in_pieces(struct kunit *test)
 {
 	unsigned long pages;
 
@@ -1561,8 +1562,8 @@ static void live_turned_on(struct kunit *test)
 	mutex_unlock(&kmemleak_scan_mutex);
 }
 
-/* A task that is killed does not go on to look through all of memory. */
-static void live_on_ends(struct kunit *test)
+/* If the task that turns tracking on is killed, it does not go through all of memory first. */
+static void live_kill_ends_on(struct kunit *test)
 {
 	mutex_lock(&kmemleak_scan_mutex);
 	kmemleak_turn_off();
@@ -1762,14 +1763,14 @@ static struct kunit_case live_cases[] = {
 	KUNIT_CASE(live_log),
 	KUNIT_CASE(live_trace_cache),
 	KUNIT_CASE(live_bad_input),
-	KUNIT_CASE(live_opaque_not_old),
-	KUNIT_CASE(live_depot_not_old),
+	KUNIT_CASE(live_opaque_not_preexisting),
+	KUNIT_CASE(live_depot_not_preexisting),
 	KUNIT_CASE(live_free_percpu),
-	KUNIT_CASE(live_forgets_in_pieces),
+	KUNIT_CASE(live_map_freed_in_pieces),
 	KUNIT_CASE(live_on_ends_anywhere),
 	KUNIT_CASE(live_off_ends_on),
 	KUNIT_CASE(live_turned_on),
-	KUNIT_CASE(live_on_ends),
+	KUNIT_CASE(live_kill_ends_on),
 	KUNIT_CASE(live_stop_ends),
 #ifdef CONFIG_MMU
 	KUNIT_CASE(live_areas_in_use),

@@ -3,8 +3,8 @@
  * The code of kmemleak-first and kmemleak-second. Loading such a module loses blocks. Their
  * traces show a function that stays and the init function, whose code is freed after it has
  * run. The two modules differ only in names, so the second can be loaded to the address of
- * the first after that was unloaded. The selftest modules.sh checks that reports still show
- * the names of the unloaded module.
+ * the first after the first was unloaded. The selftest modules.sh checks that reports still
+ * show the names of the unloaded module.
  */
 #include <linux/module.h>
 #include <linux/slab.h>

@@ -482,7 +482,7 @@ static struct xa_node *head_of(const struct xarray *index)
 	return (struct xa_node *)((__force unsigned long)index->xa_head & ~3UL);
 }
 
-/* Frees a lost node. xa_destroy() empties it first: the slab wants empty nodes back. */
+/* Frees a lost node. xa_destroy() empties it first, because its next user expects that. */
 static void give_back_index(struct xa_node *head)
 {
 	struct xarray index;

@@ -12,13 +12,14 @@
  *	churn			pointers that move on every CPU, until another command
  *				comes
  *	clock			a clock that does not advance while all CPUs are stopped
- *	decoys			takes memory that was used last out of the way
+ *	decoys			allocates the memory that was freed last, so that lost
+ *				blocks do not get it
  *	fence			blocks from KFENCE's pool, held and lost
  *	graph <seed> <objects>	a random graph, some roots cut
  *	halt			ends the thread of born, written or registers
  *	interrupts <pairs>	so many allocations and frees in each kind of interrupt
  *	lose <way> <blocks>	lost blocks; torture_leaks.c has the ways
- *	mistakes		calls that the log must report, with a lock held
+ *	mistakes		wrong calls with a lock held; the log must report them later
  *	moves			tells how many moves churn has made; churn goes on
  *	named <name>		blocks that a task of this name loses
  *	old <step>		preexisting memory, see torture_old.c

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * "clock" registers a clocksource that does not advance while all CPUs are stopped, as one
- * that counts ticks. A stop must not take much longer with such a clock. The selftest
- * live.sh turns tracking on with it.
+ * "clock" registers a clocksource that does not advance while all CPUs are stopped, like a
+ * clocksource that counts ticks. A stop must not take much longer with this clock. The
+ * selftest live.sh turns tracking on with it.
  */
 
 #include <linux/clocksource.h>

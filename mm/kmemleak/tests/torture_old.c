@@ -125,7 +125,7 @@ static noinline int hold(void)
 
 /* Blocks that kvfree_rcu() queues before the ghosts, in the same page. */
 #define IN_FRONT	256
-/* By then it has most likely freed the queued blocks. If not, the test tries again. */
+/* By then kvfree_rcu() has most likely freed the queued blocks. If not, the test is repeated. */
 #define QUEUED_FOR	(6 * HZ)
 
 static int queue_in_front(void)

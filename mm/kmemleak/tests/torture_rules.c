@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Live blocks that a scan would report without a certain rule of core/rules.c, or if a mark
- * did not know the registers: "born" for BORN, "written" for CHANGED, "registers". The
- * selftests rules.sh and precision.sh scan while a thread runs; "halt" ends the thread.
+ * Live blocks that a scan would report without one of the rules in core/rules.c: "born" for
+ * BORN, "written" for CHANGED. With "registers", a mark must find live blocks in registers.
+ * The selftests rules.sh and precision.sh scan while a thread runs; "halt" ends the thread.
  */
 #include <linux/completion.h>
 #include <linux/cpumask.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * "shortage <blocks>" allocates blocks while the detector gets no page. The free pages that
- * are left are for tasks that make memory free, as this task claims to do. The detector
- * leaves those pages alone, so it runs out of entries, and blocks become opaque. The
+ * are left are for tasks that free memory (PF_MEMALLOC), and this task claims to be one. The
+ * detector does not use these pages, so it runs out of entries, and blocks become opaque. The
  * selftest shortage.sh checks that no block is reported because of that.
  */
 

@@ -63,7 +63,7 @@ static void timer_handler(struct timer_list *timer)
 
 static DEFINE_TIMER(timer, timer_handler);
 
-/* --------------------------------------------------------------- deeds -- */
+/* ---------------------------------------------------------- operations -- */
 
 #define GFP_STORM	(GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY)
 

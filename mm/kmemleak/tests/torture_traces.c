@@ -28,7 +28,7 @@ static noinline void *descend(unsigned int depth, gfp_t gfp)
 	return ptr;
 }
 
-/* The two functions differ by a constant, or the compiler would merge them. */
+/* The two functions differ by a constant. Otherwise the compiler would merge them. */
 static noinline void *first_path(unsigned int depth, gfp_t gfp)
 {
 	void *ptr = descend(depth, gfp);

@@ -114,8 +114,8 @@ static void add(struct host *h)
 	if (overlapping(start, len, same)) {
 		REQUIRE(res == KMEMLEAK_OVERLAPS);
 		/*
-		 * The tracker may have replaced the older block before it found the
-		 * overlap, or not.
+		 * The tracker may have replaced the block with this start before it
+		 * found the overlap, or not.
 		 */
 		if (same && !host_tracked(h, KMEMLEAK_VIRT, start))
 			*same = block[--nr];

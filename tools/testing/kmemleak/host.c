@@ -200,7 +200,7 @@ void host_unlock(raw_spinlock_t *lock)
 	unsigned int i;
 
 	if (!host_lock_is_held(lock))
-		lock_die(lock, "released by somebody else");
+		lock_die(lock, "released by a thread that does not hold it");
 	for (i = nr_held; i-- && held[i] != lock;)
 		;
 	for (nr_held--; i < nr_held; i++)
@@ -224,9 +224,9 @@ unsigned long host_irq_save(void)
 void host_irq_restore(unsigned long flags)
 {
 	if (!irqs_off)
-		host_die("interrupts restored that were not off", __FILE__, __LINE__);
+		host_die("interrupts restored, but they were on", __FILE__, __LINE__);
 	if (!flags && nr_held)
-		lock_die(held[nr_held - 1], "held while interrupts go on");
+		lock_die(held[nr_held - 1], "held while interrupts are turned on");
 	irqs_off = flags;
 }
 
@@ -260,7 +260,7 @@ void host_set_cpu(unsigned int cpu)
 unsigned int kmemleak_cpu(void)
 {
 	if (!irqs_off)
-		host_die("CPU number with interrupts on", __FILE__, __LINE__);
+		host_die("CPU number read with interrupts on", __FILE__, __LINE__);
 	return my_cpu;
 }
 
@@ -360,7 +360,7 @@ static void *host_page_alloc(struct kmemleak_tracker *t, unsigned int order, gfp
 		host_check_failed(__FILE__, __LINE__, "pages allocated under lock '%s'",
 				  class_name[held[0]->class]);
 	if ((irqs_off || preempt_off) && gfpflags_allow_blocking(gfp))
-		host_die("sleeping allocation where nothing may sleep", __FILE__, __LINE__);
+		host_die("allocation that may sleep in atomic context", __FILE__, __LINE__);
 	/* Any kernel can allocate at least this order. */
 	REQUIRE(order <= 10);
 	if (page_alloc_fails(h, order)) {
@@ -412,9 +412,9 @@ static bool read_as(struct kmemleak_tracker *t, void *dst, unsigned long addr, s
 		host_die("root read under a lock", __FILE__, __LINE__);
 	if (how == KMEMLEAK_READ_MAPPED &&
 	    (addr < t->mapped || addr >= t->mapped_end || len > t->mapped_end - addr))
-		host_die("read without a lock of what may go", __FILE__, __LINE__);
+		host_die("memory that can be unmapped read without a lock", __FILE__, __LINE__);
 	if (how == KMEMLEAK_READ_MAPPED && !preempt_off)
-		host_die("the look and the read are not one step", __FILE__, __LINE__);
+		host_die("memory checked and read with preemption on", __FILE__, __LINE__);
 	if (!seg || READ_ONCE(seg->unreadable)) {
 		__atomic_fetch_add(&h->unreadable, 1, __ATOMIC_RELAXED);
 		return false;
@@ -463,7 +463,7 @@ static unsigned long host_block_addr(struct kmemleak_tracker *t, enum kmemleak_s
 		REQUIRE(cpu < HOST_NR_CPUS);
 		return addr - HOST_PERCPU + HOST_COPIES + cpu * HOST_COPY_STRIDE;
 	default:
-		host_die("no such space", __FILE__, __LINE__);
+		host_die("unknown address space", __FILE__, __LINE__);
 	}
 }
 
@@ -571,7 +571,7 @@ static int host_stop_and_mark(struct kmemleak_tracker *t, struct kmemleak_marker
 static void host_maintain_pool(struct kmemleak_tracker *t)
 {
 	if (!irqs_off)
-		host_die("asked for something with interrupts on", __FILE__, __LINE__);
+		host_die("maintain_pool() called with interrupts on", __FILE__, __LINE__);
 	__atomic_fetch_add(&host_of(t)->pool_calls, 1, __ATOMIC_RELAXED);
 }
 
@@ -581,7 +581,7 @@ static void host_each_cpu(struct kmemleak_tracker *t, void (*call)(struct kmemle
 	unsigned long irq;
 
 	if (irqs_off)
-		host_die("all CPUs called with interrupts off", __FILE__, __LINE__);
+		host_die("each_cpu() called with interrupts off", __FILE__, __LINE__);
 	for (cpu = 0; cpu < t->pool.nr_caches; cpu++) {
 		if (host_of(t)->others_run && cpu != me)
 			continue;

@@ -143,9 +143,9 @@ struct host_helper {
  * @helpers: threads that mark as well
  * @nr_helpers: number of @helpers
  * @no_helpers: helpers are requested but none comes
- * @still: a stop is under way. Nobody else runs, so @on_pause and @in_roots are not called.
+ * @still: a stop is under way. No other code runs, so @on_pause and @in_roots are not called.
  * @can_stop: there is time for a stop
- * @stop_pauses: after so many pauses in a stop its time is over; 0: never
+ * @stop_pauses: number of pauses after which the time of a stop is over; 0: never
  * @pieces: pieces of work in the mark before the last stop
  * @still_pieces: pieces of work in the last stop
  * @spawned: number of helpers in all
@@ -155,7 +155,7 @@ struct host_helper {
  * @most_locks: greatest number of locks that one thread took between two pauses
  * @waits: calls of wait_for_hooks
  * @pool_calls: calls of maintain_pool
- * @others_run: the other CPUs are threads of the test. each_cpu does not interrupt them.
+ * @others_run: the other CPUs are running threads of the test, so each_cpu leaves them out
  * @arg: for the callbacks
  */
 struct host {

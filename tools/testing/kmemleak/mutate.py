@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Breaks the core on purpose, one line at a time, and runs the host tests on
-each broken copy: a mutation that no test notices is a hole in the tests. Works
-on a copy of the core; a mutation whose text is no longer there is an error, so
-that the list keeps up with the code.
+each broken copy. A mutation that no test notices is a hole in the tests. The
+core itself does not change. A mutation whose text is no longer in the core is an
+error, so that the list keeps up with the code.
 
 usage: mutate.py --core DIR --tests DIR --out DIR --ksrc DIR [SUBSTRING]
 """
@@ -15,7 +15,8 @@ import sys
 
 VARIANT = "gcc64"
 
-# file, text that occurs once, its replacement, what the broken code does
+# file, text (each place where it occurs is replaced), its replacement, what the broken code
+# does
 MUTATIONS = [
     ("index.c", "if (last_of(start, size) < obj->start)",
      "if (last_of(start, size) <= obj->start)", "the first byte of an object counts as outside"),
@@ -273,7 +274,7 @@ MUTATIONS = [
 
 
 def run_tests(args, core, log):
-    """Builds and runs; returns None if all passed, else what noticed."""
+    """Builds and runs the tests. Returns None if all passed, else what failed."""
     binary = os.path.join(args.out, VARIANT, "kmemleak-host")
     make = ["make", "-s", "-C", args.tests, f"O={args.out}", f"CORE={core}",
             f"KSRC={args.ksrc}", "WERROR=", binary]
@@ -326,7 +327,7 @@ def main():
             with open(path, "w", encoding="utf-8") as dst:
                 dst.write(text)
             print(f"{'ok' if noticed else 'not ok'} - {name}: {meaning}: "
-                  f"{noticed or 'nobody noticed'}", flush=True)
+                  f"{noticed or 'no test noticed'}", flush=True)
             missed += not noticed
     print(f"{missed} missed")
     return 1 if missed else 0

@@ -254,7 +254,7 @@ static void test_duplicate(void)
 	CHECK_EQ(host_nr_objects(h), 1);
 	REQUIRE(kmemleak_block_get(&h->t, KMEMLEAK_VIRT, HOST_DIRECT + 127, &copy));
 	CHECK_EQ(copy.size, 128);
-	/* The new object has none of the old attributes. */
+	/* The new object has none of the attributes of the first one. */
 	CHECK(!(copy.flags & KMEMLEAK_AREAS));
 	CHECK_EQ(kmemleak_pool_in_use(&h->t), 1);
 	/* A wide block replaces a narrow one, and the reverse. */
@@ -741,7 +741,7 @@ static int lose_one(struct host *h)
 }
 
 /* A block becomes opaque while a mark runs. The mark must still scan it. */
-static void test_lost_during_mark(void)
+static void test_opaque_during_mark(void)
 {
 	struct host *h = host_new(6);
 	unsigned int i;
@@ -761,7 +761,7 @@ static void test_lost_during_mark(void)
 }
 
 /* An opaque block is freed in parts: the rest must stay opaque. */
-static void test_lost_block_in_parts(void)
+static void test_opaque_in_parts(void)
 {
 	struct host *h = host_new(6);
 
@@ -1046,8 +1046,8 @@ const struct host_case block_cases[] = {
 	{ "unknown_free_ends_nothing", test_unknown_free_ends_nothing },
 	{ "opaque_missed", test_opaque_missed },
 	{ "foreign", test_foreign },
-	{ "lost_during_mark", test_lost_during_mark },
-	{ "lost_block_in_parts", test_lost_block_in_parts },
+	{ "opaque_during_mark", test_opaque_during_mark },
+	{ "opaque_in_parts", test_opaque_in_parts },
 	{ "cut_without_entry", test_cut_without_entry },
 	{ "no_attr", test_no_attr },
 	{ "random", test_random },

@@ -566,7 +566,7 @@ static int take_from_front(struct host *h)
  * Each new mark misses the pointer. Only a mark that is continued scans block 0 again and
  * finds it.
  */
-static void test_again(void)
+static void test_continued_mark(void)
 {
 	/* With CHANGED, there are pauses for checksums between the marks. */
 	struct kmemleak_options opt = options(BIT(KMEMLEAK_RULE_CONFIRM) |
@@ -1301,7 +1301,7 @@ const struct host_case judge_cases[] = {
 	{ "confirm", test_confirm },
 	{ "rescan", test_rescan },
 	{ "rescan_unsure", test_rescan_unsure },
-	{ "again", test_again },
+	{ "continued_mark", test_continued_mark },
 	{ "stop", test_stop },
 	{ "confirmed", test_confirmed },
 	{ "confirmed_how", test_confirmed_how },

@@ -758,7 +758,7 @@ static void pick_pieces(struct host *h, struct kmemleak_marker *m)
 }
 
 /* Both parts of the page must be followed, and the word between them must not. */
-static void test_pick(void)
+static void test_filter_parts(void)
 {
 	struct host *h = small_new(4);
 
@@ -1162,7 +1162,7 @@ const struct host_case mark_cases[] = {
 	{ "vmalloc_alias", test_vmalloc_alias },
 	{ "alias_loop", test_alias_loop },
 	{ "unreadable", test_unreadable },
-	{ "pick", test_pick },
+	{ "filter_parts", test_filter_parts },
 	{ "last_page", test_last_page },
 	{ "stop", test_stop },
 	{ "bounded", test_bounded },

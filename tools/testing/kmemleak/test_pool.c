@@ -241,7 +241,7 @@ static unsigned int pages_for(unsigned long entries)
  * The stock. When half of it is used, ops->maintain_pool() must be called once. All of the
  * stock must be handed out.
  */
-static void test_kept(void)
+static void test_stock(void)
 {
 	struct host *h = host_new(0);
 	const unsigned int kept = 1000;
@@ -626,7 +626,7 @@ const struct host_case pool_cases[] = {
 	{ "failing", test_failing },
 	{ "no_hoarding", test_no_hoarding },
 	{ "reset", test_reset },
-	{ "kept", test_kept },
+	{ "stock", test_stock },
 	{ "empties", test_empties },
 	{ "peak", test_peak },
 	{ "peaks", test_peaks },

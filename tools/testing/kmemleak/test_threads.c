@@ -124,7 +124,7 @@ static void worker_peak(struct worker *w)
 			KMEMLEAK_OK);
 }
 
-/* The workers go on until pages were released while they ran. */
+/* Workers go on until the scanning thread has released pages, or give up after many steps. */
 static bool enough(unsigned long steps)
 {
 	return steps >= host_rounds(200000) &&
@@ -246,7 +246,7 @@ static void test_storm(void)
 			if (!w->lost[i % SLOTS])
 				CHECK(!reported);
 			else if (c)
-				/* An old pointer in another block may still lead to this block. */
+				/* A stale pointer in another block may lead to this block. */
 				lost += reported;
 			CHECK_EQ(host_tracked(host, KMEMLEAK_VIRT, addr), w->used[i % SLOTS]);
 		}
@@ -544,7 +544,7 @@ static void *rebuild(void *arg)
 }
 
 /* A look-up without a lock may be unstable. If it is stable, its result must be right. */
-static void test_peek(void)
+static void test_lookup_lockless(void)
 {
 	const unsigned long addr = HOST_DIRECT + NR_NEIGHBOURS / 2 * 64;
 	unsigned long told = 0, wrong = 0;
@@ -588,6 +588,6 @@ const struct host_case thread_cases[] = {
 	{ "pool_and_names", test_pool_and_names },
 	{ "names_age", test_names_age },
 	{ "opaque", test_opaque },
-	{ "peek", test_peek },
+	{ "lookup_lockless", test_lookup_lockless },
 	{ }
 };

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Each annotation, with and without it. The torture module sets up the same scene both times.
-# The verdicts must differ by the effect of the annotation.
+# The reports must differ only by the effect of the annotation.
 
 # km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
@@ -24,19 +24,19 @@ all_pairs_listed() {
 }
 
 pair() {
-	km_scenes "$1" "$2" && km_scan && km_verdicts "$KM_MOST"
+	km_scenes "$1" "$2" && km_scan && km_check "$KM_MOST"
 }
 
 # transient_leak hides a block from one scan. The next scan must report the block.
 transient_once() {
-	km_scenes transient_leak on && km_scan && km_verdicts || return 1
+	km_scenes transient_leak on && km_scan && km_check || return 1
 	km_all lost
 	km_scan && km_compare "$KM_MOST"
 }
 
 # Clear turns the reported blocks into roots. They must not be reported again.
 cleared_stay_silent() {
-	km_scenes not_leak off && km_scan && km_verdicts "$KM_MOST" || return 1
+	km_scenes not_leak off && km_scan && km_check "$KM_MOST" || return 1
 	km_reported_only
 	echo clear > "$KM_FILE"
 	km_scan && km_compare
@@ -49,8 +49,8 @@ set -- $pairs
 km_plan $((2 * $# + 3))
 km_test "the module has exactly these annotations" all_pairs_listed
 for name; do
-	km_test "$name: verdicts are right with it" pair "$name" on
-	km_test "$name: verdicts are right without it" pair "$name" off
+	km_test "$name: right reports with it" pair "$name" on
+	km_test "$name: right reports without it" pair "$name" off
 done
 km_test "transient_leak holds for one scan" transient_once
 km_test "cleared leaks are not reported again" cleared_stay_silent

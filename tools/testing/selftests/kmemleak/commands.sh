@@ -70,7 +70,7 @@ stack_stays() {
 	km_scenes stack on
 	km_refuses "Invalid argument" 'stack=offs\n' &&
 		km_refuses "Invalid argument" 'stack=\n' &&
-		km_scan && km_verdicts
+		km_scan && km_check
 }
 
 thread_on() {
@@ -113,8 +113,8 @@ refused() {
 	return 1
 }
 
-# Prints one write a line: the kind of error, a tab, and the input for printf. BIG stands for
-# so many zeroes that the write is longer than a page.
+# Prints one write a line: the kind of error (I: EINVAL, R: ERANGE), a tab, and the input for
+# printf. BIG stands for so many zeroes that the write is longer than a page.
 bad_writes() {
 	sed 's/^\([IR]\) /\1	/' <<'END'
 I \n
@@ -242,7 +242,7 @@ echo scan=600 > "$KM_FILE"
 state > "$KM_TMP/before"
 run_bad_writes
 km_test "refused: a megabyte" megabyte
-km_test "the leaks are still reported" km_verdicts "$KM_MOST"
+km_test "the leaks are still reported" km_check "$KM_MOST"
 echo scan=off > "$KM_FILE"
 km_set first_scan_secs "$first"
 km_test "a scan still works" scans_one_more scan

@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Leaks in the tree's own code: one of its functions forgets to free memory of its object.
-# Such leaks have happened, in the same place or in a similar one. Some were in this very
-# line:
+# Leaks in the kernel's own code: one of its functions does not free memory of its object.
+# Such leaks have happened, in the same place or in a similar one. These were in the very
+# same line:
 #
 #   kernel_read_file	"exec: Fix mem leak in kernel_read_file"
 #   destroy_workqueue	"workqueue: Fix missing kfree(rescuer) in destroy_workqueue()"
 #   clear_tracing_err_log	"tracing: Free error logs of tracing instances"
 #
-# Dozens of drivers did not call single_release. Of the others, the same kind of leak has
+# Dozens of drivers did not call single_release. The other leaks are of a kind that has
 # happened. An action of a user causes each leak. One scan right after it must find all
 # blocks, and their traces must show the allocator.
 
@@ -21,7 +21,7 @@
 KM_FORGET=$KM_DEBUG/kmemleak_forget
 KM_TRACING=/sys/kernel/tracing
 TIMES=$(km_amount 10 10 5)
-# Longest wait for callbacks and work that run into the mistake, in tenths of a second.
+# Longest wait for callbacks and work that cause the leaks, in tenths of a second.
 PATIENCE=600
 
 # The action, the kind of leak, the function that frees, its caller that forgets it, and the

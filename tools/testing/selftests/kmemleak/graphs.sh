@@ -21,7 +21,7 @@ both_kinds() {
 }
 
 graph() {
-	km_torture "graph $1 $2" && both_kinds && km_scan && km_verdicts "$most"
+	km_torture "graph $1 $2" && both_kinds && km_scan && km_check "$most"
 }
 
 # The same, marked on one CPU, or with a limit above the number of CPUs.
@@ -32,9 +32,9 @@ graph_by() {
 	return "$1"
 }
 
-# Another scan must come to the same verdicts.
+# Another scan must give the same reports.
 again() {
-	km_scan && km_verdicts "$most"
+	km_scan && km_check "$most"
 }
 
 freed_go() {
@@ -59,11 +59,11 @@ set -- $sizes
 km_plan $(($# + 4))
 nr=0
 for size; do
-	km_test "right verdicts: $size blocks, seed $((seed + nr))" graph $((seed + nr)) "$size"
+	km_test "right reports: $size blocks, seed $((seed + nr))" graph $((seed + nr)) "$size"
 	nr=$((nr + 1))
 done
-km_test "right verdicts: one CPU marks" graph_by 1 $((seed + nr)) 12000
-km_test "right verdicts: up to 16 CPUs mark" graph_by 16 $((seed + nr + 1)) 20000
-km_test "right verdicts: another scan" again
+km_test "right reports: one CPU marks" graph_by 1 $((seed + nr)) 12000
+km_test "right reports: up to 16 CPUs mark" graph_by 16 $((seed + nr + 1)) 20000
+km_test "right reports: another scan" again
 km_test "freed blocks leave the reports without a scan" freed_go
 km_finish

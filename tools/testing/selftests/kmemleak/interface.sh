@@ -76,7 +76,7 @@ order_as_announced() {
 # Two call paths lead to the same function. Each must have its own trace.
 own_traces() {
 	echo clear > "$KM_FILE"
-	km_torture traces && km_scan && km_verdicts "$KM_MOST"
+	km_torture traces && km_scan && km_check "$KM_MOST"
 }
 
 # The trace cache must recognise traces of interrupts, as of tasks: few stacks are unwound.
@@ -91,7 +91,7 @@ interrupts_remembered() {
 # it if it is less than the size of the block.
 requests() {
 	echo clear > "$KM_FILE"
-	km_scenes requested "$1" && km_scan && km_verdicts "$KM_MOST" || return 1
+	km_scenes requested "$1" && km_scan && km_check "$KM_MOST" || return 1
 	said=$(grep -c '^  requested 100 bytes$' "$KM_REPORT")
 	km_note "$said of $(km_reports) reports have the requested size"
 	[ "$said" -ge "$2" ] && [ "$said" -le "$3" ]
@@ -100,7 +100,7 @@ requests() {
 # For large blocks it is exact, or rounded up to a sixteenth of a page.
 large_requests() {
 	echo clear > "$KM_FILE"
-	km_scenes grown on && km_scan && km_verdicts "$KM_MOST" || return 1
+	km_scenes grown on && km_scan && km_check "$KM_MOST" || return 1
 	grep -A 8 '(size 16384):$' "$KM_REPORT" | grep -q '^  requested 8200 bytes$' &&
 		grep -A 8 '(size 65536):$' "$KM_REPORT" |
 			grep -q '^  requested at most 41216 bytes$'
@@ -164,7 +164,7 @@ habit_scan_read() {
 	lose
 	echo scan > "$KM_FILE"
 	km_read
-	km_verdicts 99.5
+	km_check 99.5
 }
 
 habit_sleep() {
@@ -173,7 +173,7 @@ habit_sleep() {
 	sleep 5
 	echo scan > "$KM_FILE"
 	km_read
-	km_verdicts 99.5
+	km_check 99.5
 }
 
 habit_twice_clear() {
@@ -181,7 +181,7 @@ habit_twice_clear() {
 	echo scan > "$KM_FILE"
 	echo scan > "$KM_FILE"
 	km_read
-	km_verdicts 99.5 || return 1
+	km_check 99.5 || return 1
 	km_reported_only
 	echo clear > "$KM_FILE"
 	empty_read || return 1
@@ -244,7 +244,7 @@ verbose_log() {
 any_number() {
 	lose
 	km_set min_unref_scans 4294967295 && km_scan && [ "$(km_reports)" -eq 0 ] || return 1
-	km_set min_unref_scans 0 && km_scan && km_set min_unref_scans 1 && km_verdicts 99.5
+	km_set min_unref_scans 0 && km_scan && km_set min_unref_scans 1 && km_check 99.5
 }
 
 min_unref() {
@@ -258,7 +258,7 @@ min_unref() {
 	km_set min_unref_scans 1
 	[ "$first" -eq 0 ] || { km_note "$first reports after one scan"; return 1; }
 	[ "$second" -eq 0 ] || { km_note "$second reports after two scans"; return 1; }
-	km_verdicts 99.5
+	km_check 99.5
 }
 
 min_age() {
@@ -269,7 +269,7 @@ min_age() {
 	km_set min_age_ms 0
 	[ "$young" -eq 0 ] || { km_note "$young reports of young blocks"; return 1; }
 	km_scan
-	km_verdicts 99.5
+	km_check 99.5
 }
 
 # Roots of lost structures are listed first. Leaks that are not listed are counted, and they
@@ -288,7 +288,7 @@ max_leaks() {
 		km_log | grep -q "kmemleak: $left more leaks are not listed, see max_leaks\$" &&
 		! grep -q 'reached from other' "$KM_REPORT" || return 1
 	km_scan
-	km_verdicts 99.5 && [ "$(km_stat leaks_left_out)" -eq 0 ] &&
+	km_check 99.5 && [ "$(km_stat leaks_left_out)" -eq 0 ] &&
 		[ "$(km_stat leaks_new)" -ge $((left - left / 50)) ]
 }
 

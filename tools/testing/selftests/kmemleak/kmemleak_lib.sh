@@ -2,7 +2,7 @@
 # shellcheck shell=sh disable=SC2034
 #
 # Shared by the selftests: KTAP output, loading of modules, the detector's files, and the
-# comparison of reports with known verdicts. Scripts source this file. It has no tests.
+# comparison of reports with expected results. Scripts source this file. It has no tests.
 #
 # KMEMLEAK_MODULES: folder with the modules; if it is unset, modprobe must find them
 # KMEMLEAK_TEST_SLOW=1: the machine or the kernel is slow, use shorter loads
@@ -172,7 +172,8 @@ km_switch() {
 	km_alone km_put "$KM_FILE" "$1"
 }
 
-# km_fence MS: lets KFENCE serve an allocation so often, 0: none. A kernel may have no KFENCE.
+# km_fence MS: lets KFENCE serve one allocation every MS milliseconds; 0: none. A kernel may
+# have no KFENCE.
 km_fence() {
 	[ ! -e "$KM_FENCE" ] || km_alone km_put "$KM_FENCE" "$1"
 }
@@ -219,10 +220,10 @@ km_rt() {
 	uname -v | grep -qw PREEMPT_RT
 }
 
-# km_test_still NAME COMMAND...: as km_test, but skips where scans never stop the CPUs
-km_test_still() {
+# km_test_stops NAME COMMAND...: as km_test, but skips where scans never stop the CPUs
+km_test_stops() {
 	if km_rt; then
-		km_skip "$1" "no standstill with PREEMPT_RT"
+		km_skip "$1" "no stop with PREEMPT_RT"
 	else
 		km_test "$@"
 	fi
@@ -395,7 +396,7 @@ km_unload() {
 	rmmod "$1"
 }
 
-# ---- known verdicts ---------------------------------------------------------
+# ---- expected results -------------------------------------------------------
 
 km_need_torture() {
 	[ -d "$KM_TORTURE" ] || km_load kmemleak_torture ||
@@ -419,7 +420,7 @@ km_scenes() {
 	km_torture "pair $1 $2 $KM_SCENES"
 }
 
-# km_scan_moving SCANS SHOWN: so many scans while blocks move; the blocks move on afterwards.
+# km_scan_moving SCANS SHOWN: makes so many scans while blocks move, and leaves them moving.
 # Shows at most SHOWN lines of reports for each scan. km_false: number of blocks reported
 km_scan_moving() {
 	km_torture churn || return 1
@@ -436,7 +437,8 @@ km_scan_moving() {
 	done
 }
 
-# km_compare [PERCENT [ONLY]]: compares the answers with the last read, see verdicts.awk
+# km_compare [PERCENT [ONLY]]: compares $KM_TMP/answers, the expected results, with the last
+# read, see verdicts.awk
 km_compare() {
 	# Most lines are traces. Few comparisons need them.
 	km_lines='^unreferenced\|^  requested '
@@ -446,14 +448,15 @@ km_compare() {
 		"$KM_TMP/answers" "$KM_TMP/lines"
 }
 
-# km_verdicts [PERCENT]: compares the torture module's answers with the last read
-km_verdicts() {
+# km_check [PERCENT]: compares the torture module's answers with the last read: no live block
+# and PERCENT of the lost blocks must be reported
+km_check() {
 	cat "$KM_TORTURE/result" > "$KM_TMP/answers"
 	grep '^#' "$KM_TMP/answers"
 	km_compare "$1"
 }
 
-# km_said live|lost|missed: prints this number. $KM_TMP/said: output of a comparison
+# km_said live|lost|missed: prints this number from the output of a comparison, $KM_TMP/said
 km_said() {
 	sed -n "s/^# live .*$1 \([0-9]*\).*/\1/p; s/^# $1 \([0-9]*\), lost .*/\1/p" "$KM_TMP/said" |
 		head -n 1
@@ -490,14 +493,15 @@ km_found_all() {
 	[ $((km_all_missed * 100)) -le "$km_all_lost" ]
 }
 
-# Sets up a comparison: the blocks of the last read must not be reported again. It has no
-# other blocks.
+# Sets up a comparison: the blocks of the last read must not be reported again. Other blocks
+# are not compared.
 km_reported_only() {
 	sed -n 's/^unreferenced object \(0x[0-9a-f]*\) (size \([0-9]*\)):/live \1 \2/p' \
 		"$KM_REPORT" > "$KM_TMP/answers"
 }
 
-# km_all VERDICT: sets up a comparison: all blocks of the torture module have this verdict
+# km_all live|lost: sets up a comparison in which this is expected of all blocks of the torture
+# module
 km_all() {
 	sed "s/^\(percpu \)\{0,1\}l[a-z]* 0x/\1$1 0x/" "$KM_TORTURE/result" \
 		> "$KM_TMP/answers"

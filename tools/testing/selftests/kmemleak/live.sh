@@ -44,11 +44,11 @@ attach() {
 		[ "$(km_stat enabled)" = 1 ] && [ "$(km_stat failed)" = no ]
 }
 
-# Preexisting memory holds new blocks: slabs, KFENCE's pool, large blocks, vmalloc(), pages and
-# per-cpu blocks.
-old_holders() {
+# New blocks to which only preexisting memory points: slabs, KFENCE's pool, large blocks,
+# vmalloc(), pages and per-cpu blocks.
+preexisting_holders() {
 	km_fence 1 && km_torture "old hold" && km_fence 0 && attach &&
-		km_torture "old hang" && km_scan && km_verdicts 100
+		km_torture "old hang" && km_scan && km_check 100
 }
 
 lost_without_holders() {
@@ -57,10 +57,10 @@ lost_without_holders() {
 }
 
 # Now the holders are freed. The new blocks stay, and nobody has written to the freed memory
-# yet. This test comes first: after tracking was turned on once, KASAN has few blocks of
+# yet. This is among the first tests: after tracking was turned on once, KASAN has few blocks of
 # other kinds left to release.
 freed_holders() {
-	km_torture "old drop" && km_scan && km_verdicts 95
+	km_torture "old drop" && km_scan && km_check 95
 }
 
 # Nothing is lost yet, so each report is a false alarm.
@@ -74,7 +74,7 @@ quiet_scan() {
 # The roots of the graph are in preexisting memory: variables of the module.
 fresh_leaks() {
 	km_torture "graph $1 3000" && km_scan || return 1
-	km_verdicts 75 > "$KM_TMP/said"
+	km_check 75 > "$KM_TMP/said"
 	status=$?
 	grep -v '^# lost block' "$KM_TMP/said"
 	lost=$((lost + $(km_said lost)))
@@ -117,7 +117,7 @@ free_memory() {
 		km_note "try $try: $revived blocks revived"
 		[ "$revived" -ge 8 ] && break
 	done
-	[ "$revived" -ge 8 ] && km_scan && km_verdicts 85
+	[ "$revived" -ge 8 ] && km_scan && km_check 85
 }
 
 # A reader has begun to read. Its reports must stay, although their objects are gone.
@@ -152,8 +152,8 @@ is_cut() {
 	[ "$(km_stat scans_cut)" -gt "$cut" ]
 }
 
-# A scan waits for a grace period. The wait is shorter than the grace period, and then the
-# scan would go on.
+# A scan waits at most 10 s for a grace period that takes 14 s. Then it would go on: off must
+# end it before.
 off_ends_scan() {
 	cut=$(km_stat scans_cut)
 	km_set rcu_wait_ms 10000
@@ -186,8 +186,8 @@ silent_frees() {
 	! km_log | grep 'kmemleak: .*\(unknown block\|reported once\)'
 }
 
-# stood_for US: the log must have this length of the stop. The clock stands still meanwhile.
-stood_for() {
+# stop_took US: the log must have this length of the stop. The clock stands still during it.
+stop_took() {
 	km_log | grep -q "kmemleak: Tracking started: .*CPUs stopped for $1 us"
 }
 
@@ -198,7 +198,7 @@ clock_stands_still() {
 	km_torture "peak 120000 64 64" && km_torture clock && km_set stop_budget_ms "$1" || return 1
 	since=$km_mark_text
 	km_mark
-	km_switch on && stood_for 0
+	km_switch on && stop_took 0
 	status=$?
 	[ "$2" = "$(km_log | grep -c 'kmemleak: Could not record all free slab slots in time')" ] || status=1
 	km_mark_text=$since
@@ -217,7 +217,7 @@ km_plan 15
 km_mark
 give_back
 memory=$left
-km_test "blocks that preexisting memory holds are not reported" old_holders
+km_test "blocks that preexisting memory holds are not reported" preexisting_holders
 km_test "these blocks are lost while that memory is no root" lost_without_holders
 km_test "blocks are reported once their holders are freed" freed_holders
 km_test "tracking goes off and on $turns times under load" turns
@@ -235,8 +235,8 @@ km_test "on changes nothing while tracking is on" on_twice
 km_test "the log has no message about preexisting blocks" silent_frees
 km_test "off and clear free the memory" memory_back
 if grep -q '^migration/' /proc/[0-9]*/comm; then
-	km_test_still "a stop ends although the clock stands still" clock_stands_still 1 1
-	km_test_still "a stop has enough time with a larger budget" clock_stands_still 2000 0
+	km_test_stops "a stop ends although the clock stands still" clock_stands_still 1 1
+	km_test_stops "a stop has enough time with a larger budget" clock_stands_still 2000 0
 else
 	km_skip "a stop ends although the clock stands still" "one CPU, no stopper threads"
 	km_skip "a stop has enough time with a larger budget" "one CPU, no stopper threads"

@@ -43,7 +43,7 @@ grows() {
 }
 
 exact() {
-	km_scan && km_verdicts 99.5
+	km_scan && km_check 99.5
 }
 
 # The memory of all entries, used and free, and of the index.
@@ -73,7 +73,7 @@ used_again() {
 # A load that allocates and frees all the time must need no more entries in the end.
 no_creep() {
 	km_torture reset
-	settles || return 1
+	wait_for_trim || return 1
 	before=$(in_use)
 	memory=$(km_stat memory_bytes)
 	km_torture "storm 5 100" && km_torture "reset" || return 1
@@ -83,13 +83,13 @@ no_creep() {
 }
 
 # There are no more free entries than used ones.
-settled() {
+is_trimmed() {
 	[ "$(km_stat entries_free)" -le "$(in_use)" ]
 }
 
-# This takes a moment, or as long as a running scan.
-settles() {
-	waits 120 settled && return 0
+# Waits for the trim. It takes a moment, or as long as a running scan.
+wait_for_trim() {
+	waits 120 is_trimmed && return 0
 	km_note "entries in use: $(in_use), free: $(km_stat entries_free)"
 	return 1
 }
@@ -99,7 +99,7 @@ peak_goes() {
 	returned=$(km_stat pages_returned)
 	km_torture "peak $peak 8 50" || return 1
 	km_note "bytes: $(km_stat memory_bytes) with $((peak / 50)) of $peak blocks left"
-	settles || return 1
+	wait_for_trim || return 1
 	km_note "bytes: $(km_stat memory_bytes) a while later, $(in_use) entries in use"
 	[ "$(km_stat pages_returned)" -ge $((returned + peak / 100)) ] &&
 		[ "$(in_use)" -ge $((peak / 50)) ]
@@ -129,11 +129,11 @@ km_begin
 km_need_torture
 km_plan 11
 km_test "$blocks more blocks get entries" grows
-km_test "the verdicts are right" exact
+km_test "the reports are right" exact
 km_test "an entry takes at most 80 bytes" cost
 km_test "freed blocks release their entries" shrinks
 km_test "released entries are used again" used_again
-km_test "the verdicts are right again" exact
+km_test "the reports are right again" exact
 km_test "no entry is lost in a storm" no_creep
 km_test "most entries of a peak of $peak blocks are freed" peak_goes
 km_test "the rest of the peak is not reported" nothing_lost

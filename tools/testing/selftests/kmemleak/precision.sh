@@ -34,7 +34,7 @@ scan_all() {
 # The load of the host decides how often there is time for a stop. A debug kernel needs about
 # as long as the largest budget, so there may be no stop at all. Then each scan counts that
 # it gave up its stop, and goes on as with rescan.
-stood_still() {
+stops_made() {
 	if [ "$KM_SLOW" = 1 ] && [ "$stops" -eq 0 ]; then
 		km_note "no time for a stop"
 		[ "$cut" -gt 0 ] && [ "$cut" -le "$scans" ]
@@ -43,7 +43,7 @@ stood_still() {
 	[ "$stops" -gt 0 ] && [ "$(km_stat stop_us)" -gt 0 ]
 }
 
-did_not() {
+no_stop_made() {
 	[ "$stops" -eq 0 ]
 }
 
@@ -58,7 +58,7 @@ alarms_without() {
 # this shell must run on another CPU: else it would scan only afterwards.
 in_registers() {
 	taskset -p 1 $$ > /dev/null || return 1
-	km_torture "registers 3000" && km_scan && km_verdicts
+	km_torture "registers 3000" && km_scan && km_check
 	status=$?
 	taskset -p ffffffff $$ > /dev/null
 	return "$status"
@@ -79,9 +79,9 @@ shown=60
 km_set rcu_wait_ms 0
 km_mark
 km_test "no false alarm with confirm=stop" scan_all stop 0
-km_test_still "scans stopped the CPUs, or counted that time was short" stood_still
+km_test_stops "scans stopped the CPUs, or counted that time was short" stops_made
 km_test "at most one false alarm with confirm=rescan" scan_all rescan 1
-km_test "no scan stops the CPUs with confirm=rescan" did_not
+km_test "no scan stops the CPUs with confirm=rescan" no_stop_made
 km_test "blocks that only registers hold are not reported" in_registers
 km_test "there are false alarms with confirm=off" alarms_without off
 km_set confirm stop

@@ -3,7 +3,7 @@
 #
 # Allocations fail, because all but the last pages are taken, or by fault injection into the
 # tasks of a storm. The detector must stay on and report no held block. Afterwards its
-# verdicts must be right.
+# reports must be right.
 
 # km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
@@ -55,7 +55,7 @@ faults_came() {
 
 held_never_reported() {
 	cp "$KM_TMP/reports" "$KM_REPORT"
-	km_verdicts
+	km_check
 }
 
 still_on() {
@@ -104,9 +104,9 @@ no_entry_lost() {
 # A stray value hides a block of the graph and all blocks behind it, but only one of the
 # blocks that point to nothing.
 afterwards() {
-	km_torture "graph 4711 12000" && km_scan && km_verdicts 99.5 || return 1
+	km_torture "graph 4711 12000" && km_scan && km_check 99.5 || return 1
 	km_torture reset
-	km_torture "lose task 4096" && km_scan && km_verdicts 99.5
+	km_torture "lose task 4096" && km_scan && km_check 99.5
 }
 
 # Number of faults. It does not run out, so the rest tells how many there were.
@@ -139,6 +139,6 @@ km_mark
 km_test "atomic allocations get entries without free pages" no_entry_lost
 one_kind failslab
 one_kind fail_page_alloc
-km_test "the verdicts are right afterwards" afterwards
+km_test "the reports are right afterwards" afterwards
 km_test "the kernel log has no complaints" km_no_splat
 km_finish

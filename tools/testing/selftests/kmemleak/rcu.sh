@@ -10,9 +10,9 @@
 # shellcheck source=tools/testing/selftests/kmemleak/kmemleak_lib.sh
 . "$(dirname "$0")/kmemleak_lib.sh"
 
-# still NR: so many of the blocks must still wait. Others may have been allocated at the
-# addresses of the rest.
-still() {
+# still_wait NR: so many of the blocks must still wait. If a block was freed, another one may
+# have its address, so compare the traces.
+still_wait() {
 	km_mark
 	sed -n 's/^live \(0x[0-9a-f]*\) .*/\1/p' "$KM_TORTURE/result" | while read -r addr; do
 		{ echo "dump=$addr" > "$KM_FILE"; } 2>/dev/null
@@ -29,8 +29,8 @@ processes_end() {
 	done
 }
 
-# scan_unsettled MS: grace periods are held up for longer than the scan waits.
-scan_unsettled() {
+# scan_before_rcu_ends MS: grace periods are held up for longer than the scan waits.
+scan_before_rcu_ends() {
 	km_mark
 	km_set rcu_wait_ms "$1"
 	km_torture reset && km_torture "rcu 1000000" && processes_end && km_scan
@@ -39,7 +39,7 @@ scan_unsettled() {
 # Nothing is lost, neither blocks of the module nor other blocks.
 none_reported() {
 	sed -n '/^unreferenced/,$s/^/# /p' "$KM_REPORT" | head -n 60
-	[ "$(km_reports)" -eq 0 ] && km_verdicts
+	[ "$(km_reports)" -eq 0 ] && km_check
 }
 
 # A record of KFENCE's pool links the blocks behind it into RCU's queue.
@@ -60,7 +60,7 @@ lost_beside_reader() {
 }
 
 # Grace periods are held up for less long than the scan waits.
-scan_settled() {
+scan_after_rcu_ends() {
 	km_torture reset
 	km_mark
 	km_set rcu_wait_ms 10000
@@ -85,25 +85,25 @@ km_plan 15
 km_patient
 # Now, because no CPU can go offline while grace periods are held up.
 km_fence 1
-km_test "a scan succeeds without waiting for RCU" scan_unsettled 0
-km_test "without waiting it reports no waiting block" none_reported
-km_test "without waiting it logs nothing" not_told
-km_test "without waiting all blocks still wait after it" still 16
+km_test "a scan succeeds without waiting for RCU" scan_before_rcu_ends 0
+km_test "a scan without waiting reports no waiting block" none_reported
+km_test "a scan without waiting logs nothing" not_told
+km_test "after a scan without waiting, all blocks still wait" still_wait 16
 if [ -e "$KM_FENCE" ]; then
 	km_test "blocks behind KFENCE's records are lost without them" lost_without_records
 else
 	km_skip "blocks behind KFENCE's records are lost without them" "kernel without KFENCE"
 fi
-km_test "a scan succeeds when RCU needs longer than its wait" scan_unsettled 300
+km_test "a scan succeeds when RCU needs longer than its wait" scan_before_rcu_ends 300
 km_test "when RCU needs longer, no waiting block is reported" none_reported
 km_test "when RCU needs longer, the log says so" told 300
 km_test "a scan succeeds beside a CPU that cannot be preempted" lost_beside_reader
-km_test "beside that CPU, lost blocks are reported" km_verdicts 95
-km_test "the scan did not wait for that CPU" still 16
-km_test "a scan succeeds when RCU ends within its wait" scan_settled
+km_test "beside that CPU, lost blocks are reported" km_check 95
+km_test "the scan did not wait for that CPU" still_wait 16
+km_test "a scan succeeds when RCU ends within its wait" scan_after_rcu_ends
 km_test "when RCU ends in time, the log says nothing" not_told
 km_test "blocks that freed blocks pointed to are reported" orphans
-km_test "no block waits any more" still 0
+km_test "no block waits any more" still_wait 0
 km_torture reset
 km_fence 0
 km_impatient

@@ -20,7 +20,7 @@ add_up() {
 }
 
 found() {
-	km_verdicts 99 > "$KM_TMP/said"
+	km_check 99 > "$KM_TMP/said"
 	status=$?
 	cat "$KM_TMP/said"
 	add_up
@@ -45,7 +45,7 @@ lose_pages() {
 		km_torture "lose task 200" && km_scan &&
 			km_torture "lose pages $1" && km_scan && found || return 1
 		missed=$(km_said missed)
-		km_scan && km_verdicts 99 > "$KM_TMP/said" || return 1
+		km_scan && km_check 99 > "$KM_TMP/said" || return 1
 		[ "$(km_said missed)" -eq "$missed" ] && return 0
 		km_note "the next scan found some of the $missed missed pages"
 		tries=$((tries - 1))
@@ -55,7 +55,7 @@ lose_pages() {
 
 # Scans with a stop, right after another scan. Without a stop, the whole stack of a running
 # task is a root. The load of the host decides whether there is time for a stop.
-lose_still() {
+lose_with_stop() {
 	tries=10
 	while [ "$tries" -gt 0 ]; do
 		cut=$(km_stat stops_cut)
@@ -72,7 +72,7 @@ lose_still() {
 lose_single() {
 	good=0
 	for turn in 1 2 3 4 5 6 7 8; do
-		lose_still "$1" 1 && good=$((good + 1))
+		lose_with_stop "$1" 1 && good=$((good + 1))
 		km_note "turn $turn: $good good"
 	done
 	[ "$good" -ge 7 ]
@@ -80,12 +80,12 @@ lose_single() {
 
 # There are few blocks, and another stray value may hide one of them.
 lose_called() {
-	lose_scan called 64 && km_verdicts 98
+	lose_scan called 64 && km_check 98
 }
 
 # Blocks that nobody writes to hold other old addresses, too.
 lose_listed() {
-	lose_scan listed 500 && km_verdicts 95
+	lose_scan listed 500 && km_check 95
 }
 
 # in_context CONTEXT LEAST: so many reports must name the context.
@@ -138,7 +138,7 @@ together() {
 # Without the rule, the whole of each stack is a root.
 without_rule() {
 	km_torture "lose $1 $2" && km_without_rule 64 km_scan || return 1
-	km_verdicts 0 > "$KM_TMP/said" || return 1
+	km_check 0 > "$KM_TMP/said" || return 1
 	km_note "$(km_said missed) blocks hidden"
 	[ "$(km_said missed)" -ge $(($2 / 4)) ]
 }
@@ -164,7 +164,7 @@ km_test "blocks that nobody wrote to are found" lose unwritten 1000
 km_test "blocks in slots that the allocator listed are found" lose_listed
 km_test "pages that a scan has used are found" lose_pages 1024
 km_test "dead frames of sleeping tasks hide no blocks" lose asleep 1000
-km_test_still "dead frames of a running task hide no blocks" lose_still running 300
+km_test_stops "dead frames of a running task hide no blocks" lose_with_stop running 300
 km_test "dead frames of a hard interrupt hide no blocks" lose deep_hardirq 300
 if km_nmi; then
 	km_test "dead frames of an NMI hide no blocks" lose deep_nmi 100
@@ -178,7 +178,7 @@ km_test "blocks of a graph are found, seed $((seed + 1))" graph $((seed + 1))
 km_test "blocks of a graph are found, seed $((seed + 2))" graph $((seed + 2))
 km_test "99.9 % of all lost blocks are found, 99.5 % if slow" together
 km_test "stacks of sleeping tasks hide blocks without the rule" without_rule asleep 1000
-km_test_still "the stack of a running task hides blocks without it" without_rule running 300
+km_test_stops "the stack of a running task hides blocks without it" without_rule running 300
 km_torture reset
 km_test "the kernel log has no complaints" km_no_splat
 km_finish

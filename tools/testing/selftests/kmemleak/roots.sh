@@ -23,7 +23,7 @@ all_pairs_listed() {
 }
 
 pair() {
-	km_scenes "$1" "$2" && km_scan && km_verdicts "$KM_MOST"
+	km_scenes "$1" "$2" && km_scan && km_check "$KM_MOST"
 }
 
 # without_root ROOT PAIR: with the root off, blocks that only this root holds are lost.
@@ -44,12 +44,12 @@ without_stacks() {
 }
 
 live_again() {
-	km_scan && km_verdicts
+	km_scan && km_check
 }
 
 # The task that scans has a stack, too.
 own_stack() {
-	km_torture scan && km_read && km_verdicts
+	km_torture scan && km_read && km_check
 }
 
 own_stack_left() {
@@ -62,7 +62,7 @@ fenced() {
 	unreadable=$(km_stat unreadable)
 	km_fence 1 && km_torture fence
 	status=$?
-	km_fence 0 && [ "$status" -eq 0 ] && km_scan && km_verdicts "$KM_MOST"
+	km_fence 0 && [ "$status" -eq 0 ] && km_scan && km_check "$KM_MOST"
 }
 
 fences_not_counted() {
@@ -104,10 +104,10 @@ END
 km_test "blocks on the stack of the scanning task are live" own_stack
 km_test "these blocks are lost when the task returns" own_stack_left
 if [ -e "$KM_FENCE" ]; then
-	km_test "verdicts are right for blocks of KFENCE's pool" fenced
+	km_test "reports are right for blocks of KFENCE's pool" fenced
 	km_test "KFENCE's guard pages do not count as unreadable" fences_not_counted
 else
-	km_skip "verdicts are right for blocks of KFENCE's pool" "kernel without it"
+	km_skip "reports are right for blocks of KFENCE's pool" "kernel without it"
 	km_skip "KFENCE's guard pages do not count as unreadable" "kernel without it"
 fi
 km_test "an unloaded module leaves no reports" gone_with_module

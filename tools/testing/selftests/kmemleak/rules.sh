@@ -111,34 +111,34 @@ moves() {
 with_confirm() { moves && [ "$km_false" -eq 0 ]; }
 without_confirm() { km_without_rule "$CONFIRM" moves && [ "$km_false" -gt 0 ]; }
 
-# standstills: prints the number of stops that were made or tried
-standstills() {
+# count_stops: prints the number of stops that were made or tried
+count_stops() {
 	echo $(($(km_stat stops) + $(km_stat stops_cut)))
 }
 
-# stood_for NR [COMMAND...]: after this command, two scans must make NR stops. The first mark
-# of a scan leaves out the stacks of running tasks. A block that only such a stack holds
-# costs one more stop, so try three times. Chance never saves a stop.
-stood_for() {
+# makes_stops NR [COMMAND...]: after this command, two scans must make NR stops. The first mark
+# of a scan leaves out the stacks of running tasks. If only such a stack points to a block, that
+# causes one more stop. So try three times. Nothing can make the number of stops smaller.
+makes_stops() {
 	wanted=$1
 	shift
 	for turn in 1 2 3; do
 		[ $# -eq 0 ] || km_torture "$@" || return 1
-		stood=$(standstills)
+		stops=$(count_stops)
 		km_scan && km_scan || return 1
-		stood=$(($(standstills) - stood))
-		km_note "turn $turn: $(km_reports) reports, $stood stops, $wanted wanted"
-		[ "$stood" -gt "$wanted" ] || break
+		stops=$(($(count_stops) - stops))
+		km_note "turn $turn: $(km_reports) reports, $stops stops, $wanted wanted"
+		[ "$stops" -gt "$wanted" ] || break
 	done
-	[ "$stood" -eq "$wanted" ]
+	[ "$stops" -eq "$wanted" ]
 }
 
 known() {
-	stood_for 1 lose task 200 && lost_reported 190 && stood_for 0 && lost_reported 190
+	makes_stops 1 lose task 200 && lost_reported 190 && makes_stops 0 && lost_reported 190
 }
 
 new_one() {
-	stood_for 1 lose task 10
+	makes_stops 1 lose task 10
 }
 
 # The last stop needed more time than its budget.
@@ -171,7 +171,7 @@ done
 km_test "a known leak needs no stop" known
 km_test "a new leak needs one stop" new_one
 cut=$(km_stat stops_cut)
-km_test_still "a stop that is cut short tells the time it needs" too_little
+km_test_stops "a stop that is cut short records the time that it needed" too_little
 km_torture reset
 km_test "the kernel log has no complaints" km_no_splat
 km_finish

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The sample module announces the verdict for each block of its recipes. The detector must come
-# to the same verdicts, for each recipe alone and for all at once.
+# The sample module announces for each block of its recipes whether it must be reported. The
+# reports must agree with that, for each recipe alone and for all at once.
 
 # km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
@@ -18,7 +18,7 @@ softirq:leak_in_interrupt free_part:leak_free_part interior: data: bss:
 percpu_var: not_leak: ignore: transient: no_scan:leak_no_scan
 scan_area:leak_scan_area"
 
-# announced FUNCTION: prints the announcements of the last load as verdicts for the comparison,
+# announced FUNCTION: prints the announcements of the last load as lines for the comparison,
 # with this function in their traces. Blocks that earlier loads leaked are lost. Blocks that
 # they held are freed.
 announced() {
@@ -61,8 +61,8 @@ run() {
 	km_scan
 }
 
-# verdicts PERCENT: so many of the announced leaks must be reported, and nothing else.
-verdicts() {
+# compare PERCENT: so many of the announced leaks must be reported, and nothing else.
+compare() {
 	km_compare "$1" 1
 }
 
@@ -97,7 +97,7 @@ forget() {
 
 # The number of loads is the number of scenes, see km_scenes.
 alone() {
-	run "$1" "$2" "$KM_SCENES" && verdicts "$KM_MOST" && context "$1" && structure "$1"
+	run "$1" "$2" "$KM_SCENES" && compare "$KM_MOST" && context "$1" && structure "$1"
 	status=$?
 	forget
 	return "$status"
@@ -107,7 +107,7 @@ alone() {
 one_by_one() {
 	good=0
 	for turn in 1 2 3 4; do
-		run "$1" "$2" 1 && verdicts 100 && structure "$1" && good=$((good + 1))
+		run "$1" "$2" 1 && compare 100 && structure "$1" && good=$((good + 1))
 		forget
 		km_note "turn $turn: $good good"
 	done
@@ -115,7 +115,7 @@ one_by_one() {
 }
 
 together() {
-	run "$1" "" 1 && verdicts "$KM_MOST"
+	run "$1" "" 1 && compare "$KM_MOST"
 }
 
 ran_all() {
@@ -135,13 +135,13 @@ km_load kmemleak_test recipes=data || km_skip_all "no module kmemleak-test"
 km_unload kmemleak_test
 km_plan $(($# + 3))
 for recipe in $fleeting; do
-	km_test "right verdicts: recipe ${recipe%%:*}" one_by_one "${recipe%%:*}" "${recipe#*:}"
+	km_test "right reports: recipe ${recipe%%:*}" one_by_one "${recipe%%:*}" "${recipe#*:}"
 done
 for recipe in $lasting; do
-	km_test "right verdicts: recipe ${recipe%%:*}" alone "${recipe%%:*}" "${recipe#*:}"
+	km_test "right reports: recipe ${recipe%%:*}" alone "${recipe%%:*}" "${recipe#*:}"
 done
 all=$(printf '%s\n' "$@" | sed 's/:.*//' | grep -v transient | tr '\n' ',')
-km_test "right verdicts: all recipes but transient together" together "${all%,}"
+km_test "right reports: all recipes but transient together" together "${all%,}"
 km_test "all recipes but transient ran" ran_all $(($# - 1))
 km_unload kmemleak_test
 km_test "an unknown recipe is refused" refuses_unknown

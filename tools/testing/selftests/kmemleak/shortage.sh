@@ -31,7 +31,7 @@ exact() {
 # stop the CPUs, except with PREEMPT_RT. A stray value can hide a block, so try again.
 sample() {
 	for turn in 1 2 3; do
-		stood=$(km_stat stops)
+		stops=$(km_stat stops)
 		km_unload kmemleak_test
 		km_load kmemleak_test && km_scan || return 1
 		km_log | awk '/kmemleak-test: recipe=.* expect=leak/ {
@@ -44,7 +44,7 @@ sample() {
 		[ "$(wc -l < "$KM_TMP/lost")" -eq 30 ] || return 1
 		cat "$KM_TMP/past" "$KM_TMP/lost" > "$KM_TMP/answers"
 		sed 's/lost/past/' "$KM_TMP/lost" >> "$KM_TMP/past"
-		km_compare 100 1 && { km_rt || [ "$(km_stat stops)" -gt "$stood" ]; } && return 0
+		km_compare 100 1 && { km_rt || [ "$(km_stat stops)" -gt "$stops" ]; } && return 0
 		km_note "turn $turn: wrong reports, or no stop"
 		echo clear > "$KM_FILE"
 	done

@@ -3,7 +3,7 @@
 #
 # Everything at once: allocations in all contexts on all CPUs, loading and unloading of
 # modules, and scan, read, clear, dump and parameter writes. No held block may be reported at
-# any time, and nothing in the end. Afterwards the verdicts must be right.
+# any time, and nothing in the end. Afterwards the reports must be right.
 
 # km_test calls the functions by name. Their arguments are not those of the script.
 # shellcheck disable=SC2317,SC2119,SC2120
@@ -114,7 +114,7 @@ storm_was_one() {
 held_never_reported() {
 	touch "$KM_TMP/reports"
 	cp "$KM_TMP/reports" "$KM_REPORT"
-	km_verdicts
+	km_check
 }
 
 nothing_lost() {
@@ -129,7 +129,7 @@ still_on() {
 }
 
 graph() {
-	km_torture "graph $1 12000" && km_scan && km_verdicts 99.5
+	km_torture "graph $1 12000" && km_scan && km_check 99.5
 }
 
 km_begin
@@ -151,8 +151,8 @@ km_test "nothing is reported after the storm" nothing_lost
 km_test "the detector is on" still_on
 seed=${KMEMLEAK_TEST_SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}
 km_note "KMEMLEAK_TEST_SEED=$seed"
-km_test "right verdicts: a graph, seed $seed" graph "$seed"
-km_test "right verdicts: a graph, seed $((seed + 1))" graph $((seed + 1))
+km_test "right reports: a graph, seed $seed" graph "$seed"
+km_test "right reports: a graph, seed $((seed + 1))" graph $((seed + 1))
 km_torture reset
 km_test "nothing is reported in the end" nothing_lost
 km_test "the kernel log has no complaints" km_no_splat

@@ -17,7 +17,7 @@ suspends() {
 	echo freeze > "$POWER/state"
 }
 
-# Two tasks scan all the time. The thread scans when they let it, and sleeps meanwhile.
+# Two tasks scan all the time. The thread scans when they let it, and sleeps in between.
 suspends_often() {
 	: > "$KM_TMP/go"
 	for _ in 1 2; do
@@ -38,7 +38,7 @@ suspends_often() {
 }
 
 none_failed() {
-	[ ! -e "$KM_TMP/failed" ] && km_read && km_verdicts 99
+	[ ! -e "$KM_TMP/failed" ] && km_read && km_check 99
 }
 
 # Waits until the scan waits for a grace period. No grace period ends until the test is done.

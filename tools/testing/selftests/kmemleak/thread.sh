@@ -57,25 +57,25 @@ finds_leaks() {
 	[ "$(grep -c 'leak_cache_bulk+0x' "$KM_REPORT")" -ge 4 ]
 }
 
-# standstills: prints the number of stops that were made or tried
-standstills() {
+# count_stops: prints the number of stops that were made or tried
+count_stops() {
 	echo $(($(km_stat stops) + $(km_stat stops_cut)))
 }
 
 # The thread was not told to stop the CPUs.
-stops_nobody() {
-	[ "$(standstills)" -eq "$stood" ]
+makes_no_stop() {
+	[ "$(count_stops)" -eq "$stops_before" ]
 }
 
-stops_if_told() {
+makes_stop_if_told() {
 	km_with thread_confirm stop loses_one
 }
 
-# First wait for scans: a scan that had begun before the thread was told does not stop.
+# First wait for scans: a scan that began before the parameter was set makes no stop.
 loses_one() {
 	km_unload kmemleak_test
 	scans_by_itself && km_load kmemleak_test recipes=kmalloc || return 1
-	scans_by_itself && [ "$(standstills)" -gt "$stood" ]
+	scans_by_itself && [ "$(count_stops)" -gt "$stops_before" ]
 }
 
 # Writes scan again and again, until $KM_TMP/go is removed.
@@ -148,7 +148,7 @@ km_plan 16
 km_test "scan=off: there is no thread" no_thread
 km_test "scan=off: there is no scan" scans_no_more
 km_mark
-stood=$(standstills)
+stops_before=$(count_stops)
 echo scan=1 > "$KM_FILE"
 km_test "scan=1 starts one thread" one_thread
 km_test "the log says that the thread started" start_line
@@ -156,8 +156,8 @@ km_test "the thread runs at nice 10" nice_is 10
 km_test "the thread scans by itself" scans_by_itself
 km_test "the thread finds lost blocks" finds_leaks
 km_test "the log has the number of these leaks" tells_log
-km_test "the thread does not stop the CPUs" stops_nobody
-km_test "the thread stops the CPUs with thread_confirm=stop" stops_if_told
+km_test "the thread does not stop the CPUs" makes_no_stop
+km_test "the thread stops the CPUs with thread_confirm=stop" makes_stop_if_told
 km_test "the thread sleeps while others scan" waits_asleep
 km_test "commands work while the thread runs" commands_while_it_runs
 echo scan=off > "$KM_FILE"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Compares blocks with a known verdict (first file) with reports (second file). No live block
+# Compares expected results of blocks (first file) with reports (second file). No live block
 # may be reported. Lost blocks must be reported with their size, or with the requested size
 # where the smallest slab caches are larger. If a function is given, their trace must show
 # it. The compiler may have added to the function's name.
@@ -69,7 +69,7 @@ file == 2 && /^    .*\+0x/ {
 END {
 	for (k in reported) {
 		if (only && !(k in verdict)) {
-			complain("reported, though nobody knows it: 0x" k)
+			complain("reported, but not in the first file: 0x" k)
 			wrong++
 		}
 	}
@@ -105,7 +105,7 @@ END {
 		percent = 100
 	print "# live " n["live"] + 0 ", lost " n["lost"] + 0 ", missed " missed + 0
 	if (n["live"] + n["lost"] == 0) {
-		print "# no block with a known verdict"
+		print "# no block with an expected result"
 		wrong++
 	}
 	exit wrong > 0 || (n["lost"] - missed) * 100 < percent * n["lost"]
