@@ -232,7 +232,11 @@ long kmemleak_access_scan_words(struct kmemleak_tracker *t, unsigned long *dst, 
 	/* BLOCK and MAPPED: the caller has just looked up the block or page. */
 	if (how < KMEMLEAK_READ_ROOT)
 		return scan_readable(dst, addr, len, filter);
-	if (is_io_memory(addr))
+	/*
+	 * The vm_struct of a root stays. That of an opaque block may be freed at any time, but
+	 * is_kernels_own() looks for the page, and I/O memory has none.
+	 */
+	if (how == KMEMLEAK_READ_ROOT && is_io_memory(addr))
 		return 0;
 	preempt_disable();
 	if (how == KMEMLEAK_READ_OPAQUE ? is_kernels_own(addr) : is_readable_root(addr))

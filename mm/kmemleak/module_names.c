@@ -118,14 +118,17 @@ static struct moment moment_now(void)
 	return (struct moment){ get_jiffies_64(), local_clock() };
 }
 
+static bool is_before(const struct moment *a, const struct moment *b)
+{
+	return a->jiffies != b->jiffies ? a->jiffies < b->jiffies : (s32)(a->clock - b->clock) < 0;
+}
+
 /* Was a block born before this time? */
 static bool born_before(const struct kmemleak_birth *birth, const struct moment *moment)
 {
 	u64 now = get_jiffies_64(), born = now - (u32)((u32)now - birth->born);
 
-	if (born != moment->jiffies)
-		return born < moment->jiffies;
-	return (s32)(birth->stamp - moment->clock) < 0;
+	return is_before(&(struct moment){ born, birth->stamp }, moment);
 }
 
 /* --------------------------------------------------------------- names -- */
@@ -255,7 +258,9 @@ static void add_published_traces(struct unloaded *range, struct xarray *seen)
 static void drop_unloaded_locked(struct unloaded *old)
 {
 	lockdep_assert_held(&modules_lock);
-	lost_until = old->when;
+	/* There may have been no memory for a later record. */
+	if (is_before(&lost_until, &old->when))
+		lost_until = old->when;
 	unloaded_bytes -= sizeof(*old) + old->used;
 	nr_unloaded--;
 	list_del(&old->list);

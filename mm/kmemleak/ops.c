@@ -63,9 +63,9 @@ bool kmemleak_early_setup(void)
 {
 	if (likely(kmemleak_tracker.ops))
 		return false;
-	kmemleak_roots_setup(&kmemleak_tracker);
 	kmemleak_tracker_setup(&kmemleak_tracker, &kmemleak_kernel_ops, boot_entries,
 			       ARRAY_SIZE(boot_entries));
+	kmemleak_roots_setup(&kmemleak_tracker);
 	rcu_read_lock();
 	return true;
 }

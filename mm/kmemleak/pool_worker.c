@@ -44,7 +44,7 @@
 /* Written once, in late boot. The workqueue has a rescuer, because memory may be short. */
 static struct workqueue_struct *wq;
 /* Memory is short: keep only the stock. */
-static bool squeeze;
+static bool shrink_requested;
 
 static void maintain_pool(struct work_struct *work);
 static DECLARE_DELAYED_WORK(maintain_work, maintain_pool);
@@ -54,13 +54,12 @@ static bool trim_pool(bool all)
 {
 	struct kmemleak_tracker *t = &kmemleak_tracker;
 	LIST_HEAD(pages);
-	unsigned int nr;
+	bool free;
 
-	do {
-		nr = 0;
-		/* A scan may take long, and the stock cannot wait for its end. */
-		if (!mutex_trylock(&kmemleak_scan_mutex))
-			return false;
+	/* A scan may take long, and the stock cannot wait for its end. */
+	while ((free = mutex_trylock(&kmemleak_scan_mutex))) {
+		unsigned int nr = 0;
+
 		if (kmemleak_is_on())
 			nr = kmemleak_pool_trim(t, &pages, all, kmemleak_entry_move);
 		mutex_unlock(&kmemleak_scan_mutex);
@@ -69,10 +68,10 @@ static bool trim_pool(bool all)
 		/* Pairs with enter_hook(): afterwards no hook has a pointer into these pages. */
 		synchronize_rcu();
 		kmemleak_pool_release(t, &pages);
-	} while (nr);
+	}
 	/* The moves have left addresses of objects on this stack. */
 	kmemleak_selfstack_wipe(KMEMLEAK_WIPE_DEPTH);
-	return true;
+	return free;
 }
 
 static void maintain_pool(struct work_struct *work)
@@ -82,10 +81,10 @@ static void maintain_pool(struct work_struct *work)
 
 	if (!kmemleak_is_on())
 		return;
-	if (READ_ONCE(squeeze) || kmemleak_pool_overfull(t)) {
-		again = !trim_pool(READ_ONCE(squeeze));
+	if (READ_ONCE(shrink_requested) || kmemleak_pool_overfull(t)) {
+		again = !trim_pool(READ_ONCE(shrink_requested));
 		if (!again)
-			WRITE_ONCE(squeeze, false);
+			WRITE_ONCE(shrink_requested, false);
 	}
 	if (!kmemleak_pool_restock(t) || again)
 		queue_delayed_work(wq, &maintain_work, RETRY_DELAY);
@@ -146,7 +145,7 @@ static unsigned long shrink_pages(struct shrinker *shrinker, struct shrink_contr
 {
 	if (mutex_is_locked(&kmemleak_scan_mutex))
 		return SHRINK_STOP;
-	WRITE_ONCE(squeeze, true);
+	WRITE_ONCE(shrink_requested, true);
 	mod_delayed_work(wq, &maintain_work, 0);
 	return min(sc->nr_to_scan, kmemleak_pool_surplus(&kmemleak_tracker));
 }

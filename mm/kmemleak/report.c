@@ -386,13 +386,19 @@ static bool report_in_space(enum kmemleak_space space, unsigned long addr)
 	struct kmemleak_birth birth;
 	char comm[KMEMLEAK_COMM_LEN];
 	char words[128];
+	bool found;
 
 	if (space != KMEMLEAK_PHYS)
 		addr = kmemleak_untag(addr);
-	if (!kmemleak_block_get(t, space, addr, &object))
+	/* kmemleak_comm_expire() waits before it gives the number of a name to another name. */
+	rcu_read_lock();
+	found = kmemleak_block_get(t, space, addr, &object);
+	if (found)
+		kmemleak_comm_get(t, object.comm, object.pid, comm);
+	rcu_read_unlock();
+	if (!found)
 		return false;
 	birth = (struct kmemleak_birth){ object.born, object.stamp };
-	kmemleak_comm_get(t, object.comm, object.pid, comm);
 	flags_to_words(object.flags, words, sizeof(words));
 
 	emit(NULL, "Object %s0x%08lx (size %zu):\n", kmemleak_space_types[space].label,

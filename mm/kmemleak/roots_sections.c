@@ -165,6 +165,8 @@ static void ignore_page_map(struct kmemleak_tracker *t)
 	unsigned int nr = 0;
 	struct zone *zone;
 
+	/* Keep the map itself: no memory is plugged or unplugged meanwhile. */
+	get_online_mems();
 	for_each_populated_zone(zone) {
 		unsigned long pfn = zone->zone_start_pfn;
 
@@ -181,6 +183,7 @@ static void ignore_page_map(struct kmemleak_tracker *t)
 				t->ops->pause(t);
 		}
 	}
+	put_online_mems();
 }
 
 static void ignore_table(unsigned long table, void *arg)

@@ -67,8 +67,11 @@ void kmemleak_roots_stack_skip_irq(const struct kmemleak_marker *m, int cpu)
 {
 	size_t size;
 	void *stack = kmemleak_arch_irq_stack(cpu, &size);
+	struct kmemleak_object block;
 
-	if (stack && !kmemleak_mark_is_stopped(m))
+	/* The stack is no block if it was allocated before tracking was turned on. */
+	if (stack && !kmemleak_mark_is_stopped(m) &&
+	    kmemleak_block_get(&kmemleak_tracker, KMEMLEAK_VIRT, (unsigned long)stack, &block))
 		kmemleak_block_annotate(&kmemleak_tracker, KMEMLEAK_VIRT, (unsigned long)stack,
 					KMEMLEAK_ANNOTATE_NO_SCAN);
 }
@@ -117,6 +120,11 @@ static void mark_stack(struct kmemleak_marker *m, struct task_struct *task)
 	if (sp < stack || sp > stack + THREAD_SIZE)
 		sp = stack;
 	kmemleak_mark_range_no_drain(m, sp, stack + THREAD_SIZE);
+	/*
+	 * If the reads above saw what the task wrote to its stack, the reads below see that the
+	 * task has run. Pairs with the barriers of a task switch.
+	 */
+	smp_rmb();
 	ran |= is_on_cpu(task) || switches != READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw);
 	if (ran && !own && !(exact && kmemleak_mark_defers_running(m)))
 		kmemleak_mark_range_no_drain(m, stack, sp);

@@ -26,6 +26,7 @@
 #include <linux/sched.h>
 #include <linux/sched/cputime.h>
 #include <linux/smp.h>
+#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/stop_machine.h>
 #include <linux/string.h>
@@ -100,9 +101,9 @@ static DEFINE_RAW_SPINLOCK(stash_lock);	/* guards @stash: markers on all CPUs ta
  * Enough for a work list of all objects, or for objects left for the judge. At most 16 MiB
  * with pages of 4 KiB.
  */
-#define OBJECTS_PER_PAGE	128
+#define OBJECTS_PER_PAGE	(PAGE_SIZE / 32)
 #define MIN_STASH		32
-#define MAX_STASH		4096
+#define MAX_STASH		(SZ_16M / PAGE_SIZE)
 
 static void *stash_pop(void)
 {

@@ -12,7 +12,7 @@
 #include "tracker.h"
 
 /* Attempts to replace an older object of the same start. After these, it is an overlap. */
-#define MAX_REPLACED	2
+#define MAX_TRIES	2
 
 /* Can a block lie at @addr at all? A bad address is counted. */
 enum kmemleak_result kmemleak_check_addr(struct kmemleak_tracker *t, enum kmemleak_space space,
@@ -110,7 +110,7 @@ static __always_inline void erase_object_unlock(struct kmemleak_tracker *t,
 	if (unlikely(flags & (KMEMLEAK_AREAS | KMEMLEAK_ALIAS)))
 		kmemleak_attr_drop(t, start);
 	if (unlikely(flags & KMEMLEAK_WIDE))
-		kmemleak_index_forget_wide(t, start, size);
+		kmemleak_index_uncover(t, start, size);
 }
 
 /* If this returns an entry, interrupts are off, and the caller must restore @irq. */
@@ -141,13 +141,13 @@ resolve_clash(struct kmemleak_tracker *t, struct kmemleak_object *obj, struct km
 	enum kmemleak_space space = kmemleak_object_space(obj);
 	unsigned long start = obj->start;
 	size_t size = obj->size;
-	unsigned int replaced = 0;
+	unsigned int tries = 0;
 
 	do {
 		struct kmemleak_index_lock at;
 		struct kmemleak_object *old;
 
-		if (clash.start == start && replaced++ < MAX_REPLACED) {
+		if (clash.start == start && tries++ < MAX_TRIES) {
 			old = kmemleak_index_relock(t, clash, &at);
 			if (!old)
 				continue;
@@ -318,7 +318,7 @@ static struct kmemleak_object *cut_part_unlock(struct kmemleak_tracker *t,
 		return tail;
 	}
 	if (last != obj_last && tail) {
-		kmemleak_comm_keep(t, obj);
+		kmemleak_comm_touch(t, obj);
 		fill_tail(tail, obj, last + 1, obj_last - last);
 		kmemleak_index_trim_unlock(t, obj, obj_start, start - obj_start, tail, at);
 		return NULL;

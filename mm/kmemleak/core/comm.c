@@ -199,14 +199,14 @@ u16 kmemleak_comm_intern(struct kmemleak_tracker *t, const char *comm, u32 pid)
 }
 
 /**
- * kmemleak_comm_keep() - an object's name is in use: write the current age to its slot
+ * kmemleak_comm_touch() - an object's name is in use: write the current age to its slot
  * @t: tracker
  * @obj: the object; its shard's lock is held
  *
  * For kmemleak_comm_expire(), and before the name is copied to another object, which its walk
  * may not visit.
  */
-void kmemleak_comm_keep(struct kmemleak_tracker *t, const struct kmemleak_object *obj)
+void kmemleak_comm_touch(struct kmemleak_tracker *t, const struct kmemleak_object *obj)
 {
 	struct kmemleak_comm_table *table = table_of(t, obj->pid);
 	u8 age = READ_ONCE(t->comm_age);
@@ -254,7 +254,7 @@ unsigned int kmemleak_comm_nr(struct kmemleak_tracker *t)
 
 static void mark_comm_used(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *arg)
 {
-	kmemleak_comm_keep(t, obj);
+	kmemleak_comm_touch(t, obj);
 }
 
 /* Makes a slot dead if its age is not @age. Look-ups do not find the name any more. */
@@ -290,7 +290,7 @@ static void visit_comm_slots(struct kmemleak_tracker *t, u8 age,
 	}
 }
 
-static bool any_table_full(struct kmemleak_tracker *t)
+static bool any_table_crowded(struct kmemleak_tracker *t)
 {
 	unsigned int i;
 
@@ -316,7 +316,7 @@ int kmemleak_comm_expire(struct kmemleak_tracker *t)
 	struct kmemleak_cursor cursor = { };
 	int ret = 0;
 
-	if (!any_table_full(t))
+	if (!any_table_crowded(t))
 		return 0;
 	WRITE_ONCE(t->comm_age, age);
 	t->ops->wait_for_hooks(t);

@@ -31,7 +31,7 @@ struct kmemleak_comm_table {
 int kmemleak_comm_start(struct kmemleak_tracker *t, unsigned int nr);
 void kmemleak_comm_reset(struct kmemleak_tracker *t);
 u16 kmemleak_comm_intern(struct kmemleak_tracker *t, const char *comm, u32 pid);
-void kmemleak_comm_keep(struct kmemleak_tracker *t, const struct kmemleak_object *obj);
+void kmemleak_comm_touch(struct kmemleak_tracker *t, const struct kmemleak_object *obj);
 void kmemleak_comm_get(struct kmemleak_tracker *t, u16 id, u32 pid, char *comm);
 unsigned int kmemleak_comm_nr(struct kmemleak_tracker *t);
 int kmemleak_comm_expire(struct kmemleak_tracker *t);

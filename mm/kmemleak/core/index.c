@@ -221,7 +221,7 @@ int kmemleak_index_insert_irqs_off(struct kmemleak_tracker *t, struct kmemleak_o
 
 	widen_bounds(idx, space, obj);
 	if (unlikely(space != KMEMLEAK_VIRT))
-		return insert_into_shard(&idx->other[space], obj, clash);
+		return insert_into_shard(&idx->by_space[space], obj, clash);
 	shard = shard_of_region(idx, region_of(obj->start));
 	if (kmemleak_index_is_covered(idx, shard) && find_wide_overlap(idx, obj, clash))
 		return -EEXIST;
@@ -461,14 +461,14 @@ void kmemleak_index_replace_unlock(struct kmemleak_tracker *t, struct kmemleak_o
 }
 
 /**
- * kmemleak_index_forget_wide() - undo kmemleak_index_cover() for an erased wide object
+ * kmemleak_index_uncover() - undo kmemleak_index_cover() for an erased wide object
  * @t: tracker
  * @start: first byte of the object
  * @size: size of the object
  *
  * Context: any but NMI. Takes a lock for each region, so do not turn interrupts off for it.
  */
-void kmemleak_index_forget_wide(struct kmemleak_tracker *t, unsigned long start, size_t size)
+void kmemleak_index_uncover(struct kmemleak_tracker *t, unsigned long start, size_t size)
 {
 	uncover_object(&t->index, start, size);
 }

@@ -46,7 +46,7 @@ struct kmemleak_shard {
  * @order: page order of @shards, -1 while they are @boot
  * @boot: the first @shards, until kmemleak_index_grow()
  * @wide: objects that cross a region boundary, by class
- * @other: physical and per-cpu objects, by space; that of VIRT stays empty
+ * @by_space: physical and per-cpu objects, by space; that of VIRT stays empty
  * @cover_all: number of wide objects that have more regions than there are shards
  * @split: ascending starts of class 1, 2, …; ULONG_MAX: unused
  * @percpu_region: by hash of the region of a per-cpu pointer: 1 if an object may lie
@@ -63,7 +63,7 @@ struct kmemleak_index {
 	int order;
 	struct kmemleak_shard boot[1 << KMEMLEAK_BOOT_SHARD_BITS];
 	struct kmemleak_shard wide[KMEMLEAK_NR_CLASSES];
-	struct kmemleak_shard other[KMEMLEAK_NR_SPACES];
+	struct kmemleak_shard by_space[KMEMLEAK_NR_SPACES];
 	atomic_t cover_all;
 	unsigned long split[KMEMLEAK_NR_CLASSES - 1];
 	u8 percpu_region[1 << KMEMLEAK_PERCPU_REGION_BITS];
@@ -108,7 +108,7 @@ void kmemleak_index_replace_unlock(struct kmemleak_tracker *t, struct kmemleak_o
 void kmemleak_index_trim_unlock(struct kmemleak_tracker *t, struct kmemleak_object *obj,
 				unsigned long start, size_t size, struct kmemleak_object *tail,
 				struct kmemleak_index_lock *at);
-void kmemleak_index_forget_wide(struct kmemleak_tracker *t, unsigned long start, size_t size);
+void kmemleak_index_uncover(struct kmemleak_tracker *t, unsigned long start, size_t size);
 int kmemleak_index_cover(struct kmemleak_index *idx, unsigned long start, size_t size,
 			 struct kmemleak_ref *clash);
 void kmemleak_index_link_locked(struct kmemleak_shard *shard, struct kmemleak_object *obj);
@@ -170,7 +170,7 @@ static inline struct kmemleak_shard *wide_of(struct kmemleak_index *idx,
 					     enum kmemleak_space space, unsigned long addr)
 {
 	if (space != KMEMLEAK_VIRT)
-		return &idx->other[space];
+		return &idx->by_space[space];
 	return &idx->wide[class_of(idx, addr)];
 }
 

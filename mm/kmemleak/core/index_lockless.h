@@ -59,9 +59,11 @@ static __always_inline bool kmemleak_index_check(struct kmemleak_tracker *t,
 
 	seen->ref = (struct kmemleak_ref){ obj, start };
 	seen->size = READ_ONCE(obj->size);
-	seen->flags = READ_ONCE(obj->flags);
+	/* Acquire: if these are the flags of the entry's next object, the start has changed. */
+	seen->flags = smp_load_acquire(&obj->flags);
 	/* A size that does not belong to this start leads to another shard at worst. */
 	seen->found = addr - start < seen->size && region_of(addr) == region_of(start) &&
+		      READ_ONCE(obj->start) == start &&
 		      (seen->flags & (KMEMLEAK_LIVE | KMEMLEAK_WIDE | KMEMLEAK_SPACE_MASK)) ==
 		      KMEMLEAK_LIVE;
 	seen->stable = !(seq & 1) && !read_seqcount_retry(&shard->seq, seq);

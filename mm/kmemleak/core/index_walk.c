@@ -31,8 +31,8 @@ void kmemleak_index_setup(struct kmemleak_index *idx)
 		setup_shard(&idx->boot[i]);
 	for (i = 0; i < ARRAY_SIZE(idx->wide); i++)
 		setup_shard(&idx->wide[i]);
-	for (i = 0; i < ARRAY_SIZE(idx->other); i++)
-		setup_shard(&idx->other[i]);
+	for (i = 0; i < ARRAY_SIZE(idx->by_space); i++)
+		setup_shard(&idx->by_space[i]);
 	for (i = 0; i < ARRAY_SIZE(idx->split); i++)
 		idx->split[i] = ULONG_MAX;
 	kmemleak_index_bounds_setup(idx);
@@ -49,8 +49,8 @@ static struct kmemleak_shard *nth_tree(struct kmemleak_index *idx, unsigned long
 	if (n < ARRAY_SIZE(idx->wide))
 		return &idx->wide[n];
 	n -= ARRAY_SIZE(idx->wide);
-	if (n < ARRAY_SIZE(idx->other))
-		return &idx->other[n];
+	if (n < ARRAY_SIZE(idx->by_space))
+		return &idx->by_space[n];
 	return NULL;
 }
 

@@ -25,7 +25,7 @@ struct judge {
 	u8 *page;
 	unsigned int steps;
 	int err;	/* error of ops->pause() that ends the scan, or 0 */
-	unsigned long doubts;	/* suspects that may be reported but were never confirmed */
+	unsigned long nr_unconfirmed;	/* suspects that may be reported but were never confirmed */
 	bool confirmed;	/* the suspects that are left are confirmed */
 };
 
@@ -154,13 +154,13 @@ static void judge_object(struct judge *j, struct kmemleak_ref ref)
 	struct kmemleak_index_lock at;
 	struct kmemleak_object *obj = kmemleak_index_relock(j->t, ref, &at);
 	struct sum sum = { };
-	bool white, doubt;
+	bool white, unconfirmed;
 	u32 born, stamp;
 
 	if (!obj)
 		return;
 	white = looks_lost_locked(j, obj);
-	doubt = !(obj->flags & KMEMLEAK_CONFIRMED) &&
+	unconfirmed = !(obj->flags & KMEMLEAK_CONFIRMED) &&
 		kmemleak_rules_white_often_enough(j->opt, scans_white(obj));
 	born = obj->born;
 	stamp = obj->stamp;
@@ -176,7 +176,7 @@ static void judge_object(struct judge *j, struct kmemleak_ref ref)
 	suspect->born = born;
 	suspect->stamp = stamp;
 	suspect->crc = sum.crc;
-	j->doubts += doubt;
+	j->nr_unconfirmed += unconfirmed;
 }
 
 static int collect_suspects(struct judge *j)
@@ -453,7 +453,7 @@ static int rescan_suspects(struct judge *j)
 
 static int confirm_suspects(struct judge *j)
 {
-	if (kmemleak_rules_must_confirm(j->opt) && j->doubts && run_stopped_mark(j))
+	if (kmemleak_rules_must_confirm(j->opt) && j->nr_unconfirmed && run_stopped_mark(j))
 		return rescan_suspects(j);
 	j->confirmed = true;
 	return recheck_contents(j);
@@ -467,7 +467,7 @@ static int judge_objects(struct judge *j)
 	if (may_stop(j) && !j->t->last_stop_failed)
 		flags |= KMEMLEAK_MARK_DEFER_RUNNING;
 	ret = run_mark(j, flags) ?: collect_suspects(j);
-	if (!j->doubts)
+	if (!j->nr_unconfirmed)
 		/*
 		 * Nothing to confirm. But if this mark scanned stacks of running tasks, their
 		 * dead parts may hide leaks. The next scan leaves these stacks to a stop.
@@ -514,7 +514,7 @@ int kmemleak_judge(struct kmemleak_tracker *t, const struct kmemleak_options *op
 	j->page = t->ops->page_alloc(t, 0, KMEMLEAK_GFP);
 	if (j->page)
 		ret = judge_objects(j);
-	kmemleak_mark_finish(t);
+	kmemleak_mark_newborns_end(t);
 	if (j->m)
 		kmemleak_mark_end(j->m);
 	kmemleak_leak_set_free(t, &j->suspects);

@@ -32,7 +32,7 @@ int kmemleak_mark_object(struct kmemleak_marker *m, struct kmemleak_ref ref);
 unsigned int kmemleak_mark_next_to_judge(struct kmemleak_marker *m,
 					 struct kmemleak_pool_cursor *cursor,
 					 struct kmemleak_ref *refs, unsigned int max);
-void kmemleak_mark_finish(struct kmemleak_tracker *t);
+void kmemleak_mark_newborns_end(struct kmemleak_tracker *t);
 void kmemleak_mark_end(struct kmemleak_marker *m);
 
 /* mark.c: for ops->roots(). */

@@ -341,14 +341,19 @@ struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
 	m->opt = opt;
 	mark->err = advance_epoch(t);
 	m->epoch = t->epoch;
+	/* Pairs with fill_object(). */
+	smp_store_release(&t->marking, kmemleak_rules_newborn_is_gray(opt));
+	/*
+	 * Read the bounds and the per-cpu objects after that. They need not cover a block that is
+	 * born later: its hook sees the flag, so the block is gray.
+	 */
+	smp_mb();
 	m->filter.virt = join_bounds(&t->index, 0, KMEMLEAK_NR_CLASSES - 1);
 	m->filter.percpu = join_bounds(&t->index, KMEMLEAK_NR_CLASSES + KMEMLEAK_PERCPU,
 				       KMEMLEAK_NR_CLASSES + KMEMLEAK_PERCPU);
 	m->filter.percpu_copies = join_copy_bounds(t, m->filter.percpu);
 	kmemleak_percpu_map_fill(t, &mark->percpu_map);
 	m->mapped = (struct kmemleak_bounds){ t->mapped, t->mapped_end - t->mapped };
-	/* Pairs with fill_object(). */
-	smp_store_release(&t->marking, kmemleak_rules_newborn_is_gray(opt));
 	return m;
 }
 
@@ -495,12 +500,12 @@ void kmemleak_mark_end(struct kmemleak_marker *m)
 }
 
 /**
- * kmemleak_mark_finish() - the last mark of a scan is over: new objects are no longer gray
+ * kmemleak_mark_newborns_end() - the last mark of a scan is over: new objects are no longer gray
  * @t: tracker
  *
  * All marks of a scan share this. kmemleak_mark_end() frees the memory of each mark.
  */
-void kmemleak_mark_finish(struct kmemleak_tracker *t)
+void kmemleak_mark_newborns_end(struct kmemleak_tracker *t)
 {
 	WRITE_ONCE(t->marking, false);
 }

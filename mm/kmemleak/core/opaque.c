@@ -363,9 +363,11 @@ int kmemleak_opaque_start(struct kmemleak_tracker *t, int order)
 	for (i = 1; i < nr; i++) {
 		struct kmemleak_opaque_entry *entry = &o->boot[i];
 
-		if (entry->size)
-			add_entry_locked(o, entry->link & (BIT(SPACE_BITS) - 1), entry->start,
-					 entry->size);
+		if (entry->size && !add_entry_locked(o, entry->link & (BIT(SPACE_BITS) - 1),
+						     entry->start, entry->size)) {
+			o->missed++;
+			kmemleak_count(t, KMEMLEAK_CNT_OPAQUE_MISSED);
+		}
 	}
 	return 0;
 }

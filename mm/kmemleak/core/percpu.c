@@ -21,7 +21,7 @@
 
 /* Argument of add_percpu_object(). */
 struct filling {
-	struct kmemleak_percpu_map *copies;
+	struct kmemleak_percpu_map *map;
 	unsigned long gap;	/* objects at most this far apart share an area */
 };
 
@@ -42,18 +42,18 @@ static unsigned long double_gap(unsigned long gap)
 }
 
 /* Offsets at most @gap apart share a group. Return: false if there are too many groups. */
-static bool fill_groups(const struct kmemleak_tracker *t, struct kmemleak_percpu_map *c,
+static bool fill_groups(const struct kmemleak_tracker *t, struct kmemleak_percpu_map *map,
 			unsigned long gap)
 {
 	struct kmemleak_percpu_group *group = NULL;
 	unsigned int i;
 
-	c->nr_groups = 0;
+	map->nr_groups = 0;
 	for (i = 0; i < t->nr_cpu_offsets; i++) {
 		if (!group || t->cpu_offset[i] - t->cpu_offset[i - 1] > gap) {
-			if (c->nr_groups == ARRAY_SIZE(c->group))
+			if (map->nr_groups == ARRAY_SIZE(map->group))
 				return false;
-			group = &c->group[c->nr_groups++];
+			group = &map->group[map->nr_groups++];
 			group->offset = &t->cpu_offset[i];
 			group->nr = 0;
 		}
@@ -63,25 +63,25 @@ static bool fill_groups(const struct kmemleak_tracker *t, struct kmemleak_percpu
 }
 
 /* Joins areas that are at most @gap apart. */
-static void join_areas(struct kmemleak_percpu_map *c, unsigned long gap)
+static void join_areas(struct kmemleak_percpu_map *map, unsigned long gap)
 {
 	unsigned int i, nr = 0;
 
-	for (i = 1; i < c->nr_areas; i++) {
-		if (c->area[i].start - c->area[nr].end > gap)
-			c->area[++nr] = c->area[i];
+	for (i = 1; i < map->nr_areas; i++) {
+		if (map->area[i].start - map->area[nr].end > gap)
+			map->area[++nr] = map->area[i];
 		else
-			c->area[nr].end = c->area[i].end;
+			map->area[nr].end = map->area[i].end;
 	}
-	c->nr_areas = nr + 1;
+	map->nr_areas = nr + 1;
 }
 
 /* Called for objects in ascending order. */
 static void add_percpu_object(struct kmemleak_tracker *t, struct kmemleak_object *obj, void *arg)
 {
 	struct filling *filling = arg;
-	struct kmemleak_percpu_map *c = filling->copies;
-	struct kmemleak_percpu_area *last = c->nr_areas ? &c->area[c->nr_areas - 1] : NULL;
+	struct kmemleak_percpu_map *map = filling->map;
+	struct kmemleak_percpu_area *last = map->nr_areas ? &map->area[map->nr_areas - 1] : NULL;
 	unsigned long end = obj->start + obj->size;
 
 	if (!kmemleak_space_is_per_cpu(kmemleak_object_space(obj)))
@@ -91,30 +91,30 @@ static void add_percpu_object(struct kmemleak_tracker *t, struct kmemleak_object
 		last->end = max(last->end, end);
 		return;
 	}
-	while (c->nr_areas == ARRAY_SIZE(c->area)) {
+	while (map->nr_areas == ARRAY_SIZE(map->area)) {
 		filling->gap = double_gap(filling->gap);
-		join_areas(c, filling->gap);
+		join_areas(map, filling->gap);
 	}
-	c->area[c->nr_areas++] = (struct kmemleak_percpu_area){ obj->start, end };
+	map->area[map->nr_areas++] = (struct kmemleak_percpu_area){ obj->start, end };
 }
 
 /**
  * kmemleak_percpu_map_fill() - find out where CPUs' copies of per-cpu objects lie
  * @t: tracker
- * @c: the map, filled in
+ * @map: the map, filled in
  *
  * Context: process, no lock held.
  */
-void kmemleak_percpu_map_fill(struct kmemleak_tracker *t, struct kmemleak_percpu_map *c)
+void kmemleak_percpu_map_fill(struct kmemleak_tracker *t, struct kmemleak_percpu_map *map)
 {
 	struct kmemleak_cursor cursor = kmemleak_index_begin(t, KMEMLEAK_PERCPU);
-	struct filling filling = { .copies = c, .gap = unit_size(t) };
+	struct filling filling = { .map = map, .gap = unit_size(t) };
 	unsigned long gap = filling.gap;
 
-	while (!fill_groups(t, c, gap))
+	while (!fill_groups(t, map, gap))
 		gap = double_gap(gap);
-	c->nr_areas = 0;
-	while (c->nr_groups &&
+	map->nr_areas = 0;
+	while (map->nr_groups &&
 	       kmemleak_index_walk(t, &cursor, WALK_BUDGET, add_percpu_object, &filling))
 		/* If the scan must end, the next pause of the mark returns the error again. */
 		t->ops->pause(t);
@@ -124,19 +124,19 @@ void kmemleak_percpu_map_fill(struct kmemleak_tracker *t, struct kmemleak_percpu
  * Return: the last area that starts at or below @value. If there is none, the last area of
  * all, because addresses wrap around.
  */
-static unsigned int search_area(const struct kmemleak_percpu_map *c, unsigned long value)
+static unsigned int search_area(const struct kmemleak_percpu_map *map, unsigned long value)
 {
-	unsigned int low = 0, high = c->nr_areas;
+	unsigned int low = 0, high = map->nr_areas;
 
 	while (low < high) {
 		unsigned int middle = (low + high) / 2;
 
-		if (c->area[middle].start <= value)
+		if (map->area[middle].start <= value)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return (low ?: c->nr_areas) - 1;
+	return (low ?: map->nr_areas) - 1;
 }
 
 /* Return: the last CPU of a group with an offset at most @distance above the first CPU's. */
@@ -175,26 +175,26 @@ static void visit_area(struct kmemleak_marker *m, const struct kmemleak_percpu_g
 
 /**
  * kmemleak_percpu_map_visit() - visit the per-cpu pointers that an address can stand for
- * @c: the map
+ * @map: the map
  * @m: passed to @visit
  * @addr: any word
  * @visit: called with each pointer that lies in an area and is @addr less a CPU's offset
  */
-void kmemleak_percpu_map_visit(const struct kmemleak_percpu_map *c, struct kmemleak_marker *m,
+void kmemleak_percpu_map_visit(const struct kmemleak_percpu_map *map, struct kmemleak_marker *m,
 			       unsigned long addr,
 			       void (*visit)(struct kmemleak_marker *m, unsigned long ptr))
 {
 	const struct kmemleak_percpu_group *group;
 
-	for (group = c->group; c->nr_areas && group < c->group + c->nr_groups; group++) {
+	for (group = map->group; map->nr_areas && group < map->group + map->nr_groups; group++) {
 		unsigned long span = group->offset[group->nr - 1] - group->offset[0];
 		/* The pointer, if @addr lies in the copy of the group's first CPU. */
 		unsigned long first = addr - group->offset[0];
-		unsigned int nr = search_area(c, first), left = c->nr_areas;
+		unsigned int nr = search_area(map, first), left = map->nr_areas;
 
 		/* Areas ascend, and so do the ends of their copies: stop at the first miss. */
-		for (; left; left--, nr = (nr ?: c->nr_areas) - 1) {
-			const struct kmemleak_percpu_area *area = &c->area[nr];
+		for (; left; left--, nr = (nr ?: map->nr_areas) - 1) {
+			const struct kmemleak_percpu_area *area = &map->area[nr];
 
 			if (first - area->start >= area->end - area->start + span)
 				break;

@@ -30,8 +30,8 @@ struct kmemleak_percpu_map {
 	unsigned int nr_areas;
 };
 
-void kmemleak_percpu_map_fill(struct kmemleak_tracker *t, struct kmemleak_percpu_map *c);
-void kmemleak_percpu_map_visit(const struct kmemleak_percpu_map *c, struct kmemleak_marker *m,
+void kmemleak_percpu_map_fill(struct kmemleak_tracker *t, struct kmemleak_percpu_map *map);
+void kmemleak_percpu_map_visit(const struct kmemleak_percpu_map *map, struct kmemleak_marker *m,
 			       unsigned long addr,
 			       void (*visit)(struct kmemleak_marker *m, unsigned long ptr));
 

@@ -163,10 +163,10 @@ static void add_boot_entries(struct kmemleak_pool *pool)
 /**
  * kmemleak_pool_setup() - make a pool that has only the boot entries
  * @t: tracker
- * @reserve: the boot entries: zeroed memory for the time before the page allocator is up
+ * @boot_entries: the boot entries: zeroed memory for the time before the page allocator is up
  * @nr: number of boot entries, may be 0
  */
-void kmemleak_pool_setup(struct kmemleak_tracker *t, union kmemleak_entry *reserve,
+void kmemleak_pool_setup(struct kmemleak_tracker *t, union kmemleak_entry *boot_entries,
 			 unsigned long nr)
 {
 	struct kmemleak_pool *pool = &t->pool;
@@ -176,7 +176,7 @@ void kmemleak_pool_setup(struct kmemleak_tracker *t, union kmemleak_entry *reser
 	INIT_LIST_HEAD(&pool->pages);
 	for (i = 0; i < KMEMLEAK_NR_POOL_FILLS; i++)
 		INIT_LIST_HEAD(&pool->fill[i]);
-	pool->boot_entries = reserve;
+	pool->boot_entries = boot_entries;
 	pool->nr_boot_entries = nr;
 	add_boot_entries(pool);
 	kmemleak_pool_set_stock(t, 0);
@@ -319,7 +319,7 @@ static struct kmemleak_object *get_shared_entry(struct kmemleak_tracker *t,
 	wants = needs_maintenance_locked(pool);
 	raw_spin_unlock(&pool->lock);
 	if (unlikely(few))
-		kmemleak_count_many(t, KMEMLEAK_CNT_RESERVE_USED, nr);
+		kmemleak_count_many(t, KMEMLEAK_CNT_STOCK_USED, nr);
 	if (unlikely(wants))
 		request_maintenance(t);
 	if (cache) {

@@ -13,7 +13,7 @@
  * While a coarse clock stands still, each allocation adds 1 ns to the last stamp. Stamps may
  * run ahead of the clock by this many nanoseconds. A tick has fewer allocations.
  */
-#define KMEMLEAK_CLOCK_TICK	BIT(20)
+#define KMEMLEAK_MAX_STAMP_LEAD	BIT(20)
 
 static inline void kmemleak_pool_push(struct kmemleak_object **list, struct kmemleak_object *obj)
 {
@@ -46,7 +46,7 @@ static inline u32 kmemleak_pool_stamp(struct kmemleak_pool_cache *cache, u32 clo
 	s32 ahead = clock - cache->stamp;
 
 	/* A coarse clock stands still between two ticks. */
-	if (unlikely(ahead <= 0 && ahead > -(s32)KMEMLEAK_CLOCK_TICK))
+	if (unlikely(ahead <= 0 && ahead > -(s32)KMEMLEAK_MAX_STAMP_LEAD))
 		clock = cache->stamp + 1;
 	cache->stamp = clock;
 	return clock;
@@ -116,10 +116,11 @@ kmemleak_pool_next_to(const struct kmemleak_tracker *t, struct kmemleak_object *
 {
 	union kmemleak_entry *entry = (union kmemleak_entry *)obj + step;
 	unsigned long offset = (unsigned long)entry & ~PAGE_MASK;
+	unsigned long boot = (unsigned long)t->pool.boot_entries;
+	unsigned long boot_size = t->pool.nr_boot_entries * sizeof(*entry);
 
-	if ((union kmemleak_entry *)obj - t->pool.boot_entries < t->pool.nr_boot_entries)
-		return entry - t->pool.boot_entries < t->pool.nr_boot_entries ? &entry->object :
-										NULL;
+	if ((unsigned long)obj - boot < boot_size)
+		return (unsigned long)entry - boot < boot_size ? &entry->object : NULL;
 	/* A page begins with its struct kmemleak_pool_page. */
 	if (((unsigned long)entry ^ (unsigned long)obj) & PAGE_MASK ||
 	    offset < sizeof(*entry) || offset > PAGE_SIZE - sizeof(*entry))

@@ -19,7 +19,7 @@ const char *const kmemleak_counter_names[] = {
 	[KMEMLEAK_CNT_OPAQUE_MISSED] = "opaque_missed",
 	[KMEMLEAK_CNT_NO_ATTR] = "no_attr",
 	[KMEMLEAK_CNT_NO_NAME] = "no_name",
-	[KMEMLEAK_CNT_RESERVE_USED] = "reserve_used",
+	[KMEMLEAK_CNT_STOCK_USED] = "stock_used",
 	[KMEMLEAK_CNT_PAGES_RETURNED] = "pages_returned",
 	[KMEMLEAK_CNT_UNWOUND] = "unwound",
 	[KMEMLEAK_CNT_UNREADABLE] = "unreadable",
@@ -52,14 +52,14 @@ static int opaque_order_wanted(unsigned int shard_bits)
  * kmemleak_tracker_setup() - make a tracker that can already track
  * @t: zeroed memory
  * @ops: environment of the tracker
- * @reserve: the boot entries: zeroed memory for the time before the page allocator is up
- * @reserve_nr: number of boot entries, may be 0 if ops->page_alloc() works already
+ * @boot_entries: the boot entries: zeroed memory for the time before the page allocator is up
+ * @nr_boot_entries: number of boot entries, may be 0 if ops->page_alloc() works already
  *
  * The call clears t->index.split. A caller with classes of addresses sets it afterwards, before
  * it adds the first block.
  */
 void kmemleak_tracker_setup(struct kmemleak_tracker *t, const struct kmemleak_ops *ops,
-			    union kmemleak_entry *reserve, unsigned long reserve_nr)
+			    union kmemleak_entry *boot_entries, unsigned long nr_boot_entries)
 {
 	t->ops = ops;
 	t->nr_cpus = 1;
@@ -67,7 +67,7 @@ void kmemleak_tracker_setup(struct kmemleak_tracker *t, const struct kmemleak_op
 	raw_spin_lock_init(&t->attr_lock);
 	kmemleak_opaque_setup(t);
 	kmemleak_index_setup(&t->index);
-	kmemleak_pool_setup(t, reserve, reserve_nr);
+	kmemleak_pool_setup(t, boot_entries, nr_boot_entries);
 	kmemleak_tracker_enable(t);
 }
 

@@ -17,7 +17,7 @@
  *			m = kmemleak_mark_begin()		a second mark confirms them
  *			ops->stop_and_mark()
  *				kmemleak_mark_run_stopped(m)
- *			kmemleak_mark_finish()
+ *			kmemleak_mark_newborns_end()
  *			kmemleak_mark_end(m)
  *	kmemleak_tracker_disable()
  *	wait until no call is under way
@@ -53,7 +53,7 @@ enum kmemleak_counter {
 	KMEMLEAK_CNT_OPAQUE_MISSED,	/* opaque table full, block lost: no reports */
 	KMEMLEAK_CNT_NO_ATTR,		/* no entry for an attribute */
 	KMEMLEAK_CNT_NO_NAME,		/* comm table full */
-	KMEMLEAK_CNT_RESERVE_USED,	/* entry taken from the last half of the stock */
+	KMEMLEAK_CNT_STOCK_USED,	/* entry taken from the last half of the stock */
 	KMEMLEAK_CNT_PAGES_RETURNED,	/* page of entries given back */
 	KMEMLEAK_CNT_UNWOUND,		/* trace taken by unwinding the stack */
 	KMEMLEAK_CNT_UNREADABLE,	/* memory that a scan could not read */
@@ -214,7 +214,7 @@ struct kmemleak_ops {
  * @opaque: blocks that have no object
  * @epoch: number of the current or last mark, 0 before the first. kmemleak_mark_begin()
  *	writes it, and kmemleak_tracker_reset() clears it. Hooks read it without a lock.
- * @marking: new objects are gray: from kmemleak_mark_begin() to kmemleak_mark_finish(), if
+ * @marking: new objects are gray: from kmemleak_mark_begin() to kmemleak_mark_newborns_end(), if
  *	the rule BORN is on. Written with release after @epoch; pairs with fill_object()
  * @pass_needed: an object may have come to need a scan since this was cleared. Set after
  *	the change; a pass clears it before it visits any object.

@@ -1230,6 +1230,15 @@ static void live_data(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, is_root((const int *)__init_begin));
 }
 
+/* Wide objects of the direct map and of vmalloc() must be in different trees. */
+static void live_classes(struct kunit *test)
+{
+	const struct kmemleak_index *idx = &kmemleak_tracker.index;
+
+	KUNIT_EXPECT_NE(test, class_of(idx, VMALLOC_START - 1), class_of(idx, VMALLOC_START));
+	KUNIT_EXPECT_NE(test, class_of(idx, VMALLOC_END - 1), class_of(idx, VMALLOC_END));
+}
+
 /* The kernel log is not a root. It holds positions of messages, which look like addresses. */
 static void live_log(struct kunit *test)
 {
@@ -1323,7 +1332,7 @@ static int free_opaque(void *unused)
 }
 
 /* Records preexisting memory as "on" does. */
-static int note_old(void)
+static int record_preexisting(void)
 {
 	int ret;
 
@@ -1342,7 +1351,7 @@ static void live_opaque_not_preexisting(struct kunit *test)
 {
 	KUNIT_ASSERT_EQ(test, create_cache(), 0);
 	KUNIT_EXPECT_EQ(test, on_other_stack(lose_behind_opaque, NULL), 0);
-	KUNIT_EXPECT_EQ(test, note_old(), 0);
+	KUNIT_EXPECT_EQ(test, record_preexisting(), 0);
 	scan_and_collect(test);
 	KUNIT_EXPECT_FALSE(test, is_reported(0));
 	on_other_stack(free_opaque, NULL);
@@ -1385,7 +1394,7 @@ static void live_depot_not_preexisting(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, create_cache(), 0);
 	before = *end;
 	KUNIT_EXPECT_EQ(test, on_other_stack(lose_behind, end), 0);
-	KUNIT_EXPECT_EQ(test, note_old(), 0);
+	KUNIT_EXPECT_EQ(test, record_preexisting(), 0);
 	scan_and_collect(test);
 	*end = before;
 	KUNIT_EXPECT_TRUE(test, is_reported(0));
@@ -1760,6 +1769,7 @@ static struct kunit_case live_cases[] = {
 	KUNIT_CASE(live_ring),
 	KUNIT_CASE(live_annotations),
 	KUNIT_CASE(live_data),
+	KUNIT_CASE(live_classes),
 	KUNIT_CASE(live_log),
 	KUNIT_CASE(live_trace_cache),
 	KUNIT_CASE(live_bad_input),

@@ -74,7 +74,7 @@ struct answer {
 	unsigned long veiled;
 	unsigned int size;
 	bool percpu;
-	enum torture_verdict verdict;
+	enum torture_expected verdict;
 	const char *function;
 };
 
@@ -132,7 +132,7 @@ int torture_reserve_more(unsigned int nr, unsigned int most)
 }
 
 static void answer(const void *ptr, size_t size, bool percpu,
-		   enum torture_verdict verdict, const char *function)
+		   enum torture_expected verdict, const char *function)
 {
 	if (WARN_ON(nr_answers == nr_max))
 		return;
@@ -145,13 +145,13 @@ static void answer(const void *ptr, size_t size, bool percpu,
 	};
 }
 
-void torture_expect(const void *ptr, size_t size, enum torture_verdict verdict)
+void torture_expect(const void *ptr, size_t size, enum torture_expected verdict)
 {
 	answer(ptr, size, false, verdict, NULL);
 }
 
 void torture_expect_percpu(const void __percpu *ptr, size_t size,
-			   enum torture_verdict verdict)
+			   enum torture_expected verdict)
 {
 	answer((__force const void *)ptr, size, true, verdict, NULL);
 }
@@ -295,13 +295,13 @@ static void give_back(void *ptr, size_t size, enum torture_kind kind)
 		memzero_explicit(ptr, size);
 		free_pages_exact(ptr, size);
 		break;
-	case TORTURE_TOLD:
+	case TORTURE_REGISTERED:
 		kmemleak_free(ptr);
 		break;
-	case TORTURE_TOLD_PHYS:
+	case TORTURE_REGISTERED_PHYS:
 		kmemleak_free_part_phys(virt_to_phys(ptr), size);
 		break;
-	case TORTURE_TOLD_PERCPU:
+	case TORTURE_REGISTERED_PERCPU:
 		kmemleak_free_percpu((__force void __percpu *)ptr);
 		break;
 	}

@@ -29,7 +29,7 @@ static inline void *torture_unveil(unsigned long veiled)
 	return (void *)(veiled ^ TORTURE_VEIL);
 }
 
-enum torture_verdict {
+enum torture_expected {
 	TORTURE_LIVE,		/* must not be reported */
 	TORTURE_LOST,		/* must be reported, with this size */
 };
@@ -40,9 +40,9 @@ enum torture_kind {
 	TORTURE_VMALLOC,
 	TORTURE_PERCPU,
 	TORTURE_PAGES,		/* alloc_pages_exact() */
-	TORTURE_TOLD,		/* registered by kmemleak_alloc() */
-	TORTURE_TOLD_PHYS,	/* registered by kmemleak_alloc_phys() */
-	TORTURE_TOLD_PERCPU,	/* registered by kmemleak_alloc_percpu() */
+	TORTURE_REGISTERED,		/* registered by kmemleak_alloc() */
+	TORTURE_REGISTERED_PHYS,	/* registered by kmemleak_alloc_phys() */
+	TORTURE_REGISTERED_PERCPU,	/* registered by kmemleak_alloc_percpu() */
 };
 
 /* torture.c */
@@ -50,9 +50,9 @@ int torture_reserve(unsigned int nr);
 int torture_reserve_more(unsigned int nr, unsigned int most);
 void torture_reset(void);
 void torture_own(const void *ptr, size_t size, enum torture_kind kind);
-void torture_expect(const void *ptr, size_t size, enum torture_verdict verdict);
+void torture_expect(const void *ptr, size_t size, enum torture_expected verdict);
 void torture_expect_percpu(const void __percpu *ptr, size_t size,
-			   enum torture_verdict verdict);
+			   enum torture_expected verdict);
 void torture_expect_trace(const void *ptr, size_t size, const char *function);
 void torture_new_answers(void);
 void torture_say(const char *fmt, ...) __printf(1, 2);

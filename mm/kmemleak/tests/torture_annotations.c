@@ -15,7 +15,7 @@
 /* Too large for the slab caches if pages have 4 KiB. It is rounded up to 16,384 bytes. */
 #define LARGE	8200
 
-static enum torture_verdict lost_if(bool lost)
+static enum torture_expected lost_if(bool lost)
 {
 	return lost ? TORTURE_LOST : TORTURE_LIVE;
 }
@@ -235,7 +235,7 @@ static void *told_pages(size_t size, int min_count)
 
 	if (ptr) {
 		kmemleak_alloc(ptr, size, min_count, GFP_KERNEL);
-		torture_own(ptr, size, TORTURE_TOLD);
+		torture_own(ptr, size, TORTURE_REGISTERED);
 	}
 	return ptr;
 }
@@ -260,7 +260,7 @@ static noinline int pair_free(bool on)
 	if (on)
 		kmemleak_free(ptr);
 	else
-		torture_own(ptr, PAGE_SIZE, TORTURE_TOLD);
+		torture_own(ptr, PAGE_SIZE, TORTURE_REGISTERED);
 	torture_expect(ptr, PAGE_SIZE, lost_if(!on));
 	return 0;
 }
@@ -331,7 +331,7 @@ static noinline int pair_vmalloc(bool on)
 	area->addr = ptr;
 	area->size = PAGE_SIZE;
 	kmemleak_vmalloc(area, PAGE_SIZE, GFP_KERNEL);
-	torture_own(ptr, PAGE_SIZE, TORTURE_TOLD);
+	torture_own(ptr, PAGE_SIZE, TORTURE_REGISTERED);
 	*torture_slot(0) = area;
 	if (on)
 		*torture_slot(9) = area;
@@ -355,19 +355,19 @@ static noinline int free_part(bool on, unsigned int first, unsigned int last)
 	tail = ptr + last * PAGE_SIZE;
 	kmemleak_alloc(ptr, NR_PAGES * PAGE_SIZE, 1, GFP_KERNEL);
 	if (!on) {
-		torture_own(ptr, NR_PAGES * PAGE_SIZE, TORTURE_TOLD);
+		torture_own(ptr, NR_PAGES * PAGE_SIZE, TORTURE_REGISTERED);
 		torture_expect(ptr, NR_PAGES * PAGE_SIZE, TORTURE_LOST);
 		return 0;
 	}
 	kmemleak_free_part(ptr + first * PAGE_SIZE, (last - first) * PAGE_SIZE);
 	if (first) {
-		torture_own(ptr, first * PAGE_SIZE, TORTURE_TOLD);
+		torture_own(ptr, first * PAGE_SIZE, TORTURE_REGISTERED);
 		torture_expect(ptr, first * PAGE_SIZE, TORTURE_LOST);
 	} else {
 		torture_expect(ptr, PAGE_SIZE, TORTURE_LIVE);
 	}
 	if (last < NR_PAGES) {
-		torture_own(tail, (NR_PAGES - last) * PAGE_SIZE, TORTURE_TOLD);
+		torture_own(tail, (NR_PAGES - last) * PAGE_SIZE, TORTURE_REGISTERED);
 		torture_expect(tail, (NR_PAGES - last) * PAGE_SIZE, TORTURE_LOST);
 	}
 	return 0;
@@ -435,8 +435,8 @@ static noinline int phys_block(bool told, bool lost,
 	if (told) {
 		kmemleak_alloc_phys(virt_to_phys(root), 2 * PAGE_SIZE, GFP_KERNEL);
 		/* In parts, because the pair may free the first page. */
-		torture_own(root, PAGE_SIZE, TORTURE_TOLD_PHYS);
-		torture_own((void *)root + PAGE_SIZE, PAGE_SIZE, TORTURE_TOLD_PHYS);
+		torture_own(root, PAGE_SIZE, TORTURE_REGISTERED_PHYS);
+		torture_own((void *)root + PAGE_SIZE, PAGE_SIZE, TORTURE_REGISTERED_PHYS);
 	}
 	if (annotate)
 		annotate(virt_to_phys(root));
@@ -529,7 +529,7 @@ static int pair_free_reserved(bool on)
 	root[2] = child;
 	torture_own(root, PAGE_SIZE, TORTURE_PAGES);
 	if (!on)
-		torture_own(root, PAGE_SIZE, TORTURE_TOLD_PHYS);
+		torture_own(root, PAGE_SIZE, TORTURE_REGISTERED_PHYS);
 	torture_expect(child, SIZE, lost_if(on));
 	return 0;
 }

@@ -177,9 +177,9 @@ static size_t block_size(enum space space)
 static void own_told(enum space space, unsigned long addr)
 {
 	static const enum torture_kind kinds[] = {
-		[VIRT] = TORTURE_TOLD,
-		[PHYS] = TORTURE_TOLD_PHYS,
-		[PERCPU] = TORTURE_TOLD_PERCPU,
+		[VIRT] = TORTURE_REGISTERED,
+		[PHYS] = TORTURE_REGISTERED_PHYS,
+		[PERCPU] = TORTURE_REGISTERED_PERCPU,
 	};
 	void *ptr = space == PHYS ? phys_to_virt(addr) : (void *)addr;
 
@@ -468,7 +468,7 @@ static noinline void *make_canary(void)
 
 	if (ptr) {
 		kmemleak_alloc(ptr, PAGE_SIZE, 1, GFP_KERNEL);
-		torture_own(ptr, PAGE_SIZE, TORTURE_TOLD);
+		torture_own(ptr, PAGE_SIZE, TORTURE_REGISTERED);
 	}
 	return ptr;
 }

@@ -356,7 +356,7 @@ static noinline int lose_pages(unsigned int nr)
 			if (!ptr)
 				return -ENOMEM;
 			kmemleak_alloc(ptr, PAGE_SIZE, 1, GFP_KERNEL);
-			torture_own(ptr, PAGE_SIZE, TORTURE_TOLD);
+			torture_own(ptr, PAGE_SIZE, TORTURE_REGISTERED);
 			torture_expect(ptr, PAGE_SIZE, TORTURE_LOST);
 		}
 	}

@@ -36,7 +36,7 @@ static struct page *in_page[TORTURE_NR_SCENES];
 static unsigned long reboot_veiled[TORTURE_NR_SCENES], panic_veiled[TORTURE_NR_SCENES];
 static struct task_struct *holder[TORTURE_NR_SCENES];
 
-static enum torture_verdict live_if(bool live)
+static enum torture_expected live_if(bool live)
 {
 	return live ? TORTURE_LIVE : TORTURE_LOST;
 }
@@ -353,7 +353,7 @@ static noinline int pair_interior(bool on)
 	if (!ptr)
 		return -ENOMEM;
 	kmemleak_alloc(ptr, 1024, 1, GFP_KERNEL);
-	torture_own(ptr, 1024, TORTURE_TOLD);
+	torture_own(ptr, 1024, TORTURE_REGISTERED);
 	*torture_slot(0) = ptr + (on ? 1023 : 1024);
 	torture_expect(ptr, 1024, live_if(on));
 	return 0;
@@ -415,9 +415,9 @@ static noinline int pair_opaque(bool on)
 	if (!ptr)
 		return -ENOMEM;
 	kmemleak_alloc(ptr, 1024, 1, GFP_KERNEL);
-	torture_own(ptr, 1024, TORTURE_TOLD);
+	torture_own(ptr, 1024, TORTURE_REGISTERED);
 	kmemleak_alloc(ptr + 512, 1024, 1, GFP_KERNEL);
-	torture_own(ptr + 512, 1024, TORTURE_TOLD);
+	torture_own(ptr + 512, 1024, TORTURE_REGISTERED);
 	return place_block(on, ptr + 1024 + 256);
 }
 

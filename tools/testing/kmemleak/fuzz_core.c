@@ -241,7 +241,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 	left = len;
 	nr = 0;
 	host_rng = 1;
-	h = host_new_reserve(byte() % 8);
+	h = host_new_boot(byte() % 8);
 	host_map(h, HOST_DIRECT, 0x18000);
 	while (left) {
 		u8 op = byte();

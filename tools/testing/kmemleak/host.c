@@ -476,7 +476,7 @@ static void host_mark_roots(struct kmemleak_tracker *t, struct kmemleak_marker *
 	for (i = 0; i < h->nr_roots; i++)
 		if (kmemleak_mark_range(m, h->roots[i].start, h->roots[i].end))
 			return;
-	if (h->in_roots && !h->still)
+	if (h->in_roots && !h->stopped)
 		h->in_roots(h, m);
 }
 
@@ -490,7 +490,7 @@ static int host_pause(struct kmemleak_tracker *t)
 	if (nr_taken > __atomic_load_n(&h->most_locks, __ATOMIC_RELAXED))
 		__atomic_store_n(&h->most_locks, nr_taken, __ATOMIC_RELAXED);
 	nr_taken = 0;
-	if (h->still)
+	if (h->stopped)
 		return h->stop_pauses && !--h->stop_pauses ? -ETIME : 0;
 	return h->on_pause ? h->on_pause(h) : 0;
 }
@@ -557,14 +557,14 @@ static int host_stop_and_mark(struct kmemleak_tracker *t, struct kmemleak_marker
 	struct host *h = host_of(t);
 	int ret;
 
-	REQUIRE(may_sleep() && !h->still);
+	REQUIRE(may_sleep() && !h->stopped);
 	h->pieces = pieces;
 	if (!h->can_stop)
 		return -EBUSY;
-	h->still = true;
+	h->stopped = true;
 	ret = kmemleak_mark_run(m);
-	h->still_pieces = kmemleak_mark_pieces(m);
-	h->still = false;
+	h->stop_pieces = kmemleak_mark_pieces(m);
+	h->stopped = false;
 	return ret;
 }
 
@@ -625,7 +625,7 @@ const struct kmemleak_options host_all_options = {
 
 /* ------------------------------------------------------------------ tracker -- */
 
-static struct host *host_setup(union kmemleak_entry *reserve, unsigned long reserve_nr)
+static struct host *host_setup(union kmemleak_entry *boot_entries, unsigned long nr_boot_entries)
 {
 	struct host *h = aligned_alloc(64, ALIGN(sizeof(*h), 64));
 
@@ -634,7 +634,7 @@ static struct host *host_setup(union kmemleak_entry *reserve, unsigned long rese
 	memset(h, 0, sizeof(*h));
 	h->fail_after = -1;
 	h->fail_order = -1;
-	kmemleak_tracker_setup(&h->t, &host_ops, reserve, reserve_nr);
+	kmemleak_tracker_setup(&h->t, &host_ops, boot_entries, nr_boot_entries);
 	h->t.index.split[0] = min(HOST_VMALLOC, HOST_IMAGE);
 	h->t.index.split[1] = max(HOST_VMALLOC, HOST_IMAGE);
 	h->t.index.split[2] = HOST_MODULES;
@@ -643,22 +643,22 @@ static struct host *host_setup(union kmemleak_entry *reserve, unsigned long rese
 	return h;
 }
 
-struct host *host_new_reserve(unsigned long reserve_nr)
+struct host *host_new_boot(unsigned long nr_boot_entries)
 {
-	union kmemleak_entry *reserve = NULL;
+	union kmemleak_entry *boot_entries = NULL;
 
-	if (reserve_nr) {
-		reserve = aligned_alloc(64, reserve_nr * ALIGN(sizeof(*reserve), 64));
-		if (!reserve)
+	if (nr_boot_entries) {
+		boot_entries = aligned_alloc(64, nr_boot_entries * ALIGN(sizeof(*boot_entries), 64));
+		if (!boot_entries)
 			abort();
-		memset(reserve, 0, reserve_nr * sizeof(*reserve));
+		memset(boot_entries, 0, nr_boot_entries * sizeof(*boot_entries));
 	}
-	return host_setup(reserve, reserve_nr);
+	return host_setup(boot_entries, nr_boot_entries);
 }
 
 struct host *host_new(unsigned int shard_bits)
 {
-	struct host *h = host_new_reserve(0);
+	struct host *h = host_new_boot(0);
 
 	if (shard_bits)
 		REQUIRE(kmemleak_tracker_start(&h->t, shard_bits, HOST_NR_CPUS) == 0);
@@ -667,7 +667,7 @@ struct host *host_new(unsigned int shard_bits)
 
 void host_free(struct host *h)
 {
-	union kmemleak_entry *reserve = h->t.pool.boot_entries;
+	union kmemleak_entry *boot_entries = h->t.pool.boot_entries;
 	unsigned int i;
 
 	kmemleak_tracker_disable(&h->t);
@@ -675,7 +675,7 @@ void host_free(struct host *h)
 	CHECK_EQ(h->live_pages, 0);
 	for (i = 0; i < h->nr_segments; i++)
 		free(h->segments[i].mem);
-	free(reserve);
+	free(boot_entries);
 	free(h);
 }
 
@@ -776,7 +776,7 @@ int host_mark(struct host *h, const struct kmemleak_options *opt)
 		return -ENOMEM;
 	ret = kmemleak_mark_run(m);
 	kmemleak_mark_end(m);
-	kmemleak_mark_finish(&h->t);
+	kmemleak_mark_newborns_end(&h->t);
 	return ret;
 }
 

@@ -143,11 +143,11 @@ struct host_helper {
  * @helpers: threads that mark as well
  * @nr_helpers: number of @helpers
  * @no_helpers: helpers are requested but none comes
- * @still: a stop is under way. No other code runs, so @on_pause and @in_roots are not called.
+ * @stopped: a stop is under way. No other code runs, so @on_pause and @in_roots are not called.
  * @can_stop: there is time for a stop
  * @stop_pauses: number of pauses after which the time of a stop is over; 0: never
  * @pieces: pieces of work in the mark before the last stop
- * @still_pieces: pieces of work in the last stop
+ * @stop_pieces: pieces of work in the last stop
  * @spawned: number of helpers in all
  * @unreadable: number of reads that failed
  * @reads: number of reads
@@ -176,11 +176,11 @@ struct host {
 	struct host_helper helpers[HOST_NR_CPUS - 1];
 	unsigned int nr_helpers;
 	bool no_helpers;
-	bool still;
+	bool stopped;
 	bool can_stop;
 	unsigned int stop_pauses;
 	unsigned long pieces;
-	unsigned long still_pieces;
+	unsigned long stop_pieces;
 	unsigned long spawned;
 	unsigned long unreadable;
 	unsigned long reads;
@@ -201,7 +201,7 @@ extern const struct kmemleak_ops host_ops;
 
 /* A tracker that was started with @shard_bits; 0: only set up, so it has its boot shards. */
 struct host *host_new(unsigned int shard_bits);
-struct host *host_new_reserve(unsigned long reserve_nr);
+struct host *host_new_boot(unsigned long nr_boot_entries);
 /* Disables and resets the tracker, and checks that it freed all its pages. */
 void host_free(struct host *h);
 /*

@@ -144,6 +144,8 @@ static inline int get_order(unsigned long size)
 #undef smp_store_release
 #define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define smp_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
+#undef smp_mb
+#define smp_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #undef xchg
 #define xchg(p, v)		__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 #undef cmpxchg

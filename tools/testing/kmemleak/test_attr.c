@@ -5,14 +5,14 @@
  */
 #include "host.h"
 
-#define MAX_EXTRAS	600
+#define MAX_ATTRS	600
 
 static struct {
 	enum kmemleak_attr_kind kind;
 	unsigned long owner;
 	unsigned long start;
 	size_t size;
-} list[MAX_EXTRAS];
+} list[MAX_ATTRS];
 static unsigned int nr;
 
 #define NR_OWNERS	12
@@ -28,7 +28,7 @@ static void add(struct host *h, enum kmemleak_attr_kind kind, unsigned long owne
 	struct kmemleak_object *spare, *back;
 	unsigned int i;
 
-	if (nr == MAX_EXTRAS)
+	if (nr == MAX_ATTRS)
 		return;
 	spare = kmemleak_pool_get(&h->t);
 	REQUIRE(spare);

@@ -971,7 +971,7 @@ static void test_random(void)
 /* Blocks are tracked before the start, after it, and again after a reset. */
 static void test_life(void)
 {
-	struct host *h = host_new_reserve(64);
+	struct host *h = host_new_boot(64);
 	unsigned int i;
 
 	h->fail_after = 0;

@@ -14,7 +14,7 @@ static void erase(struct host *h, struct kmemleak_object *obj, struct kmemleak_i
 	kmemleak_index_erase_unlock(&h->t, obj, at);
 	local_irq_restore(at->irq);
 	if (wide)
-		kmemleak_index_forget_wide(&h->t, obj->start, obj->size);
+		kmemleak_index_uncover(&h->t, obj->start, obj->size);
 }
 
 #define REGION		BIT(KMEMLEAK_REGION_SHIFT)

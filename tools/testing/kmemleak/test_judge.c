@@ -644,7 +644,7 @@ static void test_confirmed(void)
 	 * as much.
 	 */
 	CHECK(h->pieces);
-	CHECK_EQ(h->pieces, h->still_pieces);
+	CHECK_EQ(h->pieces, h->stop_pieces);
 	CHECK_EQ(reported(h, &opt), 7);
 	CHECK_EQ(reported(h, &opt), 7);
 	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_STOPS), 1);

@@ -409,7 +409,7 @@ static void test_too_early(void)
 	kmemleak_mark_next_to_judge(m, &cursor, &ref, 1);
 	CHECK(h->t.failed);
 	kmemleak_mark_end(m);
-	kmemleak_mark_finish(&h->t);
+	kmemleak_mark_newborns_end(&h->t);
 	host_free(h);
 }
 
@@ -429,7 +429,7 @@ static void test_pieces(void)
 		pieces[i] = kmemleak_mark_pieces(m);
 		CHECK_EQ(h->pauses, pieces[i]);
 		kmemleak_mark_end(m);
-		kmemleak_mark_finish(&h->t);
+		kmemleak_mark_newborns_end(&h->t);
 		host_free(h);
 	}
 	CHECK(pieces[0] > 5000 / 64);
@@ -1089,10 +1089,45 @@ static void test_copies_odd(void)
 		check_copies(m, host_rand());
 		CHECK(nr);
 		kmemleak_mark_end(m);
-		kmemleak_mark_finish(&h->t);
+		kmemleak_mark_newborns_end(&h->t);
 		host_free(h);
 	}
 	CHECK(hits);
+}
+
+#define LATE	(HOST_DIRECT + 0x100000)
+
+static int bear_late(struct host *h)
+{
+	h->on_pause = NULL;
+	host_block(h, LATE, 64);
+	return 0;
+}
+
+/*
+ * A block is born while a mark begins: the bounds of the word filter are older than the block.
+ * A second block is referenced by the first one alone.
+ */
+static void test_born_at_begin(void)
+{
+	static unsigned long offset[] = { HOST_COPIES - HOST_PERCPU };
+	struct host *h = host_new(6);
+	unsigned int i;
+
+	h->t.nr_cpu_offsets = 1;
+	h->t.cpu_offset = offset;
+	host_map(h, HOST_DIRECT, 64);
+	host_map(h, LATE, 64);
+	host_block(h, HOST_DIRECT, 64);
+	host_store(h, LATE, HOST_DIRECT);
+	/* So many that the begin of the mark makes a pause. */
+	for (i = 0; i < 200; i++)
+		host_add(h, KMEMLEAK_PERCPU, HOST_PERCPU + i * 64, 64, 1);
+	h->on_pause = bear_late;
+	CHECK_EQ(host_mark(h, &host_all_options), 0);
+	CHECK(!host_white(h, KMEMLEAK_VIRT, LATE));
+	CHECK(!host_white(h, KMEMLEAK_VIRT, HOST_DIRECT));
+	host_free(h);
 }
 
 /* A usual layout with many CPUs: at most one pointer may be visited for each address. */
@@ -1125,7 +1160,7 @@ static void test_copies_many_cpus(void)
 	/* Half of each chunk is in use. */
 	CHECK(hits > 1000 && hits < 3000);
 	kmemleak_mark_end(m);
-	kmemleak_mark_finish(&h->t);
+	kmemleak_mark_newborns_end(&h->t);
 	host_free(h);
 }
 
@@ -1149,6 +1184,7 @@ const struct host_case mark_cases[] = {
 	{ "epoch_wrap_cut", test_epoch_wrap_cut },
 	{ "pauses", test_pauses },
 	{ "too_early", test_too_early },
+	{ "born_at_begin", test_born_at_begin },
 	{ "pieces", test_pieces },
 	{ "long_chain", test_long_chain },
 	{ "references", test_references },

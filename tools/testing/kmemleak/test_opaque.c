@@ -265,6 +265,24 @@ static void test_start(void)
 	host_free(h);
 }
 
+/* The table is so small that not all blocks from before fit: the rest must not be lost. */
+static void test_start_small(void)
+{
+	struct host *h = host_new(0);
+	struct kmemleak_opaque *o = &h->t.opaque;
+	unsigned int i;
+
+	for (i = 0; i < KMEMLEAK_BOOT_OPAQUE - 1; i++)
+		kmemleak_opaque_add(&h->t, KMEMLEAK_VIRT, HOST_DIRECT + i * 4096, 64);
+	h->fail_order = 0;
+	kmemleak_tracker_start(&h->t, 9, HOST_NR_CPUS);
+	CHECK_EQ(o->room, PAGE_SIZE / sizeof(struct kmemleak_opaque_entry));
+	CHECK_EQ(o->nr, min_t(u32, o->room, KMEMLEAK_BOOT_OPAQUE) - 1);
+	CHECK_EQ(o->missed, KMEMLEAK_BOOT_OPAQUE - 1 - o->nr);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_OPAQUE_MISSED), o->missed);
+	host_free(h);
+}
+
 /* Opaque blocks all over memory: only their own bytes are opaque. */
 static void test_scattered(void)
 {
@@ -317,6 +335,7 @@ const struct host_case opaque_cases[] = {
 	{ "parts", test_parts },
 	{ "full", test_full },
 	{ "start", test_start },
+	{ "start_small", test_start_small },
 	{ "scattered", test_scattered },
 	{ "no_lock", test_no_lock },
 	{ }

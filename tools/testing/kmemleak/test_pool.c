@@ -118,7 +118,7 @@ static void test_random(void)
 /* Boot entries are used before the CPUs have lists. Then the CPUs get lists. */
 static void test_early(void)
 {
-	struct host *h = host_new_reserve(100);
+	struct host *h = host_new_boot(100);
 	unsigned int i;
 
 	h->fail_after = 0;
@@ -205,7 +205,7 @@ static void test_no_hoarding(void)
 /* A reset also takes back the entries in use. The pool works on. */
 static void test_reset(void)
 {
-	struct host *h = host_new_reserve(10);
+	struct host *h = host_new_boot(10);
 	long pages;
 
 	REQUIRE(kmemleak_pool_start(&h->t, HOST_NR_CPUS) == 0);
@@ -259,12 +259,12 @@ static void test_stock(void)
 	while (h->t.pool.nr_free > kept / 2)
 		REQUIRE(get_one(h));
 	CHECK_EQ(h->pool_calls, 0);
-	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_RESERVE_USED), 0);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_STOCK_USED), 0);
 	while (h->t.pool.nr_free)
 		REQUIRE(get_one(h));
 	CHECK(!get_one(h));
 	CHECK_EQ(h->pool_calls, 1);
-	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_RESERVE_USED), kept / 2);
+	CHECK_EQ(host_counter(h, KMEMLEAK_CNT_STOCK_USED), kept / 2);
 
 	/*
 	 * kmemleak_pool_restock() finds no page either. After that, ops->maintain_pool() is

@@ -38,7 +38,7 @@ names() {
 
 names_in_force() {
 	names rules 5 age,changed && names rules 0 none &&
-		names roots 63 percpu,kfence,pages,preexisting,stacks,opaque &&
+		names roots 21 percpu,pages,stacks &&
 		names roots 0 none
 }
 

@@ -183,15 +183,15 @@ km_set() {
 	echo "$2" > "$KM_PARAM/$1"
 }
 
-# km_without_root ROOT COMMAND...: runs the command while this root is off
+# km_without_root ROOT COMMAND...: runs the command while this root is off, and all others on
 km_without_root() {
 	km_bit=1
-	for km_root in percpu kfence pages preexisting stacks opaque; do
+	for km_root in $(km_stat roots | tr , ' '); do
 		[ "$km_root" != "$1" ] || break
 		km_bit=$((km_bit * 2))
 	done
 	shift
-	km_with roots $((0x3f & ~km_bit)) "$@"
+	km_with roots $(($(cat "$KM_PARAM/roots") & ~km_bit)) "$@"
 }
 
 # km_with PARAMETER VALUE COMMAND...: runs the command with this value, then restores it

@@ -76,14 +76,14 @@ nothing_lost() {
 # a part of its blocks.
 starve() {
 	before=$(km_stat no_entry)
-	drawn=$(km_stat reserve_used)
+	drawn=$(km_stat stock_used)
 	entries=$(km_stat entries_free)
 	wanted=$((entries + 4000))
 	km_torture "starve $wanted $size" || return 1
 	blocks=$(sed -n 's/^# \([0-9]*\) blocks$/\1/p' "$KM_TORTURE/result")
 	lost=$(($(km_stat no_entry) - before))
 	km_note "$blocks blocks, $entries free entries, $lost blocks without an entry," \
-		"$(($(km_stat reserve_used) - drawn)) with an entry of the reserve"
+		"$(($(km_stat stock_used) - drawn)) with an entry of the reserve"
 	km_scan
 	most=0
 	[ "$blocks" -eq "$wanted" ] || most=$((slab - 1))
