@@ -155,39 +155,6 @@ class Initramfs(unittest.TestCase):
                 self.assertEqual(guest.PLAIN_LIBC in line, denied)
                 self.assertEqual(guest.takes_xstate(setup), not denied)
 
-    def boots(self, says):
-        """Boots a guest whose kernel prints one of says in each boot. Returns the number of
-        boots, and the result."""
-        with tempfile.TemporaryDirectory() as folder:
-            console = os.path.join(folder, "x-console")
-            count = os.path.join(folder, "count")
-            # After the last of them, the guest works.
-            script = (f"echo >> {count}; set -- $(wc -l < {count}) {' '.join(says)}\n"
-                      f"shift $1; echo \"$1\" > {console}\n"
-                      "[ -z \"$1\" ] && echo 'guest: exit=0' || exec sleep 60\n")
-            setup = types.SimpleNamespace(log=lambda name: os.path.join(folder, name),
-                                          path=lambda *_: os.path.join(folder, "initrd"))
-            with mock.patch.multiple(
-                    guest, pack=mock.DEFAULT, SAMPLE=0.05,
-                    command=lambda *_: ["sh", "-c", script]), \
-                    mock.patch.multiple(kernel, config=lambda *_: "",
-                                        ticks=lambda *_: 250):
-                result = guest.boot(setup, "guest", "#!/bin/sh\n", name="x", limit=2)
-            with open(count, encoding="utf-8") as src:
-                return len(src.readlines()), result
-
-    def test_booted_again_without_a_timer(self):
-        failed = guest.NO_TIMER.decode().replace(" ", "_")
-        with mock.patch.object(guest, "NO_TIMER", failed.encode()):
-            for says, boots, fault in (([], 1, ""), ([failed], 2, ""),
-                                       ([failed] * 3, 3, "has no timer"),
-                                       (["another"], 1, "did not finish in 2 s")):
-                with self.subTest(says):
-                    count, result = self.boots(says)
-                    self.assertEqual(count, boots)
-                    self.assertIn(fault, result.fault)
-                    self.assertEqual(result.status, -1 if fault else 0)
-
     def test_fault_shows_the_end_of_the_kernel_log(self):
         lines = [f"line {i}" for i in range(1, 41)] + [""]
         text = guest.explain("the guest ended", "some/log", lines)

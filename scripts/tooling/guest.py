@@ -24,12 +24,6 @@ BENCH_MEMORY = "2G"
 SAMPLE = 0.5
 # Lines of the kernel log that the message about a failed guest repeats.
 CONSOLE_LINES = 12
-# A kernel prints this if the host ran something else while the kernel measured its timer.
-# The kernel goes on without the timer and hangs. So it is booted again, up to BOOTS times in
-# all. The line is among the first EARLY bytes of the log.
-NO_TIMER = b"APIC timer disabled due to verification failure"
-EARLY = 65536
-BOOTS = 3
 # The first tree whose user-mode Linux takes extended registers of any size.
 ANY_XSTATE = (6, 13)
 # Needed with deny_xstate(): the C library must not use the extended registers. Otherwise
@@ -267,13 +261,10 @@ def boot(setup, flavor, main, *, name, limit, append="", show=None, tests=(),
     else:
         line = [*command(setup, flavor, initrd, append, console), *extra]
     prepare = deny_xstate if uml and not takes_xstate(setup) else None
-    for _ in range(BOOTS):
-        with open(console, "wb") as errors:
-            guest = start(line, errors if uml else subprocess.STDOUT, prepare)
-        result = Result()
-        clock = follow(guest, result, console, output, limit, show)
-        if not lacks_timer(console):
-            break
+    with open(console, "wb") as errors:
+        guest = start(line, errors if uml else subprocess.STDOUT, prepare)
+    result = Result()
+    clock = follow(guest, result, console, output, limit, show)
     with open(console, "rb") as src:
         text = src.read().decode(errors="replace")
     limits = stalls.limits_of(kernel.config(setup, flavor)) | (stall_limits or {})
@@ -306,10 +297,6 @@ def follow(guest, result, console, output, limit, show):
             if time.monotonic() - looked >= SAMPLE:
                 looked = time.monotonic()
                 clock.sample(os.path.getsize(console))
-                if lacks_timer(console):
-                    result.fault = "the guest's kernel has no timer"
-                    kill(guest)
-                    break
             if not ready:
                 continue
             data = os.read(guest.stdout.fileno(), 65536)
@@ -330,11 +317,6 @@ def follow(guest, result, console, output, limit, show):
 def kill(guest):
     """Kills the whole group: user-mode Linux has a process for each address space."""
     os.killpg(guest.pid, signal.SIGKILL)
-
-
-def lacks_timer(console):
-    with open(console, "rb") as src:
-        return NO_TIMER in src.read(EARLY)
 
 
 def start(line, errors, prepare=None):
