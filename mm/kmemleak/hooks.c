@@ -82,7 +82,7 @@ static void warn_mistakes(struct work_struct *work)
 	}
 }
 
-/* Each hook that ends after the error queues this work, so it may run more than once. */
+/* Each hook that begins after the error queues this work, so it may run more than once. */
 static void report_failure(struct work_struct *work)
 {
 	static bool told;
@@ -132,6 +132,16 @@ static int __init report_boot_mistakes(void)
 }
 late_initcall(report_boot_mistakes);
 
+/* The tracker is off, or not set up. Return: as enter_hook(). */
+static noinline bool enter_hook_disabled(void)
+{
+	rcu_read_unlock();
+	/* Whoever fails holds locks. The next hook queues the work. */
+	if (READ_ONCE(kmemleak_tracker.failed))
+		queue_when_unlocked(&fail_irq);
+	return kmemleak_early_setup();
+}
+
 /*
  * The RCU section keeps the metadata: a task that turns tracking off waits for a grace period
  * before the metadata is released. Return: false if there is nothing to do.
@@ -145,8 +155,7 @@ static __always_inline bool enter_hook(void)
 	rcu_read_lock();
 	if (likely(READ_ONCE(kmemleak_tracker.enabled)))
 		return true;
-	rcu_read_unlock();
-	return kmemleak_early_setup();
+	return enter_hook_disabled();
 }
 
 static noinline void record_mistake(enum kmemleak_result res, unsigned long addr, size_t size)
@@ -176,8 +185,6 @@ static noinline void record_mistake(enum kmemleak_result res, unsigned long addr
 
 static __always_inline void leave_hook(enum kmemleak_result res, unsigned long addr, size_t size)
 {
-	if (unlikely(READ_ONCE(kmemleak_tracker.failed)))
-		queue_when_unlocked(&fail_irq);
 	rcu_read_unlock();
 	if (unlikely(res))
 		record_mistake(res, addr, size);
