@@ -150,7 +150,8 @@ class Plans(unittest.TestCase):
         """Some boot measures each figure of the second table."""
         names = {"pair": ["pair", "pair_best"], "scan": ["scan"],
                  "read": ["read"], "populate": ["memory"], "quiet": ["timer_worst"],
-                 "stat": ["stop_us"]}
+                 "stat": ["stop_us"], "unpack": ["work"], "remove": ["work"],
+                 "fork": ["work"]}
         samples = []
         for tree in figures.TREES:
             for boot in bench.BOOTS:

@@ -4,10 +4,12 @@ configuration. Boots both kernels in turn, with the same work. Prints the costs,
 does not judge them."""
 
 import datetime
+import io
 import json
 import os
 import platform
 import shutil
+import tarfile
 import time
 from dataclasses import dataclass
 
@@ -114,6 +116,9 @@ ICOUNT = ("-smp", "1", "-icount", "shift=0,sleep=off")
 COUNTED = (("pair 64 4", "pair 64 4 1 5120"), ("pair 64 16", "pair 64 16 1 5120"),
            ("pair 64 4 in hardirq", "pair 64 4 1 5120 hardirq"),
            ("pair 64 4 in softirq", "pair 64 4 1 5120 softirq"))
+# What a system does beside kmalloc() in a loop. The first run of each fills caches.
+WORK = (("", "unpack"), ("", "remove"), ("", "fork 20"),
+        *zip(figures.WORKS, ("unpack", "remove", "fork 300")))
 BOOTS = (
     Boot("on", "bench-uml", ON, (*memory("300k", SCAN_300K), *pairs(100000),
                                  *scans("30k"), *scans("300k", SHAPES[1:]),
@@ -135,7 +140,19 @@ BOOTS = (
          once=True, extra=ICOUNT),
     Boot("count-out", "bench-guest-out", "", COUNTED,
          once=True, extra=ICOUNT),
+    Boot("work", "bench-guest", ON, WORK, once=True, extra=ICOUNT),
+    Boot("work-off", "bench-guest", OFF, WORK, once=True, extra=ICOUNT),
 )
+
+
+def write_archive(path):
+    """Writes a tar archive of 4,000 small files in 50 folders. It is the same each time."""
+    with tarfile.open(path + ".part", "w", format=tarfile.USTAR_FORMAT) as archive:
+        for number in range(4000):
+            info = tarfile.TarInfo(f"{number % 50}/file-{number}")
+            info.size = number * 37 % 6000
+            archive.addfile(info, io.BytesIO(b"x" * info.size))
+    os.replace(path + ".part", path)
 
 
 def copy_module(setup, flavor):
@@ -176,6 +193,10 @@ def run_boot(setup, tree, boot, turn, module):
     sample = figures.Sample(tree, boot.name, turn)
     start = time.monotonic()
     up = []
+    files = [module]
+    if "unpack" in (command for _, command in boot.plan):
+        files.append(setup.path("bench-files.tar"))
+        write_archive(files[1])
 
     def watch(line):
         if line == "bench: up":
@@ -185,7 +206,7 @@ def run_boot(setup, tree, boot, turn, module):
                         limit=int(os.environ.get("LIMIT") or boot.limit),
                         append=boot.append, show=watch, memory=boot.memory,
                         tests=[command for _, command in boot.plan],
-                        files=[module], extra=boot.extra)
+                        files=files, extra=boot.extra)
     figures.read_lines(sample, boot.plan, result.lines)
     if up and not boot.once:
         sample.values["boot", "boot"] = up[0] * 1e9

@@ -114,7 +114,7 @@ def table(head, rows):
 
 # Results that have their own row. All other results are only in the JSON.
 ROWS = ("pair", "bulk", "vmalloc", "percpu", "populate", "memory", "scan",
-        "read", "timer_worst", "free_worst", "stop_us", "boot")
+        "read", "timer_worst", "free_worst", "stop_us", "work", "boot")
 
 
 def work_table(samples):
@@ -130,7 +130,7 @@ def work_table(samples):
         columns = [pick(samples, tree, boot, label, name) for tree in TREES]
         ratio = ratios(columns[1], columns[0])
         # If a command has several results, name the one in this row.
-        shown = label if name in label or name == "pair" else f"{label}: {name}"
+        shown = label if name in label or name in ("pair", "work") else f"{label}: {name}"
         rows.append([boot, shown, *(show(c.values(), units[name]) for c in columns),
                      show(ratio, "x")])
     return table(["boot", "work", *TREES, "ours : stock"], rows)
@@ -144,6 +144,7 @@ def per_object(samples, tree, label, count):
                   lambda on, off: (on - off) / count)
 
 
+WORKS = ("unpack 4,000 files", "remove 4,000 files", "run 300 programs")
 LEAKS_FIRST, LEAKS_LATER = "first scan, 200k leaks", "later scan, 200k leaks"
 LEAKS_READ = "read, 200k leaks"
 
@@ -166,6 +167,9 @@ def aims(samples):
 
     pair, deep, two = "pair 64 4", "pair 64 16", "pair 64 4, 2 threads"
     return [
+        *((f"{work}, in instructions, on : off",
+           ratio(("work", work, "work"), ("work-off", work, "work")), "x", 1.10)
+          for work in WORKS),
         ("kmalloc(64)+kfree, native, on : off",
          ratio(("on", pair, "pair"), ("off", pair, "pair")), "x", 3),
         ("the same with 16 callers",
