@@ -18,7 +18,6 @@
 #include <linux/printk.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
-#include <linux/sched/clock.h>
 #include <linux/stacktrace.h>
 #include <linux/string.h>
 #include <linux/workqueue.h>
@@ -209,7 +208,7 @@ static __always_inline void get_origin(struct kmemleak_origin *origin, u32 unreq
 		.unrequested = unrequested,
 		.trace = save_trace(gfp),
 		.born = jiffies,
-		.clock = local_clock(),
+		.clock = kmemleak_clock(),
 	};
 	if (in_hardirq()) {
 		origin->context = KMEMLEAK_HARDIRQ;

@@ -28,7 +28,6 @@
 #include <linux/notifier.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
-#include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -115,7 +114,7 @@ static struct moment lost_until;
 
 static struct moment moment_now(void)
 {
-	return (struct moment){ get_jiffies_64(), local_clock() };
+	return (struct moment){ get_jiffies_64(), kmemleak_clock() };
 }
 
 static bool is_before(const struct moment *a, const struct moment *b)

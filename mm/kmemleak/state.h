@@ -23,6 +23,8 @@
 #define _KMEMLEAK_STATE_H
 
 #include <linux/mutex.h>
+#include <linux/sched/clock.h>
+#include <linux/timex.h>
 
 #include "core/tracker.h"
 
@@ -40,6 +42,15 @@ extern bool kmemleak_pages_ready;
  * are gone. Written with kmemleak_scan_mutex held, while tracking is off.
  */
 extern unsigned int kmemleak_generation;
+
+/*
+ * Orders events within a jiffy: on most machines by the cycle counter, halved, so that the unit
+ * is about a nanosecond. Wraps. The counters of two CPUs may differ.
+ */
+static inline u32 kmemleak_clock(void)
+{
+	return get_cycles() / 2 ?: local_clock();
+}
 
 /* Context: any. The answer may be outdated at once. */
 static inline bool kmemleak_is_on(void)

@@ -9,8 +9,9 @@
  * slot of the next: a function usually takes the same space on the stack. A wrong step only
  * leads to a set in which no entry fits.
  *
- * Each CPU has a table that only this CPU writes. A reader may be interrupted by a writer, or
- * may move to another CPU half way. So each cache entry has a sequence number.
+ * Each CPU has a table that only this CPU reads and writes. An interrupt may come during a
+ * look-up. It may look up its own trace, but it adds none: the entry that the look-up compares
+ * stays as it is.
  */
 #include <linux/gfp.h>
 #include <linux/hash.h>
@@ -18,6 +19,7 @@
 #include <linux/kernel.h>
 #include <linux/kmemleak_owners.h>
 #include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <linux/sched/task_stack.h>
 
 #include "access.h"
@@ -27,39 +29,45 @@
 #define NR_STEPS	2	/* return addresses that, with the site, choose the set */
 #define STEP_BITS	10	/* the steps fill up the pages that the entries take */
 #define SET_BITS	6
+#define NR_SETS		(1 << SET_BITS)
 #define NR_WAYS		4
 #define SLOT_BITS	16	/* low bits of a step; the others are its key */
+/* Return addresses that are compared in one step. */
+#define PLACES_STEP	4
 /* The first return address of a trace is the site, which needs no slot. */
-#define MAX_PLACES	(KMEMLEAK_TRACE_FRAMES - 1)
+#define MAX_PLACES	ALIGN(KMEMLEAK_TRACE_FRAMES - 1, PLACES_STEP)
 
 /**
  * struct cached_trace - a cache entry: a trace, and how to recognise it
- * @seq: odd while the CPU writes the entry
  * @handle: handle of the trace
+ * @nr: number of return addresses after @site, a multiple of PLACES_STEP: the last one is
+ *	repeated
+ * @max_slot: the greatest @slot
  * @site: return address of the hook
- * @nr: number of return addresses after @site
  * @slot: where each return address is, in words from the frame
  * @value: the return addresses
  */
 struct cached_trace {
-	unsigned int seq;
 	u32 handle;
-	unsigned long site;
 	u16 nr;
+	u16 max_slot;
+	unsigned long site;
 	u16 slot[MAX_PLACES];
 	unsigned long value[MAX_PLACES];
 } ____cacheline_aligned;
 
 /**
  * struct trace_cache - the table of one CPU
+ * @nr_lookups: number of look-ups under way. An interrupt that comes meanwhile adds no trace
  * @step: pairs of steps, by hash of the return addresses before the step
  * @next_way: number of the entry that is overwritten next, for each set
  * @cached: the sets of cache entries
  */
 struct trace_cache {
+	unsigned int nr_lookups;
 	u64 step[1 << STEP_BITS];
-	u8 next_way[1 << SET_BITS];
-	struct cached_trace cached[1 << SET_BITS][NR_WAYS];
+	u8 next_way[NR_SETS];
+	struct cached_trace cached[NR_SETS][NR_WAYS];
 };
 
 /* NULL before traces can be taken, or if there was no memory. Written once. */
@@ -102,9 +110,9 @@ static bool is_step(u64 step, u64 hash)
 
 static __always_inline u64 find_step(struct trace_cache *table, u64 hash)
 {
-	u64 step = READ_ONCE(table->step[step_number(hash)]);
+	u64 step = table->step[step_number(hash)];
 
-	return likely(is_step(step, hash)) ? step : READ_ONCE(table->step[step_number(hash) ^ 1]);
+	return likely(is_step(step, hash)) ? step : table->step[step_number(hash) ^ 1];
 }
 
 /*
@@ -117,8 +125,8 @@ static void set_step(struct trace_cache *table, u64 hash, u16 slot)
 	u64 *step = is_step(pair[1], hash) ? &pair[1] : &pair[0];
 
 	if (!is_step(*step, hash))
-		WRITE_ONCE(pair[1], pair[0]);
-	WRITE_ONCE(*step, (hash & ~GENMASK_ULL(SLOT_BITS - 1, 0)) | slot);
+		pair[1] = pair[0];
+	*step = (hash & ~GENMASK_ULL(SLOT_BITS - 1, 0)) | slot;
 }
 
 /* Return: the set, or NULL if a step is not known. */
@@ -162,43 +170,35 @@ static struct cached_trace *make_set(struct trace_cache *table, const struct kme
 	return set;
 }
 
+static __always_inline bool place_fits(const struct cached_trace *cached,
+				       const struct kmemleak_frame *frame, unsigned int i)
+{
+	return frame->base[cached->slot[i]] == cached->value[i];
+}
+
 static __always_inline bool entry_fits(const struct cached_trace *cached,
 				       const struct kmemleak_frame *frame)
 {
-	unsigned int nr = READ_ONCE(cached->nr);
 	unsigned int i;
 
-	if (READ_ONCE(cached->site) != frame->site || nr > MAX_PLACES)
+	if (cached->site != frame->site || cached->max_slot >= frame->nr_words)
 		return false;
-	for (i = 0; i < nr; i++) {
-		unsigned int slot = READ_ONCE(cached->slot[i]);
-
-		/* A writer may be changing the entry, so check each slot before its use. */
-		if (slot >= frame->nr_words || frame->base[slot] != READ_ONCE(cached->value[i]))
+	for (i = 0; i < cached->nr; i += PLACES_STEP)
+		if (!place_fits(cached, frame, i) || !place_fits(cached, frame, i + 1) ||
+		    !place_fits(cached, frame, i + 2) || !place_fits(cached, frame, i + 3))
 			return false;
-	}
 	return true;
 }
 
-/* Return: the handle of the entry in this set that fits, or 0. */
-static __always_inline u32 lookup_trace(const struct cached_trace *set,
+/* Return: the handle of the entry that fits, or 0. */
+static __always_inline u32 lookup_trace(struct trace_cache *table,
 					const struct kmemleak_frame *frame)
 {
-	const struct cached_trace *cached;
+	const struct cached_trace *set = find_set(table, frame), *cached;
 
-	for (cached = set; cached < set + NR_WAYS; cached++) {
-		/* Pairs with kmemleak_trace_cache_add(). */
-		unsigned int seq = smp_load_acquire(&cached->seq);
-		u32 handle;
-
-		if ((seq & 1) || !entry_fits(cached, frame))
-			continue;
-		handle = READ_ONCE(cached->handle);
-		/* Pairs with kmemleak_trace_cache_add(): one version of the entry was read. */
-		smp_rmb();
-		if (likely(READ_ONCE(cached->seq) == seq))
-			return handle;
-	}
+	for (cached = set; likely(set) && cached < set + NR_WAYS; cached++)
+		if (entry_fits(cached, frame))
+			return cached->handle;
 	return 0;
 }
 
@@ -233,22 +233,22 @@ void kmemleak_trace_cache_add(const struct kmemleak_frame *frame,
 	if (!trace->exact || trace->nr_slots <= NR_STEPS || trace->entry[0] != frame->site)
 		return;
 	local_irq_save(flags);
-	table = raw_cpu_read(tables);
-	if (!table)
+	table = this_cpu_read(tables);
+	/* If an interrupt finds a look-up under way, it must not change an entry. */
+	if (!table || table->nr_lookups)
 		goto out;
 	cached = make_set(table, frame, trace);
-	WRITE_ONCE(cached->seq, cached->seq + 1);
-	/* Pairs with smp_rmb() in lookup_trace(): no new value is seen before the odd number. */
-	smp_wmb();
-	WRITE_ONCE(cached->handle, handle);
-	WRITE_ONCE(cached->site, frame->site);
-	WRITE_ONCE(cached->nr, trace->nr_slots - 1);
-	for (i = 1; i < trace->nr_slots; i++) {
-		WRITE_ONCE(cached->slot[i - 1], trace->slot[i]);
-		WRITE_ONCE(cached->value[i - 1], trace->entry[i]);
+	cached->handle = handle;
+	cached->site = frame->site;
+	cached->nr = ALIGN(trace->nr_slots - 1, PLACES_STEP);
+	cached->max_slot = 0;
+	for (i = 0; i < cached->nr; i++) {
+		unsigned int from = min(i + 1, trace->nr_slots - 1);
+
+		cached->max_slot = max(cached->max_slot, trace->slot[from]);
+		cached->slot[i] = trace->slot[from];
+		cached->value[i] = trace->entry[from];
 	}
-	/* Pairs with smp_load_acquire() in lookup_trace(). */
-	smp_store_release(&cached->seq, cached->seq + 1);
 out:
 	local_irq_restore(flags);
 }
@@ -277,7 +277,7 @@ static noinline u32 take_and_add(const struct kmemleak_frame *frame, gfp_t gfp)
  */
 noinline u32 kmemleak_trace_save(const unsigned long *base, unsigned long site, gfp_t gfp)
 {
-	struct trace_cache *table = raw_cpu_read(tables);
+	struct trace_cache *table;
 	struct kmemleak_frame frame = {
 		.base = base,
 		.nr_words = stack_words_left((unsigned long)base),
@@ -285,11 +285,16 @@ noinline u32 kmemleak_trace_save(const unsigned long *base, unsigned long site, 
 	};
 	u32 handle = 0;
 
+	preempt_disable();
+	table = this_cpu_read(tables);
 	if (likely(table)) {
-		const struct cached_trace *set = find_set(table, &frame);
-
-		if (likely(set))
-			handle = lookup_trace(set, &frame);
+		table->nr_lookups++;
+		/* Pairs with kmemleak_trace_cache_add() in an interrupt on this CPU. */
+		barrier();
+		handle = lookup_trace(table, &frame);
+		barrier();
+		table->nr_lookups--;
 	}
+	preempt_enable();
 	return handle ?: take_and_add(&frame, gfp);
 }

@@ -429,7 +429,7 @@ STRONG = BARRIERS | {
 ACCESSES = STRONG | {
     "READ_ONCE", "WRITE_ONCE", "atomic_dec", "atomic_inc", "atomic_long_add",
     "atomic_long_inc", "atomic_long_read", "atomic_read", "bitmap_clear", "bitmap_set",
-    "list_add", "list_del", "plain", "raw_cpu_read"}
+    "list_add", "list_del", "plain", "this_cpu_read"}
 
 # The arguments of a call, which can have calls in them.
 ARGUMENTS = r"\(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)"

@@ -15,7 +15,7 @@ struct kmemleak_tracker;
  * struct kmemleak_origin - who allocated a block and when
  * @trace: handle of the stack trace, 0: none
  * @born: low half of jiffies
- * @clock: nanoseconds since any moment in the past; may stand still for a tick
+ * @clock: about nanoseconds since any moment in the past; may stand still for a tick
  * @pid: allocating task, 0 in interrupt context
  * @unrequested: bytes of the block that the caller did not request
  * @context: context of the call
