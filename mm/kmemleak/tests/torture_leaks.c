@@ -17,6 +17,7 @@
 #include <linux/kernel.h>
 #include <linux/kthread.h>
 #include <linux/lockdep.h>
+#include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -312,6 +313,21 @@ static int lose_called(unsigned int nr)
 
 /* Usually more than there are free slots of one size. */
 #define NR_DECOYS	4096
+/* Pages, usually more than fit where stacks of dead tasks were. */
+#define NR_STACK_DECOYS	512
+
+/*
+ * Keeps only addresses of vmalloc areas. With KASAN, the slot of a vm_struct stays in the
+ * quarantine for a while, so the block may have leftovers of another owner.
+ */
+static void wipe_other_leftovers(unsigned long *word, size_t size)
+{
+	unsigned int i;
+
+	for (i = 0; i < size / sizeof(*word); i++)
+		if (!is_vmalloc_addr((void *)word[i]))
+			word[i] = 0;
+}
 
 /*
  * The memory of a freed vm_struct is in use again, and was not written to, when a lost block
@@ -319,24 +335,27 @@ static int lose_called(unsigned int nr)
  */
 static noinline int lose_reused(unsigned int nr)
 {
-	struct vm_struct **kept = torture_kzalloc(nr * sizeof(*kept));
+	void **kept = torture_kzalloc((nr + NR_STACK_DECOYS) * sizeof(*kept));
 	unsigned int i;
 
 	if (!kept)
 		return -ENOMEM;
 	*torture_slot(0) = kept;
-	/* Leftovers of others in slots of this size are another matter. */
-	if (torture_decoys(sizeof(*kept[0]), NR_DECOYS))
+	if (torture_decoys(sizeof(struct vm_struct), NR_DECOYS))
 		return -ENOMEM;
+	/* The frame of kthread() keeps an address on the stack of the task that made the thread. */
+	for (i = 0; i < NR_STACK_DECOYS; i++)
+		kept[nr + i] = torture_vzalloc(PAGE_SIZE);
 	for (i = 0; i < nr; i++) {
 		void *ptr = vmalloc(PAGE_SIZE);
 
 		vfree(ptr);
 		vm_unmap_aliases();
-		kept[i] = torture_kmalloc(sizeof(*kept[i]));
+		kept[i] = torture_kmalloc(sizeof(struct vm_struct));
 		ptr = torture_vzalloc(PAGE_SIZE);
 		if (!kept[i] || !ptr)
 			return -ENOMEM;
+		wipe_other_leftovers(kept[i], sizeof(struct vm_struct));
 		torture_expect(ptr, PAGE_SIZE, TORTURE_LOST);
 	}
 	return 0;
