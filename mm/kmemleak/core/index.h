@@ -36,7 +36,6 @@ struct kmemleak_shard {
 };
 
 #define KMEMLEAK_NR_CLASSES		4
-#define KMEMLEAK_PERCPU_REGION_BITS	12
 #define KMEMLEAK_BOOT_SHARD_BITS	4
 
 /**
@@ -49,9 +48,6 @@ struct kmemleak_shard {
  * @by_space: physical and per-cpu objects, by space; that of VIRT stays empty
  * @cover_all: number of wide objects that have more regions than there are shards
  * @split: ascending starts of class 1, 2, …; ULONG_MAX: unused
- * @percpu_region: by hash of the region of a per-cpu pointer: 1 if an object may lie
- *	there. Per-cpu objects lie far apart. Many words have a value between them and are no
- *	pointers: flags and small numbers, as in every struct page. Entries are only ever set.
  * @low: [low, high) contains every object of a class that can be white. The bounds of the
  *	classes come first, then those of the spaces.
  * @high: see @low. Both only widen, by cmpxchg. A marker that reads a stale value misses
@@ -66,7 +62,6 @@ struct kmemleak_index {
 	struct kmemleak_shard by_space[KMEMLEAK_NR_SPACES];
 	atomic_t cover_all;
 	unsigned long split[KMEMLEAK_NR_CLASSES - 1];
-	u8 percpu_region[1 << KMEMLEAK_PERCPU_REGION_BITS];
 	unsigned long low[KMEMLEAK_NR_CLASSES + KMEMLEAK_NR_SPACES];
 	unsigned long high[KMEMLEAK_NR_CLASSES + KMEMLEAK_NR_SPACES];
 };

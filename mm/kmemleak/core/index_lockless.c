@@ -17,11 +17,6 @@ static unsigned int bounds_number(const struct kmemleak_index *idx, enum kmemlea
 	return class_of(idx, addr);
 }
 
-static u8 *percpu_region_of(const struct kmemleak_index *idx, unsigned long region)
-{
-	return (u8 *)&idx->percpu_region[hash_long(region, KMEMLEAK_PERCPU_REGION_BITS)];
-}
-
 /**
  * kmemleak_index_may_hold() - cheap test before a look-up: can an address be in a block?
  * @idx: the index
@@ -37,9 +32,7 @@ bool kmemleak_index_may_hold(const struct kmemleak_index *idx, enum kmemleak_spa
 	unsigned int b = bounds_number(idx, space, addr);
 
 	/* Pairs with kmemleak_index_bounds_widen(). */
-	if (addr < READ_ONCE(idx->low[b]) || addr >= READ_ONCE(idx->high[b]))
-		return false;
-	return space != KMEMLEAK_PERCPU || READ_ONCE(*percpu_region_of(idx, region_of(addr)));
+	return addr >= READ_ONCE(idx->low[b]) && addr < READ_ONCE(idx->high[b]);
 }
 
 /*
@@ -51,11 +44,8 @@ void kmemleak_index_bounds_widen(struct kmemleak_index *idx, enum kmemleak_space
 {
 	unsigned int b = bounds_number(idx, space, start);
 	unsigned long end = last_of(start, size) + 1 ?: ULONG_MAX;
-	unsigned long old, region;
+	unsigned long old;
 
-	for (region = region_of(start);
-	     space == KMEMLEAK_PERCPU && region <= region_of(end - 1); region++)
-		WRITE_ONCE(*percpu_region_of(idx, region), 1);
 	old = READ_ONCE(idx->low[b]);
 	while (start < old) {
 		unsigned long seen = cmpxchg(&idx->low[b], old, start);

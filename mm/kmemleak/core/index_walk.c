@@ -36,7 +36,6 @@ void kmemleak_index_setup(struct kmemleak_index *idx)
 	for (i = 0; i < ARRAY_SIZE(idx->split); i++)
 		idx->split[i] = ULONG_MAX;
 	kmemleak_index_bounds_setup(idx);
-	memset(idx->percpu_region, 0, sizeof(idx->percpu_region));
 }
 
 static struct kmemleak_shard *nth_tree(struct kmemleak_index *idx, unsigned long n)

@@ -241,8 +241,7 @@ static void mark_candidates(struct kmemleak_marker *m)
 
 static void mark_percpu_pointer(struct kmemleak_marker *m, unsigned long ptr)
 {
-	if (kmemleak_within(&m->filter.percpu, ptr) &&
-	    kmemleak_index_may_hold(&m->t->index, KMEMLEAK_PERCPU, ptr))
+	if (kmemleak_within(&m->filter.percpu, ptr))
 		mark_address(m, KMEMLEAK_PERCPU, ptr, false);
 }
 
