@@ -42,7 +42,7 @@
 
 /* A point in time that can be compared with the birth of a block. */
 struct moment {
-	u64 jiffies;
+	u64 time;
 	u32 clock;
 };
 
@@ -119,7 +119,7 @@ static struct moment moment_now(void)
 
 static bool is_before(const struct moment *a, const struct moment *b)
 {
-	return a->jiffies != b->jiffies ? a->jiffies < b->jiffies : (s32)(a->clock - b->clock) < 0;
+	return a->time != b->time ? a->time < b->time : (s32)(a->clock - b->clock) < 0;
 }
 
 /* Was a block born before this time? */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Preexisting memory: if tracking is turned on on a running system, the detector knows
+ * Preexisting memory: if tracking is turned on late, on a running system, the detector knows
  * nothing of the blocks that exist already. So a map records the memory that the kernel has
  * in use at that moment, word by word. This memory is a root for as long as it stays in use.
  * preexist_take.c finds it. The map knows a page by its frame number, wherever the page is

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Records the memory that the kernel has in use when tracking is turned on on a running
- * system. In slabs this is each block in use. Other pages of the kernel are recorded as a
+ * Records the memory that the kernel has in use when tracking is turned on late, on a
+ * running system. In slabs this is each block in use. Other pages of the kernel are recorded as a
  * whole: large blocks, vmalloc areas, per-cpu chunks, pages of drivers. preexist.c keeps the
  * map.
  */

@@ -29,7 +29,7 @@
 #define NR_STEPS	2	/* return addresses that, with the site, choose the set */
 #define STEP_BITS	10	/* the steps fill up the pages that the entries take */
 #define SET_BITS	6
-#define NR_SETS		(1 << SET_BITS)
+#define NR_SETS		BIT(SET_BITS)
 #define NR_WAYS		4
 #define SLOT_BITS	16	/* low bits of a step; the others are its key */
 /* Return addresses that are compared in one step. */

@@ -85,9 +85,11 @@ enum kmemleak_context {
 
 /* struct kmemleak_object::flags */
 #define KMEMLEAK_SPACE_MASK	0x0003	/* enum kmemleak_space */
+#define KMEMLEAK_MAX_SPACES	4
 #define KMEMLEAK_CTX_SHIFT	2
 #define KMEMLEAK_CTX_MASK	0x000c	/* enum kmemleak_context */
 #define KMEMLEAK_ATTR		0x000c	/* no context: the entry is a struct kmemleak_attr */
+#define KMEMLEAK_MAX_CONTEXTS	3
 #define KMEMLEAK_LIVE		0x0010	/* in a tree */
 #define KMEMLEAK_IGNORE		0x0020	/* black for good */
 #define KMEMLEAK_NO_SCAN	0x0040	/* contents hold no references */
@@ -294,8 +296,8 @@ union kmemleak_entry {
 
 static_assert(sizeof(struct kmemleak_object) <= 64);
 static_assert(sizeof(struct kmemleak_attr) <= offsetof(struct kmemleak_object, flags));
-static_assert(KMEMLEAK_NR_SPACES <= KMEMLEAK_SPACE_MASK + 1);
-static_assert(KMEMLEAK_NR_CONTEXTS <= KMEMLEAK_ATTR >> KMEMLEAK_CTX_SHIFT);
+static_assert(KMEMLEAK_NR_SPACES <= KMEMLEAK_MAX_SPACES);
+static_assert(KMEMLEAK_NR_CONTEXTS <= KMEMLEAK_MAX_CONTEXTS);
 
 /* Is this entry an attribute? Check again under attr_lock. */
 static inline bool kmemleak_entry_is_attr(const union kmemleak_entry *entry)

@@ -408,7 +408,7 @@ static int pair_large_block(bool on)
  * Two blocks are registered that overlap. The part of the second one behind the first one is
  * opaque.
  */
-static noinline int pair_opaque(bool on)
+static noinline int pair_opaque_block(bool on)
 {
 	void *ptr = torture_pages(PAGE_SIZE);
 
@@ -462,7 +462,7 @@ const struct torture_pair torture_roots[] = {
 	{ "block", pair_block },
 	{ "vmalloc_block", pair_vmalloc_block },
 	{ "large_block", pair_large_block },
-	{ "opaque", pair_opaque },
+	{ "opaque_block", pair_opaque_block },
 	{ "list", pair_list },
 	{ }
 };

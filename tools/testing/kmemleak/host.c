@@ -648,7 +648,8 @@ struct host *host_new_boot(unsigned long nr_boot_entries)
 	union kmemleak_entry *boot_entries = NULL;
 
 	if (nr_boot_entries) {
-		boot_entries = aligned_alloc(64, nr_boot_entries * ALIGN(sizeof(*boot_entries), 64));
+		boot_entries = aligned_alloc(64, nr_boot_entries *
+						 ALIGN(sizeof(*boot_entries), 64));
 		if (!boot_entries)
 			abort();
 		memset(boot_entries, 0, nr_boot_entries * sizeof(*boot_entries));

@@ -12,7 +12,7 @@
 pairs="data bss ro_after_init percpu kernel_percpu kernel_data kernel_bss
 page_private stack reaped_stack
 registers percpu_block percpu_reference interior interior_vmalloc block
-vmalloc_block large_block opaque list"
+vmalloc_block large_block opaque_block list"
 
 all_pairs_listed() {
 	# shellcheck disable=SC2086
@@ -99,7 +99,7 @@ done << END
 percpu kernel_percpu
 pages page_private
 stacks stack
-opaque opaque
+opaque opaque_block
 END
 km_test "blocks on the stack of the scanning task are live" own_stack
 km_test "these blocks are lost when the task returns" own_stack_left
