@@ -63,8 +63,8 @@ void kmemleak_task_stack_gone(struct task_struct *task);
  * @page: first byte of the page, which came from the page allocator
  *
  * If tracking is turned on late, on a running system, the page is not taken for preexisting
- * memory, so it is not a root. This holds until the page is freed. Call it while nothing is tracked,
- * too: tracking may be turned on later.
+ * memory, so it is not a root. This holds until the page is freed. Call it while nothing is
+ * tracked, too: tracking may be turned on later.
  *
  * Context: any.
  */

@@ -139,7 +139,35 @@ static bool is_hole(unsigned long addr)
 	return page && !kmemleak_access_page_readable(page);
 }
 
-/* I/O memory must not be read: a read can have side effects. */
+/* For see_area(). Guarded by kmemleak_scan_mutex: only the first marker reads opaque blocks. */
+static struct {
+	unsigned long addr;
+	bool io;
+} searched_area;
+
+static void see_area(const struct vmap_area *va)
+{
+	searched_area.io = va->va_start > searched_area.addr || !va->vm ||
+			   (va->vm->flags & VM_IOREMAP);
+}
+
+/* As is_io_memory(), for an area that may be freed at any time. */
+static bool is_io_area(unsigned long addr)
+{
+	unsigned long next = addr;
+
+	if (!IS_ENABLED(CONFIG_MMU) || !is_vmalloc_addr((void *)addr))
+		return false;
+	searched_area.addr = addr;
+	searched_area.io = true;
+	vmap_area_visit(false, &next, 1, see_area);
+	return searched_area.io;
+}
+
+/*
+ * I/O memory must not be read: a read can have side effects. The caller makes sure that the
+ * area stays.
+ */
 static bool is_io_memory(unsigned long addr)
 {
 	struct vm_struct *area;
@@ -232,11 +260,7 @@ long kmemleak_access_scan_words(struct kmemleak_tracker *t, unsigned long *dst, 
 	/* BLOCK and MAPPED: the caller has just looked up the block or page. */
 	if (how < KMEMLEAK_READ_ROOT)
 		return scan_readable(dst, addr, len, filter);
-	/*
-	 * The vm_struct of a root stays. That of an opaque block may be freed at any time, but
-	 * is_kernels_own() looks for the page, and I/O memory has none.
-	 */
-	if (how == KMEMLEAK_READ_ROOT && is_io_memory(addr))
+	if (how == KMEMLEAK_READ_OPAQUE ? is_io_area(addr) : is_io_memory(addr))
 		return 0;
 	preempt_disable();
 	if (how == KMEMLEAK_READ_OPAQUE ? is_kernels_own(addr) : is_readable_root(addr))

@@ -23,6 +23,7 @@
 #include <linux/workqueue.h>
 
 #include "control.h"
+#include "arch/arch.h"
 #include "core/block.h"
 #include "core/pool_fast.h"
 #include "ops.h"
@@ -208,7 +209,7 @@ static __always_inline void get_origin(struct kmemleak_origin *origin, u32 unreq
 		.unrequested = unrequested,
 		.trace = save_trace(gfp),
 		.born = jiffies,
-		.clock = kmemleak_clock(),
+		.clock = kmemleak_arch_clock(),
 	};
 	if (in_hardirq()) {
 		origin->context = KMEMLEAK_HARDIRQ;

@@ -35,6 +35,7 @@
 #include <linux/string.h>
 #include <linux/xarray.h>
 
+#include "arch/arch.h"
 #include "core/index.h"
 #include "module_names.h"
 #include "publish.h"
@@ -114,7 +115,7 @@ static struct moment lost_until;
 
 static struct moment moment_now(void)
 {
-	return (struct moment){ get_jiffies_64(), kmemleak_clock() };
+	return (struct moment){ get_jiffies_64(), kmemleak_arch_clock() };
 }
 
 static bool is_before(const struct moment *a, const struct moment *b)

@@ -25,7 +25,6 @@
 #include "arch/arch.h"
 #include "core/block.h"
 #include "roots.h"
-#include "state.h"
 
 static int compare_ulong(const void *a, const void *b)
 {
@@ -60,7 +59,7 @@ static void remove_section(struct kmemleak_tracker *t, const void *start, size_t
 
 static void add_section(struct kmemleak_tracker *t, const char *start, const char *end)
 {
-	const struct kmemleak_origin nobody = { .born = jiffies, .clock = kmemleak_clock() };
+	const struct kmemleak_origin nobody = { .born = jiffies, .clock = kmemleak_arch_clock() };
 
 	if (start < end)
 		kmemleak_block_add(t, KMEMLEAK_VIRT, (unsigned long)start, end - start, 0,

@@ -5,13 +5,14 @@
  * Lock order, outer to inner:
  *   command_lock         one command at a time                      (debugfs.c)
  *   thread_lock          start and stop of the scanning thread      (thread.c)
+ *   kernel_param_lock()  parameters; inside command_lock            (params.c)
  *   kmemleak_scan_mutex  scans, clear, on, off, trim: one at a time (state.c)
  *   modules_lock         loaded modules, names of unloaded ones     (module_names.c)
  *   published_lock       pointer to the published leak set          (publish.c)
  * The other locks are raw and taken with interrupts off:
  *   shard.lock           one tree of the index; never two at once
  *   tracker.attr_lock    the tree of attributes
- *   tracker.opaque_lock  the table of opaque blocks
+ *   tracker.opaque.lock  the table of opaque blocks
  *   mark.lock            work that any marker may take
  *   comm_table.lock      changes of a table of task names
  *   pool.lock            pages of entries, and what is free in them
@@ -23,8 +24,6 @@
 #define _KMEMLEAK_STATE_H
 
 #include <linux/mutex.h>
-#include <linux/sched/clock.h>
-#include <linux/timex.h>
 
 #include "core/tracker.h"
 
@@ -42,15 +41,6 @@ extern bool kmemleak_pages_ready;
  * are gone. Written with kmemleak_scan_mutex held, while tracking is off.
  */
 extern unsigned int kmemleak_generation;
-
-/*
- * Orders events within a jiffy: on most machines by the cycle counter, halved, so that the unit
- * is about a nanosecond. Wraps. The counters of two CPUs may differ.
- */
-static inline u32 kmemleak_clock(void)
-{
-	return get_cycles() / 2 ?: local_clock();
-}
 
 /* Context: any. The answer may be outdated at once. */
 static inline bool kmemleak_is_on(void)

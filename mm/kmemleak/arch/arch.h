@@ -8,6 +8,8 @@
  *	Return: an address, or 0 if it is not known; then all of the stack counts as live.
  * kmemleak_arch_irq_stack() - a CPU's stack for interrupts, if it is a vmalloc block
  *	Return: first byte of the stack, with @size set, or NULL.
+ * kmemleak_arch_clock() - a clock that orders events within a jiffy, cheaper than
+ *	local_clock(). It works from early boot on. Unit: about a nanosecond; wraps.
  * kmemleak_arch_unwind() - unwind the stack, and tell where each return address was found
  *	It must be inlined, because the caller skips a known number of frames. It calls @add
  *	for each address, until @add returns true or the stack ends. If it needs to know

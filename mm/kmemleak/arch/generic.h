@@ -3,6 +3,8 @@
 #ifndef _KMEMLEAK_ARCH_GENERIC_H
 #define _KMEMLEAK_ARCH_GENERIC_H
 
+#include <linux/sched/clock.h>
+
 #ifndef kmemleak_arch_saved_sp
 static inline unsigned long kmemleak_arch_saved_sp(struct task_struct *task)
 {
@@ -14,6 +16,13 @@ static inline unsigned long kmemleak_arch_saved_sp(struct task_struct *task)
 static inline void *kmemleak_arch_irq_stack(int cpu, size_t *size)
 {
 	return NULL;
+}
+#endif
+
+#ifndef kmemleak_arch_clock
+static inline u32 kmemleak_arch_clock(void)
+{
+	return local_clock();
 }
 #endif
 

@@ -2,7 +2,9 @@
 #ifndef _KMEMLEAK_ARCH_X86_H
 #define _KMEMLEAK_ARCH_X86_H
 
+#include <linux/sched/clock.h>
 #include <asm/pgtable_types.h>
+#include <asm/tsc.h>
 #include <asm/unwind.h>
 
 static inline unsigned long kmemleak_arch_saved_sp(struct task_struct *task)
@@ -11,6 +13,14 @@ static inline unsigned long kmemleak_arch_saved_sp(struct task_struct *task)
 }
 
 #define kmemleak_arch_saved_sp kmemleak_arch_saved_sp
+
+/* The cycle counter, halved, so that the unit is about a nanosecond. */
+static inline u32 kmemleak_arch_clock(void)
+{
+	return get_cycles() / 2 ?: local_clock();
+}
+
+#define kmemleak_arch_clock kmemleak_arch_clock
 
 /*
  * kernel_page_present() crashes if no page table has an entry for the page. Pages that are

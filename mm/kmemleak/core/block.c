@@ -63,15 +63,8 @@ static void fill_object(struct kmemleak_tracker *t, struct kmemleak_object *obj,
 	kmemleak_object_set_unrequested(obj, origin->unrequested);
 	WRITE_ONCE(obj->flags, space | origin->context << KMEMLEAK_CTX_SHIFT |
 			       (min_count < 0 ? KMEMLEAK_IGNORE : 0));
-	/*
-	 * An object born during a mark is gray. The mark may already have scanned the memory
-	 * that points to it, and pointers may move into it. Pairs with kmemleak_mark_begin().
-	 */
-	if (smp_load_acquire(&t->marking)) {
-		colour.epoch = READ_ONCE(t->epoch);
-		colour.count = colour.min_count;
-	}
 	WRITE_ONCE(obj->colour.word, colour.word);
+	kmemleak_object_set_newborn(t, obj);
 	/* Pairs with kmemleak_index_relock() and kmemleak_index_check(). */
 	smp_store_release(&obj->start, start);
 }

@@ -121,6 +121,7 @@ static void mark_used_locked(struct kmemleak_comm_table *table, u32 slot, u8 age
 {
 	u8 now = table->age[slot];
 
+	lockdep_assert_held(&table->lock);
 	if (now != DEAD && now != next_age(age))
 		set_slot_age(table, slot, age);
 }
@@ -260,6 +261,7 @@ static void mark_comm_used(struct kmemleak_tracker *t, struct kmemleak_object *o
 /* Makes a slot dead if its age is not @age. Look-ups do not find the name any more. */
 static void expire_unused_locked(struct kmemleak_comm_table *table, u32 slot, u8 age)
 {
+	lockdep_assert_held(&table->lock);
 	if (table->age[slot] != age && read_first_word(table, slot))
 		set_slot_age(table, slot, DEAD);
 }
@@ -267,6 +269,7 @@ static void expire_unused_locked(struct kmemleak_comm_table *table, u32 slot, u8
 /* Makes a dead slot vacant. No call reads the name any more. */
 static void vacate_dead_locked(struct kmemleak_comm_table *table, u32 slot, u8 age)
 {
+	lockdep_assert_held(&table->lock);
 	if (table->age[slot] != DEAD || !read_first_word(table, slot))
 		return;
 	WRITE_ONCE(*(unsigned long *)table->name[slot], 0);

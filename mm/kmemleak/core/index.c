@@ -36,6 +36,7 @@ static __always_inline void link_node_locked(struct kmemleak_shard *shard,
 					     struct kmemleak_object *obj, struct rb_node *parent,
 					     struct rb_node **link)
 {
+	lockdep_assert_held(&shard->lock);
 	/* Pairs with finish_descent() and kmemleak_index_check(), as do all changes of a tree. */
 	raw_write_seqcount_begin(&shard->seq);
 	rb_link_node(&obj->node, parent, link);
@@ -48,6 +49,7 @@ static __always_inline void link_node_locked(struct kmemleak_shard *shard,
 static __always_inline void erase_node_locked(struct kmemleak_shard *shard,
 					      struct kmemleak_object *obj)
 {
+	lockdep_assert_held(&shard->lock);
 	if (shard->last == obj)
 		shard->last = NULL;
 	rb_erase(&obj->node, &shard->root);
@@ -195,12 +197,18 @@ static bool inside_bounds(const struct kmemleak_index *idx, enum kmemleak_space 
 }
 
 /* Called before the insertion: a live object that can be white must lie within the bounds. */
-static void widen_bounds(struct kmemleak_index *idx, enum kmemleak_space space,
-			 const struct kmemleak_object *obj)
+static void widen_bounds(struct kmemleak_tracker *t, enum kmemleak_space space,
+			 struct kmemleak_object *obj)
 {
-	if (kmemleak_colour(obj).min_count && !(obj->flags & KMEMLEAK_IGNORE) &&
-	    unlikely(!inside_bounds(idx, space, obj->start, obj->size)))
-		kmemleak_index_bounds_widen(idx, space, obj->start, obj->size);
+	if (!kmemleak_colour(obj).min_count || (obj->flags & KMEMLEAK_IGNORE) ||
+	    likely(inside_bounds(&t->index, space, obj->start, obj->size)))
+		return;
+	kmemleak_index_bounds_widen(&t->index, space, obj->start, obj->size);
+	/*
+	 * A mark that began meanwhile may have read the bounds before. Pairs with
+	 * kmemleak_mark_begin(); the cmpxchg() that widened the bounds is the barrier here.
+	 */
+	kmemleak_object_set_newborn(t, obj);
 }
 
 /**
@@ -219,7 +227,7 @@ int kmemleak_index_insert_irqs_off(struct kmemleak_tracker *t, struct kmemleak_o
 	struct kmemleak_index *idx = &t->index;
 	struct kmemleak_shard *shard;
 
-	widen_bounds(idx, space, obj);
+	widen_bounds(t, space, obj);
 	if (unlikely(space != KMEMLEAK_VIRT))
 		return insert_into_shard(&idx->by_space[space], obj, clash);
 	shard = shard_of_region(idx, region_of(obj->start));
@@ -255,7 +263,7 @@ int kmemleak_index_insert(struct kmemleak_tracker *t, struct kmemleak_object *ob
 		return ret;
 	}
 
-	widen_bounds(idx, space, obj);
+	widen_bounds(t, space, obj);
 	obj->flags |= KMEMLEAK_WIDE;
 	ret = kmemleak_index_cover(idx, obj->start, obj->size, clash);
 	if (ret)

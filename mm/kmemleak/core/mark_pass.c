@@ -218,9 +218,8 @@ static void run_pass(struct kmemleak_marker *m)
 	WRITE_ONCE(m->mark->lost, false);
 	/*
 	 * Clear the flag before the pass visits any object. Others change an object first,
-	 * then set the flag. If xchg() reads the flag that they set, this pass sees the change.
-	 * Else the flag stays set, and another pass follows. A plain store could overwrite the
-	 * flag unseen. Pairs with kmemleak_request_pass().
+	 * then set the flag. If xchg() reads the flag as set, this pass sees the change. Else
+	 * the flag is set later, and another pass follows. Pairs with kmemleak_request_pass().
 	 */
 	xchg(&m->t->pass_needed, 0);
 
@@ -341,11 +340,11 @@ struct kmemleak_marker *kmemleak_mark_begin(struct kmemleak_tracker *t,
 	m->opt = opt;
 	mark->err = advance_epoch(t);
 	m->epoch = t->epoch;
-	/* Pairs with fill_object(). */
+	/* Pairs with kmemleak_object_set_newborn(). */
 	smp_store_release(&t->marking, kmemleak_rules_newborn_is_gray(opt));
 	/*
-	 * Read the bounds and the per-cpu objects after that. They need not cover a block that is
-	 * born later: its hook sees the flag, so the block is gray.
+	 * Read the bounds after that. A hook widens them first and looks at the flag then. So
+	 * these bounds contain the block, or the block is gray.
 	 */
 	smp_mb();
 	m->filter.virt = join_bounds(&t->index, 0, KMEMLEAK_NR_CLASSES - 1);

@@ -66,7 +66,7 @@ void kmemleak_opaque_setup(struct kmemleak_tracker *t)
 {
 	struct kmemleak_opaque *o = &t->opaque;
 
-	raw_spin_lock_init(&t->opaque_lock);
+	raw_spin_lock_init(&o->lock);
 	seqcount_init(&o->seq);
 	use_table(o, o->boot, ARRAY_SIZE(o->boot));
 }
@@ -79,6 +79,7 @@ static void link_entry_locked(struct kmemleak_opaque *o, u32 i, enum kmemleak_sp
 	struct kmemleak_opaque_entry *entry = &o->entry[i];
 	u32 *chain = chain_of(o, space, start);
 
+	lockdep_assert_held(&o->lock);
 	/* Pairs with surely_absent(). If it sees a change, its caller takes the lock. */
 	raw_write_seqcount_begin(&o->seq);
 	WRITE_ONCE(entry->start, start);
@@ -94,6 +95,7 @@ static bool add_entry_locked(struct kmemleak_opaque *o, enum kmemleak_space spac
 {
 	u32 i = o->free;
 
+	lockdep_assert_held(&o->lock);
 	if (i) {
 		o->free = next_entry(o->entry[i].link);
 	} else if (o->fresh < o->room) {
@@ -117,6 +119,7 @@ static u32 find_entry_locked(const struct kmemleak_opaque *o, enum kmemleak_spac
 {
 	u32 i = *chain_of(o, space, start);
 
+	lockdep_assert_held(&o->lock);
 	while (i && !entry_matches(&o->entry[i], space, start))
 		i = next_entry(o->entry[i].link);
 	return i;
@@ -128,6 +131,7 @@ static void unlink_entry_locked(struct kmemleak_opaque *o, u32 i)
 	enum kmemleak_space space = entry->link & (BIT(SPACE_BITS) - 1);
 	u32 *chain = chain_of(o, space, entry->start), at;
 
+	lockdep_assert_held(&o->lock);
 	raw_write_seqcount_begin(&o->seq);
 	if (*chain == i) {
 		WRITE_ONCE(*chain, next_entry(entry->link));
@@ -145,6 +149,7 @@ static void remove_entry_locked(struct kmemleak_opaque *o, u32 i)
 {
 	struct kmemleak_opaque_entry *entry = &o->entry[i];
 
+	lockdep_assert_held(&o->lock);
 	unlink_entry_locked(o, i);
 	add_opaque_bytes(o, -entry->size);
 	WRITE_ONCE(entry->size, 0);
@@ -184,7 +189,7 @@ void kmemleak_opaque_add(struct kmemleak_tracker *t, enum kmemleak_space space,
 	bool fits;
 	u32 i;
 
-	raw_spin_lock_irqsave(&t->opaque_lock, irq);
+	raw_spin_lock_irqsave(&t->opaque.lock, irq);
 	i = find_entry_locked(o, space, start);
 	/* The free of an earlier block at this address was not reported. */
 	if (i)
@@ -192,7 +197,7 @@ void kmemleak_opaque_add(struct kmemleak_tracker *t, enum kmemleak_space space,
 	fits = add_entry_locked(o, space, start, size);
 	if (!fits)
 		WRITE_ONCE(o->missed, o->missed + 1);
-	raw_spin_unlock_irqrestore(&t->opaque_lock, irq);
+	raw_spin_unlock_irqrestore(&t->opaque.lock, irq);
 	if (!fits)
 		kmemleak_count(t, KMEMLEAK_CNT_OPAQUE_MISSED);
 	kmemleak_request_pass(t);
@@ -217,11 +222,11 @@ bool kmemleak_opaque_remove(struct kmemleak_tracker *t, enum kmemleak_space spac
 	/* An entry is added before the allocation of the block returns, so this sees it. */
 	if (!READ_ONCE(o->nr) || surely_absent(o, space, start))
 		return false;
-	raw_spin_lock_irqsave(&t->opaque_lock, irq);
+	raw_spin_lock_irqsave(&t->opaque.lock, irq);
 	i = find_entry_locked(o, space, start);
 	if (i)
 		remove_entry_locked(o, i);
-	raw_spin_unlock_irqrestore(&t->opaque_lock, irq);
+	raw_spin_unlock_irqrestore(&t->opaque.lock, irq);
 	return i;
 }
 
@@ -235,6 +240,7 @@ static void cut_entry_locked(struct kmemleak_opaque *o, u32 i, unsigned long sta
 	enum kmemleak_space space = entry->link & (BIT(SPACE_BITS) - 1);
 	unsigned long block_start = entry->start, block_last = block_start + (entry->size - 1);
 
+	lockdep_assert_held(&o->lock);
 	if (start <= block_start && last >= block_last) {
 		remove_entry_locked(o, i);
 		return;
@@ -282,7 +288,7 @@ bool kmemleak_opaque_cut(struct kmemleak_tracker *t, enum kmemleak_space space,
 	if (!READ_ONCE(o->nr))
 		return false;
 	do {
-		raw_spin_lock_irqsave(&t->opaque_lock, irq);
+		raw_spin_lock_irqsave(&t->opaque.lock, irq);
 		for (end = min(i + PIECE, o->fresh); i < end; i++) {
 			if (!entry_overlaps(&o->entry[i], space, start, last))
 				continue;
@@ -290,7 +296,7 @@ bool kmemleak_opaque_cut(struct kmemleak_tracker *t, enum kmemleak_space space,
 			found = true;
 		}
 		end = o->fresh;
-		raw_spin_unlock_irqrestore(&t->opaque_lock, irq);
+		raw_spin_unlock_irqrestore(&t->opaque.lock, irq);
 	} while (i < end);
 	/* Memory after a hole may have a new entry now, and a mark may be past that entry. */
 	if (found)
@@ -323,11 +329,11 @@ bool kmemleak_opaque_next(struct kmemleak_tracker *t, u32 *cursor, struct kmemle
 
 		if (!READ_ONCE(entry->size))
 			continue;
-		raw_spin_lock_irqsave(&t->opaque_lock, irq);
+		raw_spin_lock_irqsave(&t->opaque.lock, irq);
 		block->space = entry->link & (BIT(SPACE_BITS) - 1);
 		block->start = entry->start;
 		block->size = entry->size;
-		raw_spin_unlock_irqrestore(&t->opaque_lock, irq);
+		raw_spin_unlock_irqrestore(&t->opaque.lock, irq);
 		if (block->size)
 			return true;
 	}
@@ -347,6 +353,7 @@ int kmemleak_opaque_start(struct kmemleak_tracker *t, int order)
 	struct kmemleak_opaque *o = &t->opaque;
 	struct kmemleak_opaque_entry *table = NULL;
 	u32 i, nr = o->fresh;
+	unsigned long irq;
 
 	if (o->entry != o->boot)
 		return 0;
@@ -356,6 +363,7 @@ int kmemleak_opaque_start(struct kmemleak_tracker *t, int order)
 	}
 	if (!table)
 		return -ENOMEM;
+	raw_spin_lock_irqsave(&o->lock, irq);
 	use_table(o, table, (PAGE_SIZE << o->order) / sizeof(*table));
 	o->nr = 0;
 	o->bytes = 0;
@@ -369,6 +377,7 @@ int kmemleak_opaque_start(struct kmemleak_tracker *t, int order)
 			kmemleak_count(t, KMEMLEAK_CNT_OPAQUE_MISSED);
 		}
 	}
+	raw_spin_unlock_irqrestore(&o->lock, irq);
 	return 0;
 }
 
@@ -383,9 +392,9 @@ void kmemleak_opaque_clear_missed(struct kmemleak_tracker *t, unsigned long nr)
 {
 	unsigned long irq;
 
-	raw_spin_lock_irqsave(&t->opaque_lock, irq);
+	raw_spin_lock_irqsave(&t->opaque.lock, irq);
 	WRITE_ONCE(t->opaque.missed, t->opaque.missed - nr);
-	raw_spin_unlock_irqrestore(&t->opaque_lock, irq);
+	raw_spin_unlock_irqrestore(&t->opaque.lock, irq);
 }
 
 /**

@@ -28,7 +28,8 @@ struct kmemleak_opaque_entry {
 };
 
 /**
- * struct kmemleak_opaque - the table; tracker.opaque_lock guards it
+ * struct kmemleak_opaque - the table of opaque blocks
+ * @lock: raw. Guards the rest
  * @seq: odd while a chain is being changed. surely_absent() checks it without the lock.
  * @entry: the entries. Number 0 is never used for a block.
  * @room: number of entries
@@ -44,6 +45,7 @@ struct kmemleak_opaque_entry {
  * @boot: the first @entry
  */
 struct kmemleak_opaque {
+	raw_spinlock_t lock;
 	seqcount_t seq;
 	struct kmemleak_opaque_entry *entry;
 	u32 room;

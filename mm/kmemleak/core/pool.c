@@ -55,6 +55,7 @@ static __always_inline enum kmemleak_pool_fill fill_of(unsigned int nr_free)
 
 static void count_filled_locked(struct kmemleak_pool *pool, enum kmemleak_pool_fill fill, int nr)
 {
+	lockdep_assert_held(&pool->lock);
 	WRITE_ONCE(pool->nr_filled[fill], pool->nr_filled[fill] + nr);
 }
 
@@ -99,6 +100,7 @@ static unsigned int take_entries_locked(struct kmemleak_pool *pool, struct kmeml
 	struct kmemleak_pool_page *page;
 	unsigned int n = 0;
 
+	lockdep_assert_held(&pool->lock);
 	while (n < max && (page = page_to_take_from(pool))) {
 		unsigned int was = page->nr_free;
 
@@ -120,6 +122,7 @@ static void put_entries_locked(struct kmemleak_pool *pool, struct kmemleak_objec
 {
 	unsigned long nr_free = pool->nr_free;
 
+	lockdep_assert_held(&pool->lock);
 	while (nr--) {
 		struct kmemleak_object *obj = kmemleak_pool_pop(list);
 		struct kmemleak_pool_page *page = page_of_entry(pool, obj);
@@ -288,6 +291,7 @@ unsigned long kmemleak_pool_surplus(struct kmemleak_tracker *t)
 /* Must the caller call request_maintenance()? Only once until kmemleak_pool_restock() runs. */
 static bool needs_maintenance_locked(struct kmemleak_pool *pool)
 {
+	lockdep_assert_held(&pool->lock);
 	if (pool->asked || (!stock_is_low(pool) && !pool_is_overfull(pool)))
 		return false;
 	pool->asked = true;
@@ -613,6 +617,7 @@ static void flush_cpu_lists(struct kmemleak_tracker *t)
 static void unlink_page_locked(struct kmemleak_pool *pool, struct kmemleak_pool_page *page,
 			       struct list_head *pages)
 {
+	lockdep_assert_held(&pool->lock);
 	list_del(&page->all);
 	list_move(&page->list, pages);
 	WRITE_ONCE(pool->nr_pages, pool->nr_pages - 1);

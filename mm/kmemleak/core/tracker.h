@@ -210,12 +210,12 @@ struct kmemleak_ops {
  *	previous age
  * @attr_lock: raw. Guards @attrs
  * @attrs: scan areas and aliases
- * @opaque_lock: raw. Guards @opaque
  * @opaque: blocks that have no object
  * @epoch: number of the current or last mark, 0 before the first. kmemleak_mark_begin()
  *	writes it, and kmemleak_tracker_reset() clears it. Hooks read it without a lock.
  * @marking: new objects are gray: from kmemleak_mark_begin() to kmemleak_mark_newborns_end(), if
- *	the rule BORN is on. Written with release after @epoch; pairs with fill_object()
+ *	the rule BORN is on. Written with release after @epoch; pairs with
+ *	kmemleak_object_set_newborn()
  * @pass_needed: an object may have come to need a scan since this was cleared. Set after
  *	the change; a pass clears it before it visits any object.
  * @mapped: [mapped, mapped_end) is virtual memory that is never unmapped and never becomes
@@ -241,7 +241,6 @@ struct kmemleak_tracker {
 	u8 comm_age;
 	raw_spinlock_t attr_lock;
 	struct rb_root attrs;
-	raw_spinlock_t opaque_lock;
 	struct kmemleak_opaque opaque;
 	u8 epoch;
 	bool marking;
@@ -287,6 +286,23 @@ static inline bool kmemleak_object_white(const struct kmemleak_tracker *t,
 	return colour.epoch != t->epoch || colour.count < colour.min_count;
 }
 
+/*
+ * An object born during a mark is gray. The mark may already have scanned the memory that
+ * points to it, and pointers may move into it. @obj is not linked yet.
+ */
+static inline void kmemleak_object_set_newborn(const struct kmemleak_tracker *t,
+					       struct kmemleak_object *obj)
+{
+	union kmemleak_colour colour = kmemleak_colour(obj);
+
+	/* Pairs with kmemleak_mark_begin(). */
+	if (smp_load_acquire(&t->marking)) {
+		colour.epoch = READ_ONCE(t->epoch);
+		colour.count = colour.min_count;
+		WRITE_ONCE(obj->colour.word, colour.word);
+	}
+}
+
 /* Number of copies of a block of this space: per-cpu blocks have one for each CPU. */
 static inline unsigned int kmemleak_nr_copies(const struct kmemleak_tracker *t,
 					      enum kmemleak_space space)
@@ -297,8 +313,8 @@ static inline unsigned int kmemleak_nr_copies(const struct kmemleak_tracker *t,
 /* Requests another pass. Call it after the change that the pass is to find. */
 static inline void kmemleak_request_pass(struct kmemleak_tracker *t)
 {
-	/* Pairs with run_pass(). */
-	smp_store_release(&t->pass_needed, 1);
+	/* Pairs with run_pass(). Not a store: it would hide the requests before it. */
+	xchg(&t->pass_needed, 1);
 }
 
 static inline void kmemleak_count_many(struct kmemleak_tracker *t,

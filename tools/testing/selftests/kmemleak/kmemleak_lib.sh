@@ -135,6 +135,8 @@ km_begin() {
 	km_set max_leaks 0
 	km_set rcu_wait_ms 1000
 	km_set workers 0
+	km_set rules 127
+	km_set roots 63
 	km_set confirm stop
 	# The length of a stop depends on the kernel under test and on the load of the host. So
 	# set the largest budget.

@@ -83,7 +83,7 @@ starve() {
 	blocks=$(sed -n 's/^# \([0-9]*\) blocks$/\1/p' "$KM_TORTURE/result")
 	lost=$(($(km_stat no_entry) - before))
 	km_note "$blocks blocks, $entries free entries, $lost blocks without an entry," \
-		"$(($(km_stat stock_used) - drawn)) with an entry of the reserve"
+		"$(($(km_stat stock_used) - drawn)) with an entry of the stock"
 	km_scan
 	most=0
 	[ "$blocks" -eq "$wanted" ] || most=$((slab - 1))
