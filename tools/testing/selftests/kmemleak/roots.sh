@@ -94,8 +94,8 @@ for name in stack registers; do
 done
 while read -r root name; do
 	if [ "$root" = percpu ] && ! uname -v | grep -qw SMP; then
-		km_skip "$name: lost without the root $root" "per-cpu variables are data without SMP"
-		km_skip "$name: live again with the root $root" "per-cpu variables are data without SMP"
+		km_skip "$name: lost without the root $root" "kernel without SMP"
+		km_skip "$name: live again with the root $root" "kernel without SMP"
 		continue
 	fi
 	km_test "$name: lost without the root $root" without_root "$root" "$name"
