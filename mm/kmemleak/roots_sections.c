@@ -101,15 +101,20 @@ static void setup_percpu(struct kmemleak_tracker *t)
 
 /* ------------------------------------------------------------- excluded -- */
 
+/* Ignores a block from memblock, if there is one at this address. */
+static void ignore_block(struct kmemleak_tracker *t, phys_addr_t phys)
+{
+	struct kmemleak_object block;
+
+	if (kmemleak_block_get(t, KMEMLEAK_PHYS, phys, &block))
+		kmemleak_block_annotate(t, KMEMLEAK_PHYS, phys, KMEMLEAK_ANNOTATE_IGNORE);
+}
+
 /* The memory is part of the data section, or a block from memblock. */
 static void exclude_memory(struct kmemleak_tracker *t, const void *start, size_t size)
 {
-	struct kmemleak_object block;
-	phys_addr_t phys = __pa(start);
-
 	remove_section(t, start, size);
-	if (kmemleak_block_get(t, KMEMLEAK_PHYS, phys, &block))
-		kmemleak_block_annotate(t, KMEMLEAK_PHYS, phys, KMEMLEAK_ANNOTATE_IGNORE);
+	ignore_block(t, __pa(start));
 }
 
 /*
@@ -172,11 +177,9 @@ static void ignore_page_map(struct kmemleak_tracker *t)
 		for (; pfn < zone_end_pfn(zone); pfn += MAX_ORDER_NR_PAGES) {
 			struct page *page = pfn_to_online_page(pfn);
 			phys_addr_t phys = page ? kmemleak_access_phys_of(page) : 0;
-			struct kmemleak_object map;
 
-			if (phys && kmemleak_block_get(t, KMEMLEAK_PHYS, phys, &map))
-				kmemleak_block_annotate(t, KMEMLEAK_PHYS, phys,
-							KMEMLEAK_ANNOTATE_IGNORE);
+			if (phys)
+				ignore_block(t, phys);
 			/* Only to reschedule. Go on in any case: ignore all of the map. */
 			if (!(++nr % MAPS_PER_PAUSE))
 				t->ops->pause(t);
@@ -187,11 +190,7 @@ static void ignore_page_map(struct kmemleak_tracker *t)
 
 static void ignore_table(unsigned long table, void *arg)
 {
-	struct kmemleak_tracker *t = arg;
-	struct kmemleak_object block;
-
-	if (kmemleak_block_get(t, KMEMLEAK_PHYS, __pa(table), &block))
-		kmemleak_block_annotate(t, KMEMLEAK_PHYS, __pa(table), KMEMLEAK_ANNOTATE_IGNORE);
+	ignore_block(arg, __pa(table));
 }
 
 static bool is_data(const char *p)
